@@ -1,0 +1,114 @@
+"""Every error that the product raises on purpose.
+
+    AgentConsoleError
+    ├── ConfigError            a setting is wrong: fix the file, variable or flag that it names
+    ├── AgentLoadError         the agent's file can't be used: fix it and save
+    ├── MissingDependencyError something isn't installed: run the command that it names
+    ├── DeviceError            a microphone or speaker can't be used
+    │   └── DeviceLostError    … went away in use; it is tried again
+    ├── MediaError             audio that can't be read or made
+    └── APIError               a provider failed
+        ├── APIStatusError     … with a status code
+        └── APIConnectionError … without an answer
+            └── APITimeoutError
+
+`agent_tools` has its own small tree (`ToolError` and friends), since it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+
+class AgentConsoleError(Exception):
+    """Base of every error that the product raises on purpose."""
+
+
+class ConfigError(AgentConsoleError):
+    """Raised when a setting has a value that can't be used.
+
+    Args:
+        source: where the value came from, e.g. `agent-console.toml` or `AGENT_CONSOLE_LLM`.
+        field: the setting's dotted name.
+        problem: what is wrong with it and what would be right.
+    """
+
+    def __init__(self, source: str, field: str, problem: str) -> None:
+        self.source = source
+        self.field = field
+        self.problem = problem
+        where = f"{source}: {field}" if field else source
+        super().__init__(f"{where}: {problem}")
+
+
+class AgentLoadError(AgentConsoleError):
+    """Raised when an agent's file can't be loaded. `details` holds the traceback, if there is one."""
+
+    def __init__(self, message: str, *, path: str = "", line: int | None = None, details: str = "") -> None:
+        self.path = path
+        self.line = line
+        self.details = details
+        super().__init__(message)
+
+
+class MissingDependencyError(AgentConsoleError):
+    """Raised when something that isn't installed is needed. `command` is the one command that gets it."""
+
+    def __init__(self, what: str, command: str) -> None:
+        self.what = what
+        self.command = command
+        super().__init__(f"{what} is missing: run `{command}`")
+
+
+class DeviceError(AgentConsoleError):
+    """Raised when an audio device can't be opened."""
+
+
+class DeviceLostError(DeviceError):
+    """Raised when an audio device went away in use."""
+
+
+class MediaError(AgentConsoleError):
+    """Raised when audio can't be read, decoded or converted."""
+
+
+class APIError(AgentConsoleError):
+    """Raised when a provider failed. `retryable` says whether the same request may succeed later."""
+
+    def __init__(self, message: str, *, body: object | None = None, retryable: bool = True) -> None:
+        self.message = message
+        self.body = body
+        self.retryable = retryable
+        super().__init__(message)
+
+
+class APIStatusError(APIError):
+    """Raised when a provider answered with a status that means failure."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int = -1,
+        request_id: str | None = None,
+        body: object | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        if retryable is None:
+            # 4xx is our request's fault and stays so, but for a timeout (408), a conflict (409) and a rate limit (429).
+            retryable = not 400 <= status_code < 500 or status_code in (408, 409, 429)
+        self.status_code = status_code
+        self.request_id = request_id
+        super().__init__(f"{message} (status {status_code})", body=body, retryable=retryable)
+
+
+class APIConnectionError(APIError):
+    """Raised when a provider can't be reached or hung up."""
+
+    def __init__(self, message: str = "connection failed", *, retryable: bool = True) -> None:
+        super().__init__(message, retryable=retryable)
+
+
+class APITimeoutError(APIConnectionError):
+    """Raised when a provider didn't answer in time."""
+
+    def __init__(self, message: str = "request timed out", *, retryable: bool = True) -> None:
+        super().__init__(message, retryable=retryable)
