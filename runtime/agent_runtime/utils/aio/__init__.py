@@ -1,0 +1,24 @@
+"""Channels, tasks and iterators for asyncio."""
+
+from agent_runtime.utils.aio import itertools
+from agent_runtime.utils.aio.channel import Chan, ChanClosed, ChanEmpty, ChanFull, ChanReceiver, ChanSender
+from agent_runtime.utils.aio.interval import Interval, interval
+from agent_runtime.utils.aio.itertools import Tee, tee
+from agent_runtime.utils.aio.tasks import TaskSet, cancel_and_wait, gracefully_cancel
+
+__all__ = [
+    "Chan",
+    "ChanClosed",
+    "ChanEmpty",
+    "ChanFull",
+    "ChanReceiver",
+    "ChanSender",
+    "Interval",
+    "TaskSet",
+    "Tee",
+    "cancel_and_wait",
+    "gracefully_cancel",
+    "interval",
+    "itertools",
+    "tee",
+]
