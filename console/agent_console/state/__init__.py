@@ -1,0 +1,42 @@
+"""What the screen shows, as a pure function of events. No Textual in here."""
+
+from agent_console.state.model import (
+    AgentSaid,
+    Banner,
+    ConsoleState,
+    Device,
+    Endpointing,
+    Entry,
+    Latency,
+    Loading,
+    LogLine,
+    Meters,
+    Note,
+    Rule,
+    ToolCall,
+    Usage,
+    UserSaid,
+)
+from agent_console.state.reduce import reduce, reduce_all
+from agent_console.state.sequence import Seq
+
+__all__ = [
+    "AgentSaid",
+    "Banner",
+    "ConsoleState",
+    "Device",
+    "Endpointing",
+    "Entry",
+    "Latency",
+    "Loading",
+    "LogLine",
+    "Meters",
+    "Note",
+    "Rule",
+    "Seq",
+    "ToolCall",
+    "Usage",
+    "UserSaid",
+    "reduce",
+    "reduce_all",
+]

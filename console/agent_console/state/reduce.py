@@ -1,0 +1,71 @@
+"""`state = reduce(state, event)`: the console's whole state is a pure function of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from agent_console.state import conversation, instruments, workshop
+from agent_console.state.model import ConsoleState
+from agent_runtime import events as ev
+from agent_runtime.events import AnyEvent
+
+Reducer = Callable[[ConsoleState, AnyEvent, Any], ConsoleState]
+
+REDUCERS: Final[Mapping[type, Reducer]] = {
+    ev.SessionStarted: workshop.session_started,
+    ev.SessionClosed: workshop.session_closed,
+    ev.AgentChanged: workshop.agent_changed,
+    ev.UserStateChanged: workshop.user_state_changed,
+    ev.AgentStateChanged: workshop.agent_state_changed,
+    ev.AudioMeter: instruments.audio_meter,
+    ev.UserTranscribed: conversation.user_transcribed,
+    ev.EndpointingStarted: instruments.endpointing_started,
+    ev.EndpointingCancelled: instruments.endpointing_cancelled,
+    ev.TurnStarted: conversation.turn_started,
+    ev.TurnCommitted: conversation.turn_committed,
+    ev.TurnDiscarded: conversation.turn_discarded,
+    ev.LLMStarted: instruments.llm_started,
+    ev.LLMFinished: instruments.llm_finished,
+    ev.AgentText: conversation.agent_text,
+    ev.TTSStarted: instruments.tts_started,
+    ev.TTSFinished: instruments.tts_finished,
+    ev.PlayoutStarted: conversation.playout_started,
+    ev.AgentHeard: conversation.agent_heard,
+    ev.PlayoutPaused: conversation.playout_paused,
+    ev.PlayoutResumed: conversation.playout_resumed,
+    ev.PlayoutFinished: conversation.playout_finished,
+    ev.SpeechFinished: conversation.speech_finished,
+    ev.AgentInterrupted: conversation.agent_interrupted,
+    ev.ToolStarted: conversation.tool_started,
+    ev.ToolFinished: conversation.tool_finished,
+    ev.TurnMeasured: conversation.turn_measured,
+    ev.ModelLoading: instruments.model_loading,
+    ev.DeviceChanged: instruments.device_changed,
+    ev.InputMuted: instruments.input_muted,
+    ev.PushToTalkChanged: instruments.push_to_talk_changed,
+    ev.AudioDropped: instruments.audio_dropped,
+    ev.ReloadStarted: workshop.reload_started,
+    ev.ReloadFinished: workshop.reload_finished,
+    ev.ReloadFailed: workshop.reload_failed,
+    ev.LogWritten: workshop.log_written,
+    ev.ErrorOccurred: workshop.error_occurred,
+    ev.LoopBlocked: workshop.loop_blocked,
+}
+"""What each kind of event does. The kinds left out move nothing that is shown yet."""
+
+
+def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
+    """The state after `event`. An event of a kind that isn't known moves nothing but the time."""
+    reducer = REDUCERS.get(type(event.data))
+    if reducer is not None:
+        state = reducer(state, event, event.data)
+    return replace(state, seq=max(state.seq, event.seq), now=max(state.now, event.time))
+
+
+def reduce_all(state: ConsoleState, events: Iterable[AnyEvent]) -> ConsoleState:
+    """The state after all of them."""
+    for event in events:
+        state = reduce(state, event)
+    return state

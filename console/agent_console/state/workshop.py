@@ -1,0 +1,118 @@
+"""Events of the session and the workshop around it: agents, states, reloads, logs, errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Literal
+
+from agent_console.state.model import LOG_LIMIT, Banner, ConsoleState, LogLine, Note, Rule
+from agent_runtime import events as ev
+from agent_runtime.events import AnyEvent
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+def session_started(state: ConsoleState, event: AnyEvent, data: ev.SessionStarted) -> ConsoleState:
+    """The session runs."""
+    return replace(
+        state, started=True, started_at=data.started_at, closed=None, mode=data.mode, agent=state.agent or data.agent
+    )
+
+
+def session_closed(state: ConsoleState, event: AnyEvent, data: ev.SessionClosed) -> ConsoleState:
+    """The session ended; what was said stays to be read."""
+    text = "session closed: " + data.reason.replace("_", " ")
+    state = replace(state, closed=data.reason, endpointing=None)
+    state = _rule(state, Rule("closed", event.time, text, data.error or ""))
+    if data.reason != "error":
+        return state
+    banner = Banner("closed", "error", f"Session closed: {data.error or 'error'}", "q quits", time=event.time)
+    return replace(state, banners=_with(state.banners, banner))
+
+
+def agent_changed(state: ConsoleState, event: AnyEvent, data: ev.AgentChanged) -> ConsoleState:
+    """Another agent has the conversation."""
+    old = state.agent
+    state = replace(state, agent=data.new, instructions=data.instructions, tools=data.tools)
+    if event.cause in ("handoff", "update_agent") and data.old is not None:
+        return _rule(state, Rule("handoff", event.time, f"{data.old or old} hands over to {data.new}"))
+    return state
+
+
+def user_state_changed(state: ConsoleState, event: AnyEvent, data: ev.UserStateChanged) -> ConsoleState:
+    """Speaking, listening or away."""
+    return replace(state, user_state=data.new)
+
+
+def agent_state_changed(state: ConsoleState, event: AnyEvent, data: ev.AgentStateChanged) -> ConsoleState:
+    """Initializing, idle, listening, thinking or speaking."""
+    return replace(state, agent_state=data.new)
+
+
+def reload_started(state: ConsoleState, event: AnyEvent, data: ev.ReloadStarted) -> ConsoleState:
+    """New code is being loaded."""
+    return replace(state, reloading=True)
+
+
+def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinished) -> ConsoleState:
+    """The new code answers from here on."""
+    banners = tuple(b for b in state.banners if b.key != "reload")
+    state = replace(state, reloading=False, reload_duration=data.duration, banners=banners)
+    added = sum(line.startswith("+") and not line.startswith("+++") for line in data.diff.splitlines())
+    removed = sum(line.startswith("-") and not line.startswith("---") for line in data.diff.splitlines())
+    change = f"+{added} −{removed}" if added or removed else "nothing changed"
+    return _rule(state, Rule("reload", event.time, f"reloaded {data.agent} · {change} · {data.duration:.2f} s", data.diff))
+
+
+def reload_failed(state: ConsoleState, event: AnyEvent, data: ev.ReloadFailed) -> ConsoleState:
+    """The old code goes on; the traceback waits behind the banner."""
+    where = PurePath(data.file).name + (f":{data.line}" if data.line is not None else "")
+    details = data.traceback or data.message
+    banner = Banner("reload", "error", f"{where}: {data.message}", "the old code goes on", details, event.time)
+    state = replace(state, reloading=False, banners=_with(state.banners, banner))
+    return _rule(state, Rule("reload_failed", event.time, f"reload failed · {where}", details))
+
+
+def log_written(state: ConsoleState, event: AnyEvent, data: ev.LogWritten) -> ConsoleState:
+    """A line for the log pane."""
+    return _log(state, event, data.level, data.logger, data.message, data.details)
+
+
+def error_occurred(state: ConsoleState, event: AnyEvent, data: ev.ErrorOccurred) -> ConsoleState:
+    """A banner says it once, clearly; a note and the log keep it."""
+    text = f"{data.source}: {data.message}"
+    hint = "the conversation goes on" if data.recoverable else "the session ends"
+    banner = Banner("error", "warning" if data.recoverable else "error", text, hint, data.details, event.time)
+    note = Note("error", event.time, text, data.details, event.turn_id)
+    state = replace(
+        state,
+        errors=state.errors + 1,
+        entries=state.entries.append(note),
+        banners=_with(state.banners, banner),
+    )
+    return _log(state, event, "error", data.source, data.message, data.details)
+
+
+def loop_blocked(state: ConsoleState, event: AnyEvent, data: ev.LoopBlocked) -> ConsoleState:
+    """Name the line that held everything up."""
+    where = f"{PurePath(data.file).name}:{data.line}"
+    text = f"{where} blocked the agent for {data.duration:.1f} s"
+    note = Note("warning", event.time, text + "; await it or move it to a thread", data.stack, event.turn_id)
+    state = replace(state, entries=state.entries.append(note))
+    return _log(state, event, "warning", "loop", text, data.stack)
+
+
+def _rule(state: ConsoleState, rule: Rule) -> ConsoleState:
+    return replace(state, entries=state.entries.append(rule))
+
+
+def _with(banners: tuple[Banner, ...], banner: Banner) -> tuple[Banner, ...]:
+    return (*(b for b in banners if b.key != banner.key), banner)
+
+
+def _log(
+    state: ConsoleState, event: AnyEvent, level: Level, logger: str, message: str, details: str
+) -> ConsoleState:
+    line = LogLine(event.time, level, logger, message, details)
+    return replace(state, logs=state.logs.append(line).trim(LOG_LIMIT))
