@@ -1,0 +1,307 @@
+"""Where the values of `Settings` come from, layer over layer, and what is wrong with them, by file and line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from agent_runtime.errors import ConfigError
+from agent_runtime.settings import CONVENTIONAL_VARIABLES, PROFILES, Settings
+
+PROJECT_FILE: Final = "agent-console.toml"
+ENV_PREFIX: Final = "AGENT_CONSOLE_"
+DEFAULT_ORIGIN: Final = "default"
+
+
+@cache
+def setting_fields() -> dict[str, FieldInfo]:
+    """Every setting by its dotted name, `audio.input_device` for one inside a section."""
+
+    def walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+        for name, info in model.model_fields.items():
+            section = info.annotation
+            if isinstance(section, type) and issubclass(section, BaseModel):
+                yield from walk(section, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", info
+
+    return dict(walk(Settings, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one place, by dotted name, and for each the words that tell where exactly it stands."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """Hands a layer to pydantic-settings, which merges the layers and validates the result."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(Settings)
+        self._layer = layer
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        nested = self()
+        return nested.get(field_name), field_name, isinstance(nested.get(field_name), dict)
+
+    def __call__(self) -> dict[str, Any]:
+        nested: dict[str, Any] = {}
+        for dotted, value in self._layer.values.items():
+            *sections, name = dotted.split(".")
+            target = nested
+            for section in sections:
+                target = target.setdefault(section, {})
+            target[name] = value
+        return nested
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting for people: its value (secrets masked) and where it came from."""
+
+    name: str
+    value: str
+    origin: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSettings:
+    """The settings, and where each value came from by dotted name."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def rows(self) -> list[SettingRow]:
+        """Every setting, in the order of the model."""
+        return [
+            SettingRow(name, _shown(self.get(name)), self.origins.get(name, DEFAULT_ORIGIN), info.description or "")
+            for name, info in setting_fields().items()
+        ]
+
+    def get(self, dotted: str) -> Any:
+        """The value of one setting."""
+        value: Any = self.settings
+        for name in dotted.split("."):
+            value = getattr(value, name)
+        return value
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    project_file: Path | None = None,
+    user_file: Path | None = None,
+) -> ResolvedSettings:
+    """Find and check every setting.
+
+    Args:
+        flags: values by dotted name; None is a flag that wasn't given.
+        folder: where the agent is; the current one if left out. Its `.env` is read, and the nearest
+            `agent-console.toml` there or above.
+        environ: environment variables; the process's own if left out.
+        project_file: read this file instead of looking for one.
+        user_file: the user's own file; the platform's usual place if left out.
+
+    Raises:
+        ConfigError: a value is wrong. It names the place, the setting and what would be right.
+    """
+    folder = (folder or Path.cwd()).resolve()
+    if project_file is not None and not project_file.is_file():
+        raise ConfigError(str(project_file), "", "there is no such file: check --config")
+    project_file = project_file or find_project_file(folder)
+    user_file = user_file or user_config_file()
+    layers = [
+        flags_layer(flags or {}),
+        environment_layer(os.environ if environ is None else environ),
+        dotenv_layer(folder / ".env"),
+        *([toml_layer(project_file)] if project_file else []),
+        *([toml_layer(user_file)] if user_file.is_file() else []),
+    ]
+    profile = next((layer.values["profile"] for layer in layers if "profile" in layer.values), "dev")
+    if profile in PROFILES:
+        layers.append(profile_layer(profile))
+    origins: dict[str, str] = {}
+    for layer in reversed(layers):
+        origins.update(layer.origins)
+    try:
+        settings = Settings.from_sources(tuple(_LayerSource(layer) for layer in layers))
+    except ValidationError as exc:
+        raise _config_error(exc, origins) from None
+    return ResolvedSettings(settings, origins)
+
+
+def find_project_file(folder: Path) -> Path | None:
+    """The nearest `agent-console.toml` in `folder` or above, not past a repository's or the user's own top."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / PROJECT_FILE).is_file():
+            return candidate / PROJECT_FILE
+        if (candidate / ".git").exists() or candidate == Path.home():
+            return None
+    return None
+
+
+def user_config_file() -> Path:
+    """The user's own file, whether it exists or not."""
+    from platformdirs import user_config_path
+
+    return user_config_path("agent-console") / "config.toml"
+
+
+def flags_layer(flags: Mapping[str, Any]) -> Layer:
+    """Values given on the command line."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return Layer(given, {name: _flag(name, value) for name, value in given.items()})
+
+
+def environment_layer(environ: Mapping[str, str], *, origin: str = "") -> Layer:
+    """`AGENT_CONSOLE_…` and the conventional variables. An empty one counts as not set."""
+    by_variable = {ENV_PREFIX + name.replace(".", "_").upper(): name for name in setting_fields()}
+    layer = Layer()
+    for variable, name in (CONVENTIONAL_VARIABLES | by_variable).items():
+        if value := environ.get(variable):
+            layer.values[name] = value
+            layer.origins[name] = f"{origin}{variable}"
+    for variable in environ:
+        if variable.startswith(ENV_PREFIX) and variable not in by_variable:
+            raise ConfigError(f"{origin}{variable}", "", f"there is no such setting{_near(variable, by_variable)}")
+    return layer
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The variables of a `.env` file; none if there is no such file."""
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value}
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(str(path), "", f"can't be read: {exc}") from exc
+
+
+def dotenv_layer(path: Path) -> Layer:
+    """The settings that a `.env` file holds; variables that mean nothing to us are left alone."""
+    return environment_layer(read_dotenv(path), origin=f"{_short(path)}: ")
+
+
+def toml_layer(path: Path) -> Layer:
+    """The settings that a TOML file holds. A path in it is relative to the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(_short(path), "", f"can't be read: {exc}") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(_short(path), "", f"not valid TOML: {exc}") from exc
+    layer = Layer()
+    fields = setting_fields()
+    for name, value in _flatten(document, path, text):
+        if _is_path(fields[name]) and isinstance(value, str):
+            value = path.parent / value
+        layer.values[name] = value
+        layer.origins[name] = _place(path, text, name)
+    return layer
+
+
+def profile_layer(profile: str) -> Layer:
+    """What a profile sets."""
+    values = PROFILES[profile]
+    return Layer(dict(values), dict.fromkeys(values, f"profile {profile}"))
+
+
+def _flatten(document: dict[str, Any], path: Path, text: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    fields = setting_fields()
+    sections = {name.rpartition(".")[0] for name in fields} - {""}
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        if name in sections:
+            if not isinstance(value, dict):
+                raise ConfigError(_place(path, text, name), name, f"this is a section: write [{name}] and lines in it")
+            yield from _flatten(value, path, text, f"{name}.")
+        elif name in fields:
+            yield name, value
+        else:
+            known = [*fields, *sections]
+            raise ConfigError(_place(path, text, name), name, f"there is no such setting{_near(name, known)}")
+
+
+def _near(name: str, known: Mapping[str, object] | list[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    if not near:  # the right name in the wrong section
+        near = [other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]]
+    return f"; did you mean {near[0]!r}?" if near else "; `agent-console config` lists them all"
+
+
+def _place(path: Path, text: str, dotted: str) -> str:
+    """`file:line` of a setting in a TOML file, or the file alone where the line isn't plain to see."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line):
+            section = f"{header[1]}."
+            if header[1] == dotted:
+                return f"{_short(path)}:{number}"
+        elif (entry := re.match(r"""\s*["']?([\w.\-]+)["']?\s*=""", line)) and f"{section}{entry[1]}" == dotted:
+            return f"{_short(path)}:{number}"
+    return _short(path)
+
+
+def _short(path: Path) -> str:
+    """The path as a person in the current folder would write it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _flag(name: str, value: Any) -> str:
+    leaf = name.rpartition(".")[2].replace("_", "-")
+    return f"--no-{leaf}" if value is False else f"--{leaf}"
+
+
+def _is_path(info: FieldInfo) -> bool:
+    return Path in (info.annotation, *get_args(info.annotation))
+
+
+def _is_secret(info: FieldInfo) -> bool:
+    return SecretStr in (info.annotation, *get_args(info.annotation))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _config_error(exc: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+    """The first thing that pydantic found wrong, in words that name place, setting and remedy."""
+    first = exc.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"] if part != "function-after")
+    message = first["msg"].removeprefix("Value error, ")
+    info = setting_fields().get(name)
+    value = first.get("input")
+    if first["type"] != "value_error":
+        message = message[:1].lower() + message[1:]
+        if info is not None and not _is_secret(info):
+            message = f"{value!r}: {message}"
+    return ConfigError(origins.get(name, DEFAULT_ORIGIN), name, message)

@@ -1,0 +1,142 @@
+"""Settings: which layer wins, where a value came from, and what is said about a wrong one."""
+
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.errors import ConfigError
+from agent_runtime.settings_layers import ResolvedSettings, find_project_file, load_settings, setting_fields
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / ".git").mkdir()  # the search for a project file ends here
+    return tmp_path
+
+
+def load(folder: Path, flags=None, environ=None, user: str | None = None) -> ResolvedSettings:
+    user_file = folder / "user.toml"
+    if user is not None:
+        user_file.write_text(user)
+    return load_settings(flags, folder=folder, environ=environ or {}, user_file=user_file)
+
+
+def test_defaults_stand_where_nothing_is_said(folder):
+    resolved = load(folder)
+    assert resolved.settings.llm == "auto"
+    assert resolved.settings.reload is True
+    assert {row.origin for row in resolved.rows()} == {"default"}
+
+
+def test_each_layer_wins_over_those_below(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    user = 'profile = "prod"\nlog_level = "error"\ntheme = "user"\nstt = "none"\ntts = "none"\nvad = "none"\n'
+    (folder / "agent-console.toml").write_text('theme = "project"\nstt = "none"\ntts = "none"\nvad = "none"\n')
+    (folder / ".env").write_text('AGENT_CONSOLE_STT="embedded"\nAGENT_CONSOLE_TTS=none\nAGENT_CONSOLE_VAD=none\n')
+    environ = {"AGENT_CONSOLE_TTS": "embedded", "AGENT_CONSOLE_VAD": "none"}
+    resolved = load(folder, {"vad": "embedded", "llm": None}, environ, user)
+    got = {row.name: (row.value, row.origin) for row in resolved.rows()}
+    assert got["vad"] == ("embedded", "--vad")
+    assert got["tts"] == ("embedded", "AGENT_CONSOLE_TTS")
+    assert got["stt"] == ("embedded", ".env: AGENT_CONSOLE_STT")
+    assert got["theme"] == ("project", "agent-console.toml:1")
+    assert got["log_level"] == ("error", "user.toml:2")
+    assert got["reload"] == ("false", "profile prod")
+    assert got["llm"] == ("auto", "default")
+
+
+def test_conventional_variables_fill_their_settings_and_ours_win(folder):
+    environ = {"OPENAI_API_KEY": "sk-conventional", "OPENAI_BASE_URL": "http://one/v1", "LIVEKIT_URL": "ws://here"}
+    resolved = load(folder, environ=environ | {"AGENT_CONSOLE_OPENAI_BASE_URL": "http://two/v1"})
+    key = resolved.settings.openai.api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-conventional"
+    assert resolved.settings.openai.base_url == "http://two/v1"
+    assert resolved.settings.livekit.url == "ws://here"
+    assert resolved.origins["openai.api_key"] == "OPENAI_API_KEY"
+
+
+def test_an_empty_variable_is_not_set(folder):
+    assert load(folder, environ={"OPENAI_API_KEY": ""}).settings.openai.api_key is None
+
+
+def test_secrets_are_masked(folder):
+    resolved = load(folder, environ={"OPENAI_API_KEY": "sk-very-secret"})
+    assert "sk-very-secret" not in repr(resolved)
+    assert "sk-very-secret" not in str(resolved.rows())
+
+
+def test_paths_in_a_file_are_relative_to_it(folder):
+    (folder / "agent-console.toml").write_text('[audio]\ninput_wav = "speech.wav"\n')
+    below = folder / "agents"
+    below.mkdir()
+    assert load(below).settings.audio.input_wav == folder / "speech.wav"
+
+
+def test_the_nearest_project_file_is_found_up_to_the_repository(tmp_path):
+    inner = tmp_path / "repo" / "agents"
+    inner.mkdir(parents=True)
+    (tmp_path / "agent-console.toml").write_text("")
+    assert find_project_file(inner) == tmp_path / "agent-console.toml"
+    (tmp_path / "repo" / ".git").mkdir()
+    assert find_project_file(inner) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('llmm = "embedded"', "agent-console.toml:1: llmm: there is no such setting; did you mean 'llm'?"),
+        (
+            '\n[audio]\ninput_devise = "x"',
+            "agent-console.toml:3: audio.input_devise: there is no such setting; did you mean 'audio.input_device'?",
+        ),
+        ('input_wav = "x"', "agent-console.toml:1: input_wav: there is no such setting; did you mean"),
+        ('audio = "x"', "agent-console.toml:1: audio: this is a section: write [audio] and lines in it"),
+        ("llm = [", "agent-console.toml: not valid TOML: "),
+        (
+            '# one\n\nprofile = "devel"',
+            "agent-console.toml:3: profile: 'devel': input should be 'dev', 'prod' or 'test'",
+        ),
+        (
+            'llm = "opnai:gpt"',
+            "agent-console.toml:1: llm: 'opnai:gpt' is not a provider of llm: use 'auto', 'embedded', ",
+        ),
+        ('llm = "openai:"', "agent-console.toml:1: llm: a model's name is missing after the colon"),
+        ('tts = "embedded:x"', "agent-console.toml:1: tts: 'embedded' takes no model"),
+        ("[endpointing]\nmin_delay = -1", "agent-console.toml:2: endpointing.min_delay: -1: input should be greater"),
+        ('[openai]\nbase_url = "localhost"', "agent-console.toml:2: openai.base_url: 'localhost': string should match"),
+    ],
+)
+def test_a_wrong_line_is_named_with_what_would_be_right(folder, monkeypatch, text, message):
+    monkeypatch.chdir(folder)
+    (folder / "agent-console.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(folder)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_near_match_of_a_provider_is_offered(folder):
+    with pytest.raises(ConfigError, match=r"--llm: llm: .*did you mean 'openai'\?"):
+        load(folder, {"llm": "opnai:gpt"})
+
+
+def test_an_unknown_variable_is_refused(folder):
+    with pytest.raises(ConfigError, match=r"AGENT_CONSOLE_LMM: .*did you mean 'AGENT_CONSOLE_LLM'\?"):
+        load(folder, environ={"AGENT_CONSOLE_LMM": "embedded"})
+
+
+def test_a_wrong_secret_is_not_shown(folder):
+    (folder / "agent-console.toml").write_text('[openai]\napi_key = ["sk-hidden"]')
+    with pytest.raises(ConfigError) as caught:
+        load(folder)
+    assert "openai.api_key" in str(caught.value)
+    assert "sk-hidden" not in str(caught.value)
+
+
+def test_a_config_file_that_is_asked_for_must_exist(folder):
+    with pytest.raises(ConfigError, match="check --config"):
+        load_settings(folder=folder, environ={}, project_file=folder / "gone.toml")
+
+
+def test_every_setting_says_what_it_is():
+    assert [name for name, info in setting_fields().items() if not info.description] == []
