@@ -57,4 +57,5 @@ def _nearest_codes(levels: NDArray[np.int16]) -> NDArray[np.uint8]:
 _ULAW_TO_PCM = _ulaw_levels()
 _ALAW_TO_PCM = _alaw_levels()
 _PCM_TO_ULAW = _nearest_codes(_ULAW_TO_PCM)
+_PCM_TO_ULAW[0] = 0xFF  # μ-law has a zero of either sign; silence is the positive one
 _PCM_TO_ALAW = _nearest_codes(_ALAW_TO_PCM)

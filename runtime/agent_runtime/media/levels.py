@@ -63,6 +63,6 @@ def _dbfs(amplitude: float) -> float:
 
 
 def _clipped(samples: NDArray[np.int16]) -> bool:
-    flat = samples.reshape(len(samples), -1)
+    flat = samples[:, None] if samples.ndim == 1 else samples
     at_limit = (flat >= 32767) | (flat <= -32768)
     return bool((at_limit[:-2] & at_limit[1:-1] & at_limit[2:]).any())

@@ -19,7 +19,7 @@ def to_channels(samples: NDArray[np.int16], channels: int) -> NDArray[np.int16]:
     """
     if channels < 1:
         raise ValueError(f"audio has at least one channel, not {channels}")
-    source = samples.reshape(len(samples), -1)
+    source = samples[:, None] if samples.ndim == 1 else samples
     if source.shape[1] == channels:
         return source
     mean = source if source.shape[1] == 1 else np.rint(source.mean(axis=1, keepdims=True)).astype(np.int16)

@@ -70,7 +70,7 @@ class Resampler:
             self._filter.reset()
 
     def _convert(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
-        converted = self._filter.process(samples, self.out_rate / self.in_rate, end_of_input=False)
+        converted: NDArray[np.float32] = self._filter.process(samples, self.out_rate / self.in_rate, end_of_input=False)
         self._out += len(converted)
         # A filter's overshoot at full scale would wrap round.
         return np.clip(np.rint(converted), -32768, 32767).astype(np.int16)
