@@ -62,16 +62,35 @@ class TimedString(str):
 
     start_time: float | NotGiven
     end_time: float | NotGiven
+    confidence: float | NotGiven
+    """0 to 1, from a recogniser."""
+    start_time_offset: float | NotGiven
+    """Seconds of the session that had passed when the audio began, from a recogniser."""
+    speaker_id: str | None
 
     def __new__(
-        cls, text: str, start_time: float | NotGiven = NOT_GIVEN, end_time: float | NotGiven = NOT_GIVEN
+        cls,
+        text: str,
+        start_time: float | NotGiven = NOT_GIVEN,
+        end_time: float | NotGiven = NOT_GIVEN,
+        confidence: float | NotGiven = NOT_GIVEN,
+        start_time_offset: float | NotGiven = NOT_GIVEN,
+        speaker_id: str | None = None,
     ) -> TimedString:
-        """Make one; a time that isn't known is left out."""
+        """Make one; what isn't known is left out."""
         obj = super().__new__(cls, text)
         obj.start_time = start_time
         obj.end_time = end_time
+        obj.confidence = confidence
+        obj.start_time_offset = start_time_offset
+        obj.speaker_id = speaker_id
         return obj
 
+
+USERDATA_TIMED_TRANSCRIPT: Final = "lk.timed_transcripts"
+"""Key in a synthesized frame's `userdata`: the list of `TimedString` that begin in it."""
+USERDATA_TTS_STARTED_TIME: Final = "lk.tts_started_time"
+"""Key in a synthesized frame's `userdata`: the loop's time at which its text went to the synthesizer."""
 
 UserState: TypeAlias = Literal["speaking", "listening", "away"]
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]

@@ -1,0 +1,147 @@
+"""The interface of a speech synthesizer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from agent_runtime.tts.types import MarkupInfo, TTSCapabilities, TTSError
+from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
+from agent_runtime.utils import EventEmitter
+
+if TYPE_CHECKING:
+    from agent_runtime.tts.streams import ChunkedStream, SynthesizeStream
+
+logger = logging.getLogger(__name__)
+
+TEvent = TypeVar("TEvent")
+
+
+class TTS(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
+    """Turns text into speech: a whole text with `synthesize`, or piece by piece with `stream`.
+
+    Emits `metrics_collected` (`TTSMetrics`) and `error` (`TTSError`).
+
+    Args:
+        capabilities: what it can do.
+        sample_rate: Hz of its audio.
+        num_channels: channels of its audio.
+    """
+
+    class Markup:
+        """Which markup beside words the voice understands; none, unless a provider overrides it."""
+
+        def __init__(self, tts: TTS[Any]) -> None:
+            self._tts = tts
+
+        def _provider_key(self) -> str:
+            return ""
+
+        @property
+        def info(self) -> MarkupInfo:
+            """What the voice can express."""
+            return MarkupInfo()
+
+        def llm_instructions(self, *, speech_steering: Any = None) -> str | None:
+            """What to tell the language model about it; None for nothing."""
+            return None
+
+        def normalize(self, text: str) -> str:
+            """Repair the markup in what a language model wrote."""
+            return text
+
+        def convert(self, text: str) -> str:
+            """Common markup as the provider's own."""
+            return text
+
+    def __init__(self, *, capabilities: TTSCapabilities, sample_rate: int, num_channels: int) -> None:
+        super().__init__()
+        self._capabilities = capabilities
+        self._sample_rate = sample_rate
+        self._num_channels = num_channels
+        self._label = f"{type(self).__module__}.{type(self).__name__}"
+        self._markup = self.Markup(self)
+        self._expressive = False
+
+    @property
+    def label(self) -> str:
+        """Module and class, for logs and metrics."""
+        return self._label
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return "unknown"
+
+    @property
+    def provider(self) -> str:
+        """Who runs it."""
+        return "unknown"
+
+    @property
+    def metrics_metadata(self) -> dict[str, str]:
+        """What the metrics of a turn say about it."""
+        return {"model_name": self.model, "model_provider": self.provider}
+
+    @property
+    def markup(self) -> Markup:
+        """The markup that the voice understands."""
+        return self._markup
+
+    @property
+    def capabilities(self) -> TTSCapabilities:
+        """What it can do."""
+        return self._capabilities
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of its audio."""
+        return self._sample_rate
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of its audio."""
+        return self._num_channels
+
+    @abstractmethod
+    def synthesize(self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> ChunkedStream:
+        """Speak a whole text."""
+        ...
+
+    def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> SynthesizeStream:
+        """Speak text that comes piece by piece. Raises NotImplementedError where `capabilities.streaming` is False."""
+        raise NotImplementedError(f"{self._label} speaks whole texts only: wrap it in tts.StreamAdapter")
+
+    def prewarm(self) -> None:
+        """Get ready (connect, load) before the first request, without waiting for it."""
+
+    async def aclose(self) -> None:
+        """Close it and everything that it opened."""
+
+    async def __aenter__(self) -> TTS[TEvent]:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _synthesize_with_stream(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> ChunkedStream:
+        # `synthesize` for a provider that only streams.
+        from agent_runtime.tts.streams import ChunkedStreamFromStream
+
+        return ChunkedStreamFromStream(tts=self, input_text=text, conn_options=conn_options)
+
+    def _set_expressive(self, enabled: bool) -> None:
+        # The session tells whether markup is in use; a synthesizer that cuts its own text may use longer pieces then.
+        self._expressive = enabled
+
+    def _emit_error(self, error: Exception, recoverable: bool) -> None:
+        if recoverable:
+            logger.warning("%s failed and is tried again: %s", self._label, error)
+        self.emit("error", TTSError(timestamp=time.time(), label=self._label, error=error, recoverable=recoverable))
