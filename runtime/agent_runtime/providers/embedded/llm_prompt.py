@@ -1,0 +1,86 @@
+"""The prompt of the embedded model: ChatML, as short as the conversation allows, and stable from turn to turn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from agent_runtime.llm import ChatContext, ChatItem
+
+END = "<|im_end|>"
+DEFAULT_INSTRUCTIONS = "You are a friendly voice assistant. Answer in one or two short sentences."
+
+PROMPT_CHARACTERS = 3600
+"""What a prompt may hold: about 900 tokens, which leaves room in the context for names and numbers that cost more."""
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a prompt."""
+
+    role: Role
+    text: str
+
+    def __str__(self) -> str:
+        return f"<|im_start|>{self.role}\n{self.text}{END}\n"
+
+
+def clean(text: str) -> str:
+    """`text` without the marks that have a meaning in a prompt, so that no one can speak another's role."""
+    return re.sub(r"<\|\s*(\w+)\s*\|>", r"\1", text).strip()
+
+
+def turns_of(chat_ctx: ChatContext) -> list[Turn]:
+    """The conversation as the model is shown it.
+
+    A tool's call is left out: the model was never taught any. Its result is what the assistant knew when it spoke, so
+    it stays only where the assistant has not put it in words yet.
+    """
+    turns: list[Turn] = []
+    for item in chat_ctx.items:
+        turn = _turn_of(item)
+        if turn is not None:
+            turns.append(turn)
+    return turns
+
+
+def _turn_of(item: ChatItem) -> Turn | None:
+    if item.type != "message":
+        return None
+    text = clean(item.text_content or "")
+    if not text:
+        return None
+    role: Role = "system" if item.role in ("system", "developer") else item.role
+    return Turn(role, text)
+
+
+def fit(turns: Sequence[Turn], budget: int = PROMPT_CHARACTERS) -> list[Turn]:
+    """The leading instructions and the latest turns that fit in `budget` characters; longer instructions are cut there.
+
+    Older turns go in one batch, down to half of the budget, each question with its answer. What goes depends on nothing
+    but the conversation, so the next turn's prompt begins like this one's and the model need not read it again.
+    """
+    head = [Turn("system", turns[0].text[:budget])] if turns and turns[0].role == "system" else []
+    rest = turns[len(head) :]
+    room = max(budget - sum(len(str(turn)) for turn in head), budget // 4)
+    start, size = 0, 0
+    for index, turn in enumerate(rest):
+        size += len(str(turn))
+        if size <= room:
+            continue
+        while start < index and (size > room // 2 or rest[start].role != "user"):
+            size -= len(str(rest[start]))
+            start += 1
+    return head + list(rest[start:])
+
+
+def render(turns: Sequence[Turn]) -> str:
+    """The prompt: `turns`, then the opening of the assistant's answer."""
+    if not turns or turns[0].role != "system":
+        turns = [Turn("system", DEFAULT_INSTRUCTIONS), *turns]
+    return "".join(map(str, turns)) + "<|im_start|>assistant\n"
