@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any
@@ -123,7 +123,7 @@ class LlamaModel:
         child = self._child
         return child is not None and child.alive and child.ready.done()
 
-    async def complete(self, body: dict[str, Any]) -> AsyncIterator[Part]:
+    async def complete(self, body: dict[str, Any]) -> AsyncGenerator[Part, None]:
         """Complete a prompt; the parts as they come. Closing the iterator early stops the computation within a token.
 
         Args:
@@ -149,7 +149,8 @@ class LlamaModel:
         """The slot for a conversation's next prompt: the one whose last prompt has the most in common with it."""
 
         def in_common(slot: int) -> int:
-            return len(os.path.commonprefix([self._chat_prompts[slot], prompt]))
+            pairs = zip(self._chat_prompts[slot], prompt, strict=False)
+            return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
         with self._lock:
             slot = max(self._chat_prompts, key=in_common)  # of equals the first, the one that was used longest ago
@@ -191,7 +192,7 @@ class _Child:
         self._requests: dict[int, _Request] = {}
         self._lock = threading.Lock()
         self._directory = tempfile.mkdtemp(prefix="agent-console-llm-")
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process lives
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_SCRIPT), json.dumps({**options, "directory": self._directory})],
             stdin=subprocess.PIPE,

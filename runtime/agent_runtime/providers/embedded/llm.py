@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from agent_runtime.llm import LLM, ChatChunk, ChatContext, ChoiceDelta, CompletionUsage, LLMStream, Tool, ToolChoice
 from agent_runtime.providers.embedded import llm_prompt
@@ -22,7 +22,7 @@ LONG_ENOUGH = 30
 _SENTENCE_END = re.compile(r"[.!?][\"')]?\s*$")
 
 
-class SmolLM(LLM):
+class SmolLM(LLM[Never]):
     """SmolLM2-135M-Instruct by llama.cpp, in a process of its own that all sessions share.
 
     It greets, chats and picks tools, fast, on any machine; it knows little and makes up much. Tool results are put in
