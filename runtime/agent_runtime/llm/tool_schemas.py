@@ -1,0 +1,59 @@
+"""Tools as each vendor's API takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from agent_tools import AnyFunctionTool, FunctionTool, RawFunctionTool, Tool
+
+
+def function_schemas(tools: Iterable[Tool], format: str, **options: Any) -> list[dict[str, Any]]:
+    """The function tools among `tools`; a provider's own are for the provider to put in.
+
+    Raises ValueError for a format that isn't known.
+    """
+    try:
+        describe = _FORMATS[format]
+    except KeyError:
+        raise ValueError(f"{format!r} is no provider format: use {', '.join(_FORMATS)}") from None
+    return [describe(tool, **options) for tool in tools if isinstance(tool, FunctionTool | RawFunctionTool)]
+
+
+def _openai(tool: AnyFunctionTool, *, strict: bool = True) -> dict[str, Any]:
+    return tool.to_openai(strict=strict)
+
+
+def _openai_responses(tool: AnyFunctionTool, *, strict: bool = True) -> dict[str, Any]:
+    # The Responses API takes a schema as strict unless it is told otherwise.
+    return {"strict": False, **tool.to_openai(strict=strict)["function"], "type": "function"}
+
+
+def _anthropic(tool: AnyFunctionTool, *, strict: bool = True) -> dict[str, Any]:
+    function = tool.to_openai(strict=strict)["function"]
+    schema = {
+        "name": function["name"],
+        "description": function.get("description") or "",
+        "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
+    }
+    return {**schema, "strict": True} if function.get("strict") else schema
+
+
+def _google(tool: AnyFunctionTool, *, tool_behavior: str | None = None) -> dict[str, Any]:
+    function = tool.to_openai(strict=False)["function"]
+    parameters = function.get("parameters") or {}
+    schema = {
+        "name": function["name"],
+        "description": function.get("description") or "",
+        # Google takes an object without properties for a mistake.
+        "parameters_json_schema": parameters if parameters.get("properties") else None,
+    }
+    return {**schema, "behavior": tool_behavior} if tool_behavior is not None else schema
+
+
+_FORMATS: dict[str, Callable[..., dict[str, Any]]] = {
+    "openai": _openai,
+    "openai.responses": _openai_responses,
+    "anthropic": _anthropic,
+    "google": _google,
+}
