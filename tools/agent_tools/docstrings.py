@@ -10,25 +10,9 @@ import inspect
 import re
 from dataclasses import dataclass, field
 
-_PARAMETER_SECTIONS = frozenset(
-    ["args", "arguments", "parameters", "params", "other parameters", "keyword args", "keyword arguments"],
-)
-_OTHER_SECTIONS = frozenset(
-    [
-        "attributes",
-        "example",
-        "examples",
-        "except",
-        "exceptions",
-        "raises",
-        "return",
-        "returns",
-        "warns",
-        "yield",
-        "yields",
-    ]
-    + ["see also"]
-)
+_PARAMETERS = re.compile(r"(?:keyword |other )?(?:args|arguments|params|parameters)", re.IGNORECASE)
+_OTHERS = re.compile(r"attributes|examples?|except(?:ions?)?|raises|returns?|see also|warns|yields?", re.IGNORECASE)
+_NUMPY_ONLY = re.compile(r"notes|references|warnings", re.IGNORECASE)
 _GOOGLE_HEADER = re.compile(r"^(?P<name>[A-Za-z][A-Za-z ]*):\s*$")
 _GOOGLE_ENTRY = re.compile(r"^\*{0,2}(?P<name>\w+)\s*(?:\([^)]*(?:\([^)]*\)[^)]*)*\))?\s*:\s*(?P<text>.*)$")
 _NUMPY_UNDERLINE = re.compile(r"^-{3,}\s*$")
@@ -57,11 +41,11 @@ def parse_docstring(text: str | None) -> Docstring:
     while at < len(lines):
         if (section := _numpy_section(lines, at)) is not None:
             body, at = _until_numpy_section(lines, at + 2)
-            if section in _PARAMETER_SECTIONS:
+            if _PARAMETERS.fullmatch(section):
                 parameters.update(_numpy_entries(body))
         elif (section := _google_section(lines, at)) is not None:
             body, at = _indented(lines, at + 1)
-            if section in _PARAMETER_SECTIONS:
+            if _PARAMETERS.fullmatch(section):
                 parameters.update(_google_entries(body))
         elif (match := _field(lines[at])) is not None:
             body, at = _indented(lines, at + 1)
@@ -76,15 +60,16 @@ def parse_docstring(text: str | None) -> Docstring:
 
 def _google_section(lines: list[str], at: int) -> str | None:
     match = _GOOGLE_HEADER.match(lines[at])
-    name = match["name"].lower() if match else ""
-    return name if name in _PARAMETER_SECTIONS or name in _OTHER_SECTIONS else None
+    return (
+        match["name"] if match and (_PARAMETERS.fullmatch(match["name"]) or _OTHERS.fullmatch(match["name"])) else None
+    )
 
 
 def _numpy_section(lines: list[str], at: int) -> str | None:
     if at + 1 >= len(lines) or not _NUMPY_UNDERLINE.match(lines[at + 1]):
         return None
-    name = lines[at].strip().lower()
-    return name if name in _PARAMETER_SECTIONS or name in _OTHER_SECTIONS or name in ("notes", "references") else None
+    name = lines[at].strip()
+    return name if any(kind.fullmatch(name) for kind in (_PARAMETERS, _OTHERS, _NUMPY_ONLY)) else None
 
 
 def _field(line: str) -> re.Match[str] | None:

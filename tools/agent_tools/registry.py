@@ -105,7 +105,7 @@ class ToolRegistry:
     async def execute(
         self, name: str, arguments: str | Mapping[str, Any], context: CallContext | None = None
     ) -> ToolOutcome:
-        """Call a tool by the name that the model wrote; an unknown one is an outcome too, which tells those there are."""
+        """Call a tool by the name that the model wrote; an unknown one is an outcome that tells those there are."""
         tool = self._tools.get(name)
         if not isinstance(tool, FunctionTool | RawFunctionTool):
             return outcome_of_exception(ToolError(self._unknown(name)))

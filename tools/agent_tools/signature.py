@@ -19,6 +19,7 @@ from agent_tools.call_context import CallContext, accepts_none, context_class
 from agent_tools.docstrings import Docstring, parse_docstring
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
+_VALUES = (bool, int, float, complex, str, bytes, list, tuple, dict, set)
 _PLAIN_CONTAINERS = frozenset({list, dict, set, tuple, Union, types.UnionType})
 
 
@@ -130,14 +131,18 @@ class Signature:
         return TypeError(f"{self.name} can't be a tool: parameter {parameter!r} {problem}")
 
     def _resolve_hint(self, parameter: inspect.Parameter, scope: Mapping[str, Any]) -> Any:
-        if parameter.annotation in _PLAIN_TYPES or parameter.annotation is parameter.empty:
-            return parameter.annotation
-        holder = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        annotation = parameter.annotation
+        if isinstance(annotation, type) and annotation in _PLAIN_TYPES:
+            return annotation
+        holder = types.SimpleNamespace(__annotations__={parameter.name: annotation})
         try:
             hints = typing.get_type_hints(holder, self._globals, dict(scope), include_extras=True)
         except (SyntaxError, TypeError, AttributeError) as error:
             raise self.error(parameter.name, f"has an annotation that isn't a type: {error}") from error
-        return hints[parameter.name]
+        hint = hints[parameter.name]
+        if isinstance(hint, _VALUES):
+            raise self.error(parameter.name, f"has an annotation that isn't a type: {hint!r}")
+        return hint
 
 
 def is_plain(hint: Any) -> bool:
