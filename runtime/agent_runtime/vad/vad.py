@@ -36,9 +36,9 @@ class VADEvent:
     timestamp: float
     """Seconds of audio heard so far: the event was found out here, which is later than when it began."""
     speech_duration: float
-    """Seconds since the present (or last) speech truly began; 0.0 before the first."""
+    """Seconds of the present speech, or of the last one, from its true start to its last voiced moment so far."""
     silence_duration: float
-    """Seconds since the last speech truly ended; at `END_OF_SPEECH`, by how much the end is reported late."""
+    """Seconds since the last voiced moment; at `END_OF_SPEECH`, by how much the end is reported late."""
     frames: list[AudioFrame] = field(default_factory=list)
     """At `START_OF_SPEECH` the speech so far with its prefix padding, at `INFERENCE_DONE` the window that was looked
     at, at `END_OF_SPEECH` the whole speech."""
