@@ -7,6 +7,7 @@
     ├── DeviceError            a microphone or speaker can't be used
     │   └── DeviceLostError    … went away in use; it is tried again
     ├── MediaError             audio that can't be read or made
+    ├── EventDecodeError       a recorded event that can't be read
     └── APIError               a provider failed
         ├── APIStatusError     … with a status code
         └── APIConnectionError … without an answer
@@ -68,6 +69,17 @@ class DeviceLostError(DeviceError):
 
 class MediaError(AgentConsoleError):
     """Raised when audio can't be read, decoded or converted."""
+
+
+class EventDecodeError(AgentConsoleError):
+    """Raised when a recorded event can't be read. `path` and `line` (from 1) say where, if it came from a file."""
+
+    def __init__(self, problem: str, *, path: str = "", line: int | None = None) -> None:
+        self.problem = problem
+        self.path = path
+        self.line = line
+        where = f"{path}:{line}: " if path else ""
+        super().__init__(f"{where}not an event: {problem}")
 
 
 class APIError(AgentConsoleError):
