@@ -59,7 +59,7 @@ def test_the_strict_form():
     assert found["leaf"]["type"] == ["object", "null"]
     assert found["leaf"]["properties"]["title"] == {"type": ["string", "null"]}
     assert schema["$defs"]["Node"]["required"] == ["kind", "children"]
-    assert schema["$defs"]["Node"]["properties"]["children"]["anyOf"][1] == {"type": "null"}
+    assert schema["$defs"]["Node"]["properties"]["children"]["type"] == ["array", "null"]
 
 
 def test_without_strict_the_schema_goes_out_as_it_is():
