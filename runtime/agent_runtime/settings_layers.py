@@ -213,8 +213,10 @@ def toml_layer(path: Path) -> Layer:
     layer = Layer()
     fields = setting_fields()
     for name, value in _flatten(document, path, text):
-        if _is_path(fields[name]) and isinstance(value, str):
+        if isinstance(value, str) and _is_path(fields[name]):
             value = path.parent / value
+        elif isinstance(value, str) and name == "agent" and ".py" in value:
+            value = str(path.parent / value)
         layer.values[name] = value
         layer.origins[name] = _place(path, text, name)
     return layer
@@ -304,4 +306,5 @@ def _config_error(exc: ValidationError, origins: Mapping[str, str]) -> ConfigErr
         message = message[:1].lower() + message[1:]
         if info is not None and not _is_secret(info):
             message = f"{value!r}: {message}"
-    return ConfigError(origins.get(name, DEFAULT_ORIGIN), name, message)
+    origin = origins.get(name, DEFAULT_ORIGIN)
+    return ConfigError(origin, "" if origin.startswith("--") else name, message)  # a flag is its own name

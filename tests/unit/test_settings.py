@@ -116,7 +116,7 @@ def test_a_wrong_line_is_named_with_what_would_be_right(folder, monkeypatch, tex
 
 
 def test_a_near_match_of_a_provider_is_offered(folder):
-    with pytest.raises(ConfigError, match=r"--llm: llm: .*did you mean 'openai'\?"):
+    with pytest.raises(ConfigError, match=r"--llm: .*did you mean 'openai'\?"):
         load(folder, {"llm": "opnai:gpt"})
 
 

@@ -1,0 +1,162 @@
+"""From checked flags to a running console, and back to the shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from agent_console.data import data_folder
+from agent_runtime.agent_loader import LoadedAgent, Target, load_agent, parse_target
+from agent_runtime.errors import AgentConsoleError, ConfigError
+from agent_runtime.settings import Settings
+from agent_runtime.settings_layers import ResolvedSettings, load_settings, read_dotenv
+
+if TYPE_CHECKING:
+    from agent_console.app import ConsoleApp
+    from agent_console.terminal import TerminalGuard
+
+STOP_TIMEOUT: Final = 2.0
+"""Seconds that the runtime gets to give the devices back."""
+DEFAULT_AGENT: Final = "minimal_assistant.py"
+
+native = logging.getLogger("agent_runtime.native")
+
+
+def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> int:
+    """Check everything that can be wrong, then open the console and stay until it is closed; the exit code.
+
+    Raises AgentConsoleError, with the terminal untouched, for what the user can put right.
+    """
+    resolved, target = resolve(agent, flags, config_file)
+    check_files(resolved)
+    check_theme(resolved)
+    loaded = load_agent(target)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise AgentConsoleError(
+            "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
+        )
+    return run_console(resolved, loaded)
+
+
+def resolve(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> tuple[ResolvedSettings, Target]:
+    """The settings, and the agent that they are for: the one given, else the configured one, else the bundled one.
+
+    What the agent's `.env` holds is in the environment from then on, for the agent's own code.
+    """
+    target = parse_target(agent) if agent is not None else None
+    folder = target.path.parent if target is not None and target.path is not None else Path.cwd()
+    resolved = load_settings(flags, folder=folder, project_file=config_file)
+    for name, value in read_dotenv(folder / ".env").items():
+        os.environ.setdefault(name, value)
+    if target is None:
+        configured = resolved.settings.agent
+        target = parse_target(configured or str(data_folder("examples") / DEFAULT_AGENT))
+    return resolved, target
+
+
+def check_files(resolved: ResolvedSettings) -> None:
+    """Raise ConfigError if a sound file can't be read or written."""
+    audio = resolved.settings.audio
+    if audio.input_wav is not None:
+        from agent_runtime.errors import MediaError
+        from agent_runtime.media.wav import WavReader
+
+        try:
+            WavReader(audio.input_wav).close()
+        except MediaError as exc:
+            raise ConfigError(resolved.origins["audio.input_wav"], "", str(exc)) from exc
+    if audio.output_wav is not None and not audio.output_wav.absolute().parent.is_dir():
+        folder = audio.output_wav.absolute().parent
+        raise ConfigError(resolved.origins["audio.output_wav"], "", f"there is no folder {folder}: make it first")
+
+
+def check_theme(resolved: ResolvedSettings) -> None:
+    """Raise ConfigError for a theme that doesn't exist, naming those that do."""
+    wanted = resolved.settings.theme
+    if wanted is None:
+        return
+    from textual.theme import BUILTIN_THEMES
+
+    from agent_console.themes import load_themes
+
+    found = load_themes([user_themes_folder()])
+    known = sorted({theme.name for theme in found.themes} | set(BUILTIN_THEMES))
+    if wanted not in known:
+        broken = [str(problem) for problem in found.problems if problem.file.stem == wanted]
+        problem = broken[0] if broken else f"there is no theme {wanted!r}: use {', '.join(known)}"
+        raise ConfigError(resolved.origins["theme"], "theme", problem)
+
+
+def user_themes_folder() -> Path:
+    """Where people put themes of their own."""
+    from agent_runtime.settings_layers import user_config_file
+
+    return user_config_file().parent / "themes"
+
+
+def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> int:
+    """Open the console on the terminal and stay until it is closed; the exit code."""
+    from agent_console.app import ConsoleApp
+    from agent_console.local import LocalBackend
+    from agent_console.terminal import TerminalGuard
+
+    backend = LocalBackend(resolved.settings, loaded)
+    with TerminalGuard(native.info) as guard:
+        app = ConsoleApp(backend, **_app_options(resolved.settings))
+        _exit_on_signals(app, guard)
+        try:
+            app.run()
+        finally:
+            stopped = backend.stop(STOP_TIMEOUT)
+    code = app.return_code or 0
+    if not stopped or _threads_left():
+        _leave_now(code)
+    return code
+
+
+def _app_options(settings: Settings) -> dict[str, Any]:
+    return {} if settings.theme is None else {"theme": settings.theme}
+
+
+def _exit_on_signals(app: ConsoleApp, guard: TerminalGuard) -> None:
+    """Close the console properly when the process is told to end; at once when it is told twice."""
+    seen: set[int] = set()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if seen:
+            guard.restore()
+            os._exit(128 + number)
+        seen.add(number)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # before or after the app's own run
+            raise SystemExit(128 + number) from None
+        loop.call_soon_threadsafe(app.exit, None, 128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handle)
+
+
+def _threads_left() -> bool:
+    """Whether a thread would hold up the interpreter's exit: a model that is loading, a tool that blocks."""
+    others = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    for thread in others:
+        thread.join(0.1)
+    return any(thread.is_alive() for thread in others)
+
+
+def _leave_now(code: int) -> None:
+    """End the process without waiting for threads. What they hold, the system takes back."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,105 @@
+"""The process's log lines as events, without the secrets in them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal
+
+from agent_runtime.events import LogWritten
+
+MASK: Final = "********"
+_SECRET_VARIABLE: Final = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD)$")
+_SECRET_SHAPE: Final = re.compile(r"\bsk-[\w-]{16,}|(?<=Bearer )[\w.~+/=-]{8,}")
+_SHORTEST_SECRET: Final = 6
+"""Characters. A shorter value would blank out ordinary words (`secret`, the dev server's, is six)."""
+_OURS: Final = ("agent_runtime", "agent_console", "agent_tools")
+
+
+class Redactor:
+    """Replaces secrets in a text: known values, and what looks like a key."""
+
+    def __init__(self, secrets: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> None:
+        environ = os.environ if environ is None else environ
+        named = (value for name, value in environ.items() if _SECRET_VARIABLE.search(name))
+        # The longest first: a secret may contain another.
+        known = sorted({s for s in (*secrets, *named) if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        return _SECRET_SHAPE.sub(MASK, text)
+
+
+class EventLogHandler(logging.Handler):
+    """Passes log records on as `LogWritten`, from whatever thread they come."""
+
+    def __init__(self, emit: Callable[[LogWritten], None], redact: Redactor) -> None:
+        super().__init__()
+        self._emit = emit
+        self._redact = redact
+        self._busy = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        if getattr(self._busy, "value", False):
+            return  # delivering a log line failed and was logged; telling it again would fail again
+        self._busy.value = True
+        try:
+            self._emit(self._event(record))
+        except Exception:
+            self.handleError(record)
+        finally:
+            self._busy.value = False
+
+    def _event(self, record: logging.LogRecord) -> LogWritten:
+        details = "".join(traceback.format_exception(*record.exc_info)).rstrip() if record.exc_info else ""
+        return LogWritten(_level(record.levelno), record.name, self._redact(record.getMessage()), self._redact(details))
+
+
+class LogCapture:
+    """While it is installed, everything that the process logs goes to a handler and nowhere else.
+
+    Our own loggers speak from `level` up, other libraries' from warnings up unless `level` is debug.
+    """
+
+    def __init__(self, handler: logging.Handler, level: Literal["debug", "info", "warning", "error"]) -> None:
+        self._handler = handler
+        self._level = level.upper()
+        self._before: tuple[list[logging.Handler], int] | None = None
+
+    def install(self) -> None:
+        """Begin."""
+        root = logging.getLogger()
+        self._before = (root.handlers[:], root.level)
+        root.handlers[:] = [self._handler]
+        root.setLevel(self._level if self._level in ("DEBUG", "ERROR") else "WARNING")
+        for name in _OURS:
+            logging.getLogger(name).setLevel(self._level)
+        logging.captureWarnings(True)
+
+    def remove(self) -> None:
+        """Put everything back."""
+        if self._before is None:
+            return
+        root = logging.getLogger()
+        root.handlers[:], level = self._before
+        root.setLevel(level)
+        for name in _OURS:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+        logging.captureWarnings(False)
+        self._before = None
+
+
+def _level(number: int) -> Literal["debug", "info", "warning", "error"]:
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warning"
+    return "info" if number >= logging.INFO else "debug"

@@ -1,0 +1,148 @@
+"""Makes the providers that the settings name, and gets their weights ready while the conversation already runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from agent_runtime.errors import APIError, MissingDependencyError
+from agent_runtime.events import ErrorOccurred, EventData, ModelLoading
+from agent_runtime.providers.loading import Loadable
+from agent_runtime.providers.registry import ProviderSpec, parse_spec
+from agent_runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from agent_runtime import llm, stt, tts, vad
+    from agent_runtime.voice import TurnDetector
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Emit = Callable[[EventData], None]
+
+DEFAULT_OPENAI_MODEL: Final = "gpt-4.1-mini"
+
+
+@dataclass(slots=True)
+class Providers:
+    """What a session hears, thinks and speaks with. None is a part that is switched off or isn't installed."""
+
+    vad: vad.VAD | None = None
+    stt: stt.STT[Any] | None = None
+    turn_detector: TurnDetector | None = None
+    llm: llm.LLM[Any] | None = None
+    tts: tts.TTS[Any] | None = None
+
+    async def load(self, emit: Emit) -> None:
+        """Get all weights into memory, each part on its own; what fails is told and leaves the others alone."""
+        loads = [
+            _load(field.name, provider, emit)
+            for field in fields(self)
+            if isinstance(provider := getattr(self, field.name), Loadable)
+        ]
+        await asyncio.gather(*loads)
+
+
+def llm_spec(settings: Settings) -> ProviderSpec:
+    """Which language model `auto` means: OpenAI's, or the server at a URL, where one is set; else the embedded one."""
+    spec = parse_spec("llm", settings.llm)
+    if spec.provider != "auto":
+        return spec
+    remote = settings.openai.api_key is not None or settings.openai.base_url is not None
+    return ProviderSpec("openai" if remote else "embedded")
+
+
+def make_providers(settings: Settings, emit: Emit) -> Providers:
+    """Make every part. One whose package is missing is told, with the command that gets it, and left out."""
+    providers = Providers()
+    if not settings.text:
+        providers.vad = _made("vad", parse_spec("vad", settings.vad), _embedded_vad, emit)
+        providers.stt = _made("stt", parse_spec("stt", settings.stt), _embedded_stt, emit)
+        providers.tts = _made("tts", parse_spec("tts", settings.tts), _embedded_tts, emit)
+    spec = llm_spec(settings)
+    make_llm = partial(_openai_llm, settings, spec.model) if spec.provider == "openai" else _embedded_llm
+    providers.llm = _made("llm", spec, make_llm, emit)
+    if providers.stt is not None:
+        detection = parse_spec("turn_detection", settings.turn_detection)
+        providers.turn_detector = _made("turn_detector", detection, _embedded_turn_detector, emit)
+    return providers
+
+
+async def check_llm(model: object, emit: Emit) -> None:
+    """Ask a remote model whether URL and key work, and say so if they don't: better now than at the first turn."""
+    check = getattr(model, "check", None)
+    if check is None:
+        return
+    try:
+        await check()
+    except APIError as exc:
+        emit(ErrorOccurred("llm", exc.message, recoverable=True))
+
+
+def _made(part: Any, spec: ProviderSpec, make: Callable[[], T], emit: Emit) -> T | None:
+    if spec.provider not in ("embedded", "openai"):
+        return None
+    try:
+        return make()
+    except MissingDependencyError as exc:
+        logger.warning("%s: %s", part, exc)
+        emit(ModelLoading(part, spec.provider, 0.0, error=str(exc)))
+        return None
+
+
+async def _load(part: Any, provider: Loadable, emit: Emit) -> None:
+    name = str(getattr(provider, "model", type(provider).__name__))
+    emit(ModelLoading(part, name, 0.0))
+    try:
+        await provider.load(lambda fraction: emit(ModelLoading(part, name, min(fraction, 0.99))))
+    except MissingDependencyError as exc:
+        emit(ModelLoading(part, name, 0.0, error=str(exc)))
+    except Exception as exc:
+        logger.exception("%s can't be loaded", name)
+        emit(ModelLoading(part, name, 0.0, error=f"{name} can't be loaded: {exc}"))
+    else:
+        emit(ModelLoading(part, name, 1.0))
+
+
+def _embedded_vad() -> vad.VAD:
+    from agent_runtime.providers.embedded.vad import SileroVAD
+
+    return SileroVAD()
+
+
+def _embedded_stt() -> stt.STT[Any]:
+    from agent_runtime.providers.embedded.stt import MoonshineSTT
+
+    return MoonshineSTT()
+
+
+def _embedded_tts() -> tts.TTS[Any]:
+    from agent_runtime.providers.embedded.tts import HibariTTS
+
+    return HibariTTS()
+
+
+def _embedded_llm() -> llm.LLM[Any]:
+    from agent_runtime.providers.embedded.llm import SmolLM
+
+    return SmolLM()
+
+
+def _embedded_turn_detector() -> TurnDetector:
+    from agent_runtime.providers.embedded.turn_detector import TextTurnDetector
+
+    return TextTurnDetector()
+
+
+def _openai_llm(settings: Settings, model: str | None) -> llm.LLM[Any]:
+    from agent_runtime.providers.openai.llm import LLM
+
+    options: dict[str, Any] = {"model": model or DEFAULT_OPENAI_MODEL}
+    if settings.openai.api_key is not None:
+        options["api_key"] = settings.openai.api_key
+    if settings.openai.base_url is not None:
+        options["base_url"] = settings.openai.base_url
+    return LLM(**options)
