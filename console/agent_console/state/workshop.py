@@ -61,8 +61,9 @@ def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinishe
     state = replace(state, reloading=False, reload_duration=data.duration, banners=banners)
     added = sum(line.startswith("+") and not line.startswith("+++") for line in data.diff.splitlines())
     removed = sum(line.startswith("-") and not line.startswith("---") for line in data.diff.splitlines())
-    change = f"+{added} −{removed}" if added or removed else "nothing changed"
-    return _rule(state, Rule("reload", event.time, f"reloaded {data.agent} · {change} · {data.duration:.2f} s", data.diff))
+    change = f"+{added} -{removed}" if added or removed else "nothing changed"
+    text = f"reloaded {data.agent} · {change} · {data.duration:.2f} s"
+    return _rule(state, Rule("reload", event.time, text, data.diff))
 
 
 def reload_failed(state: ConsoleState, event: AnyEvent, data: ev.ReloadFailed) -> ConsoleState:

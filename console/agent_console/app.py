@@ -1,0 +1,201 @@
+"""The console as a Textual app: it owns the state, the frame ticker and the themes; the rest is its screen's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+from textual.app import App
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.timer import Timer
+
+from agent_console.backend import Backend
+from agent_console.commands import ConsoleCommands
+from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
+from agent_console.keys import check_keymap
+from agent_console.pump import EventPump
+from agent_console.screens.console import ConsoleScreen
+from agent_console.session_clock import SessionClock
+from agent_console.state import ConsoleState
+from agent_console.themes import DARK, load_themes, with_fallbacks
+
+FRAME: Final = 1 / 30
+"""Seconds between frames while something happens."""
+REST_AFTER: Final = 15
+"""Frames without anything new after which the ticker stops."""
+
+
+class ConsoleApp(App[None]):
+    """Shows a backend's session and passes on what a person asks of it.
+
+    Args:
+        backend: the session. The app starts it after the first paint and stops it when it leaves, also after a crash.
+        theme: name of a bundled theme, of one of `theme_folders`, or of Textual's own.
+        keymap: other keys for actions, by the ids of `agent_console.keys`: `{"mute": "ctrl+t"}`.
+        theme_folders: where the user's own themes are.
+        notices: things to tell at the start, each one line.
+        monotonic: seconds, for countdowns between events; a fixed one makes the screen depend on events alone.
+        encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
+    """
+
+    CSS_PATH = "console.tcss"
+    TITLE = "agent-console"
+    COMMANDS: ClassVar[set[type[ConsoleCommands]]] = {ConsoleCommands}  # type: ignore[assignment]  # narrower
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        theme: str = DARK,
+        keymap: Mapping[str, str] | None = None,
+        theme_folders: Sequence[Path] = (),
+        notices: Sequence[str] = (),
+        monotonic: Callable[[], float] = time.monotonic,
+        encoding: str | None = None,
+    ) -> None:
+        self.backend = backend
+        self.keymap_in_use: Mapping[str, str] = dict(keymap or {})
+        self.state = ConsoleState()
+        self._drawn: ConsoleState | None = None
+        self._clock = SessionClock(monotonic)
+        self._pump = EventPump(self._wake_from_anywhere)
+        self._app_loop: asyncio.AbstractEventLoop | None = None
+        self._thread_context = contextvars.copy_context()
+        self._ticker: Timer | None = None
+        self._quiet_frames = 0
+        self._started = self._leaving = False
+        self._asked_to_quit_at = float("-inf")
+        encoding = terminal_encoding(os.environ, sys.stderr.encoding) if encoding is None else encoding
+        self._plain = None if is_unicode(encoding) else PlainGlyphs(encoding)
+        super().__init__()
+        self._notices = [*notices, *check_keymap(self.keymap_in_use)]
+        self._load_themes(theme, theme_folders)
+        self.set_keymap(dict(self.keymap_in_use))
+
+    # --- themes ----------------------------------------------------------------------------------------------------
+
+    def _load_themes(self, theme: str, folders: Sequence[Path]) -> None:
+        found = load_themes(folders)
+        for item in found.themes:
+            self.register_theme(item)
+        self.own_themes = frozenset(item.name for item in found.themes)
+        self._notices += [f"theme {problem}" for problem in found.problems]
+        if theme not in self.available_themes:
+            self._notices.append(f"theme {theme!r} isn't there; ctrl+p lists those that are")
+            theme = DARK
+        self.theme = theme
+
+    def use_theme(self, name: str) -> None:
+        """Draw everything in another theme."""
+        self.theme = name
+
+    def get_css_variables(self) -> dict[str, str]:
+        """See `App.get_css_variables`: our own tokens are there whatever the theme."""
+        return with_fallbacks(super().get_css_variables())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """See `App.get_line_filters`: ASCII where the terminal can do no more."""
+        filters = super().get_line_filters()
+        return filters if self._plain is None else [*filters, self._plain]
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[None]:
+        """See `App.get_default_screen`."""
+        return ConsoleScreen(self)
+
+    @property
+    def console_screen(self) -> ConsoleScreen:
+        """The screen at the bottom, under whatever is open over it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, ConsoleScreen)
+        return screen
+
+    def on_mount(self) -> None:
+        """Start the backend as soon as the first frame is painted."""
+        self._app_loop = asyncio.get_running_loop()
+        self._thread_context = contextvars.copy_context()
+        self._ticker = self.set_interval(FRAME, self._frame, pause=True)
+        self.set_interval(1.0, self._second)
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        for number, text in enumerate(self._notices):
+            self.console_screen.notice(f"notice {number}", text)
+        self._started = True
+        self.backend.start(self._pump.put)
+
+    async def on_unmount(self) -> None:
+        """Give the session's devices back, whatever the reason for leaving."""
+        await self._stop_backend()
+
+    async def action_quit(self) -> None:
+        """End the session and leave; asked twice, leave at once."""
+        if self._leaving:
+            self.exit()
+            return
+        self.run_worker(self._leave(), exit_on_error=True)
+
+    async def _leave(self) -> None:
+        self.console_screen.notice("leaving", "Ending the session …", "q leaves at once")
+        await self._stop_backend()
+        self.exit()
+
+    async def _stop_backend(self) -> None:
+        if self._started and not self._leaving:
+            self._leaving = True
+            await asyncio.to_thread(self.backend.stop)
+            self._pump.close()
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C: say how to quit; again within two seconds, quit."""
+        now = time.monotonic()
+        if now - self._asked_to_quit_at < 2.0:
+            self.run_worker(self.action_quit())
+            return
+        self._asked_to_quit_at = now
+        self.notify("q quits; so does ctrl+c again", timeout=2)
+
+    # --- frames --------------------------------------------------------------------------------------------------------
+
+    def _wake_from_anywhere(self) -> None:
+        assert self._app_loop is not None, "the backend is started by the app"
+        if not self._app_loop.is_closed():
+            self._app_loop.call_soon_threadsafe(self._wake, context=self._thread_context)
+
+    def _wake(self) -> None:
+        self._quiet_frames = 0
+        if self._ticker is not None:
+            self._ticker.resume()
+
+    def _frame(self) -> None:
+        """Take what came in since the last frame and draw it; stop after a while without anything."""
+        state = self._pump.drain(self.state)
+        if state is not self.state:
+            self._clock.heard(state.now)
+            self.state = state
+            self._quiet_frames = 0
+        elif not self.console_screen.is_animating:
+            self._quiet_frames += 1
+            if self._quiet_frames >= REST_AFTER and self._ticker is not None and self._pump.rest():
+                self._ticker.pause()
+            return
+        self.console_screen.show(state, self._clock.now())
+        self._drawn = state
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the session has begun to report and every event of it is on the screen."""
+        return self.state.seq > 0 and self._pump.waiting == 0 and self._drawn is self.state
+
+    def _second(self) -> None:
+        if self.state.started and not self.state.closed:
+            self.console_screen.show(self.state, self._clock.now())

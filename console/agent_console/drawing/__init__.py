@@ -1,0 +1,1 @@
+"""How state becomes lines of styled text: pure functions, no Textual."""

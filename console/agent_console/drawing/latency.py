@@ -1,0 +1,94 @@
+"""A turn's latency: one badge, one line, or a waterfall; the parts as shown add up to the total as shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor
+from typing import Final
+
+from agent_console.drawing.bars import merge
+from agent_console.drawing.text import Line, Span, fit, justify
+from agent_console.state import Latency
+from agent_runtime.events import TurnPart
+
+LABELS: Final = {
+    "endpointing": ("end-of-turn wait", "wait"),
+    "transcription": ("transcript", "stt"),
+    "hook": ("hook", "hook"),
+    "llm": ("LLM first token", "llm"),
+    "tools": ("tools", "tools"),
+    "llm_sentence": ("LLM first sentence", "sentence"),
+    "tts": ("TTS first byte", "tts"),
+    "playout": ("to the speaker", "out"),
+}
+GOOD, FAIR = 1.0, 2.0
+"""Seconds: up to GOOD a talk flows, past FAIR people think that they weren't heard."""
+
+
+def seconds(value: float) -> str:
+    """`0.82 s`."""
+    return f"{value:.2f} s"
+
+
+def grade(total: float) -> str:
+    """The style of a total."""
+    return "good" if total <= GOOD else "fair" if total <= FAIR else "bad"
+
+
+def shares(parts: Sequence[float], total: float) -> list[int]:
+    """The parts in hundredths of a second that add up to the rounded total, each at most one off its own rounding."""
+    exact = [max(0.0, part) * 100 for part in parts]
+    rounded = [floor(value) for value in exact]
+    missing = round(total * 100) - sum(rounded)
+    for index in sorted(range(len(exact)), key=lambda i: rounded[i] - exact[i])[: max(0, missing)]:
+        rounded[index] += 1
+    return rounded
+
+
+def latency_line(latency: Latency, width: int) -> Line:
+    """`0.82 s = wait 0.50 + stt 0.08 + llm 0.14 + tts 0.06 + out 0.04`, as many parts named as fit."""
+    parts = _grouped(latency.parts)
+    hundredths = shares([value for _, value in parts], latency.total)
+    spans: list[Span] = [(seconds(latency.total), f"{grade(latency.total)} bold")]
+    used, sign = len(spans[0][0]), " = "
+    for (name, _), hundredth in zip(parts, hundredths, strict=True):
+        label, number = LABELS[name][1], f" {hundredth / 100:.2f}"
+        used += len(sign) + len(label) + len(number)
+        if used > width:
+            break
+        spans += [(sign, "faint"), (label, "muted"), (number, "value")]
+        sign = " + "
+    return merge(spans)
+
+
+def waterfall(latency: Latency, width: int) -> list[Line]:
+    """A row for each part, its bar where its time was, and what it waited for."""
+    label_width = 18
+    bars = max(6, width - label_width - 7)
+    lines: list[Line] = []
+    hundredths = shares([part.end - part.start for part in latency.parts], latency.total)
+    worst = max(latency.parts, key=lambda part: part.end - part.start, default=None)
+    for part, hundredth in zip(latency.parts, hundredths, strict=True):
+        style = "fair" if part is worst and len(latency.parts) > 1 else "bar"
+        label = (f"{LABELS[part.name][0]:<{label_width}} ", "text" if part is worst else "muted")
+        lines.append((label, *_stretch(latency, part, bars, style), (f" {hundredth / 100:5.2f}", "value")))
+        if part.setting and part is worst:
+            lines.append(((" " * (label_width + 1), ""), (fit(part.setting, width - label_width - 1), "faint")))
+    total: Span = (f"{latency.total:.2f}", f"{grade(latency.total)} bold")
+    lines.append(justify((("as heard", "text"),), (total,), width))
+    return lines
+
+
+def _stretch(latency: Latency, part: TurnPart, width: int, style: str) -> Line:
+    total = latency.total or 1.0
+    start = min(width - 1, floor((part.start - latency.start) / total * width))
+    end = max(start + 1, min(width, round((part.end - latency.start) / total * width)))
+    return merge([("─" * start, "track"), ("█" * (end - start), style), ("─" * (width - end), "track")])
+
+
+def _grouped(parts: Sequence[TurnPart]) -> list[tuple[str, float]]:
+    """The parts with the time of each name summed, in the order of their first appearance."""
+    sums: dict[str, float] = {}
+    for part in parts:
+        sums[part.name] = sums.get(part.name, 0.0) + part.end - part.start
+    return list(sums.items())

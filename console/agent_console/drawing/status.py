@@ -1,0 +1,290 @@
+"""Lines that tell how things stand: header, instruments, banners, panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Final
+
+from agent_console.drawing import bars
+from agent_console.drawing.latency import grade, latency_line, seconds, waterfall
+from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap
+from agent_console.state import Banner, ConsoleState, Device, Latency, Loading
+
+CLIP_SHOWN: Final = 1.5
+"""Seconds that a clipped sample stays on the meter."""
+
+_AGENT: Final = {
+    "initializing": ("◌", "fair"),
+    "idle": ("○", "muted"),
+    "listening": ("○", "good"),
+    "thinking": ("◌", "fair"),
+    "speaking": ("●", "agent"),
+}
+_USER: Final = {"speaking": ("●", "user"), "listening": ("○", "muted"), "away": ("◌", "faint")}
+
+
+def clock_text(elapsed: float) -> str:
+    """`3:21`, or `1:03:21` from an hour."""
+    minutes, secs = divmod(int(elapsed), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
+
+
+def header(state: ConsoleState, now: float, width: int) -> list[Line]:
+    """Two lines: who and how; through what."""
+    user_glyph, user_style = _USER[state.user_state]
+    agent_glyph, agent_style = _AGENT[state.agent_state]
+    agent_word = "loading" if state.agent_state == "initializing" else state.agent_state
+    if state.closed:
+        agent_glyph, agent_style, agent_word = "○", "muted", "closed"
+    states: Line = (
+        (f"{user_glyph} ", user_style),
+        ("you ", "muted"),
+        (f"{state.user_state:<9}", user_style),
+        ("  ", ""),
+        (f"{agent_glyph} ", agent_style),
+        ("agent ", "muted"),
+        (f"{agent_word:<9}", f"{agent_style} bold"),
+        (f"  {clock_text(now):>6} ", "text"),
+    )
+    name = clean(state.agent) or "agent-console"
+    left: Line = ((" ", ""), ("◆ ", "agent"), (name, "bold"), (f"  {state.mode}", "muted"))
+    turn = f"turn {state.turn_number}" if state.turn_number else "no turns yet"
+    right: Line = ((turn + " ", "muted"),)
+    space = width - line_width(right) - 2
+    devices: Line = (
+        (" ", ""),
+        *_device("mic", state.microphone, space // 2 - 1, muted=state.muted),
+        ("   ", ""),
+        *_device("speaker", state.speaker, space - space // 2 - 4),
+    )
+    return [justify(left, states, width), justify(devices, right, width)]
+
+
+def _device(word: str, device: Device, width: int, *, muted: bool = False) -> Line:
+    if muted and device.state == "opened":
+        return ((f"{word} ", "muted"), ("muted", "error bold"))
+    text, style = {
+        "opened": (clean(device.name), "text"),
+        "lost": ("lost, trying again", "error bold"),
+        "unavailable": ("none", "fair"),
+        "closed": ("closed", "faint"),
+        "unknown": ("…", "faint"),
+    }[device.state]
+    return ((f"{word} ", "muted"), (fit(text, max(4, width - len(word) - 1)), style))
+
+
+def banner_lines(banners: Sequence[Banner], width: int, limit: int = 3) -> list[Line]:
+    """One line each, the newest last: what happened and what to do."""
+    lines: list[Line] = []
+    for banner in banners[-limit:]:
+        glyph, style = ("✗", "error") if banner.level == "error" else ("!", "fair")
+        hint = f" · {clean(banner.hint)} " if banner.hint else " "
+        text = fit(clean(banner.text), max(20, width - 5 - min(len(hint), width // 2)))
+        rest = fit(hint, max(0, width - 4 - len(text)))
+        lines.append(((f" {glyph} ", f"{style} bold"), (text, style), (rest, "muted")))
+    return lines
+
+
+def loading_line(items: Sequence[Loading], width: int) -> Line:
+    """Every model on its way, on one line; empty once all are there."""
+    if all(item.fraction >= 1 or item.error for item in items):
+        return ()
+    spans: list[Span] = [(" loading ", "muted")]
+    cells = max(4, min(14, (width - 10) // max(1, len(items)) - 12))
+    for item in items:
+        label = item.part.replace("turn_detector", "turn")
+        spans.append((f" {label} ", "text"))
+        if item.error:
+            spans.append(("✗ ", "error"))
+        elif item.fraction >= 1:
+            spans.append(("✓ ", "good"))
+        else:
+            spans += _progress(item.fraction, cells)
+            spans.append((f"{item.fraction * 100:3.0f}% ", "value"))
+    return tuple(spans)
+
+
+def _progress(fraction: float, cells: int) -> list[Span]:
+    text = bars.bar(fraction, cells)
+    filled = text.rstrip(" ")
+    return [(filled, "bar"), ("─" * (cells - len(filled)), "track")]
+
+
+# --- instruments ---------------------------------------------------------------------------------------------------
+
+
+def microphone_meter(state: ConsoleState, now: float, width: int) -> Line:
+    """The input level with its held peak; a word instead where there is nothing to measure."""
+    meters = state.meters
+    if state.muted:
+        return (("muted", "error bold"), (" " * (width - 5), ""))
+    if state.microphone.state not in ("opened", "unknown"):
+        return ((f"{'off':<{width}}", "faint"),)
+    clipped = meters.clipped_at is not None and now - meters.clipped_at < CLIP_SHOWN
+    number: Span = ("   clip", "error bold") if clipped else (f" {_db(meters.input_rms)}", "muted")
+    style = "fair" if clipped else "level"
+    return (
+        *bars.level_bar(meters.input_rms, meters.held_peak, width - 7, style=style, clipped=clipped),
+        number,
+    )
+
+
+def speaker_meter(state: ConsoleState, width: int) -> Line:
+    """The output level."""
+    return (
+        *bars.level_bar(state.meters.output_rms, None, width - 7, style="agent"),
+        (f" {_db(state.meters.output_rms)}", "muted"),
+    )
+
+
+def _db(level: float) -> str:
+    return f"{max(bars.FLOOR, level):3.0f} dB" if level > bars.FLOOR else "  –  dB"
+
+
+def probability(state: ConsoleState) -> Line:
+    """`0.92 ≥ 0.50`: the newest VAD probability against its threshold."""
+    meters = state.meters
+    if meters.vad_probability is None:
+        return (("  –  ", "faint"),)
+    above = meters.vad_probability >= meters.vad_threshold
+    return (
+        (f"{meters.vad_probability:.2f}", "speech bold" if above else "muted"),
+        (f" {'≥' if above else '<'} {meters.vad_threshold:.2f}", "faint"),
+    )
+
+
+def endpointing_line(state: ConsoleState, now: float, width: int) -> Line:
+    """The countdown to the end of the turn: why it is that long, and how much is left."""
+    countdown = state.endpointing
+    if countdown is None:
+        return ()
+    left = max(0.0, countdown.deadline - now)
+    fraction = left / countdown.delay if countdown.delay > 0 else 0.0
+    spans: list[Span] = [("end of turn ", "muted")]
+    if countdown.probability is not None and countdown.threshold is not None:
+        sure = countdown.probability >= countdown.threshold
+        spans.append((f"{countdown.probability:.2f} {'≥' if sure else '<'} {countdown.threshold:.2f} ", "value"))
+    why = f" {countdown.why}" if countdown.why else ""
+    cells = max(4, min(24, width - line_width(tuple(spans)) - 8 - len(why)))
+    spans += _progress(fraction, cells)
+    spans += [(f" {ceil(left * 100) / 100:.2f} s", "value"), (why, "faint")]
+    return tuple(spans)
+
+
+def instruments(state: ConsoleState, now: float, width: int) -> list[Line]:
+    """All instruments on two lines, for screens without room for a column of them."""
+    third = (width - 2) // 3
+    vad = probability(state)
+    strip_width = max(4, third - 5 - line_width(vad) - 2)
+    spare = width - 2 - 3 * third
+    first: Line = (
+        (" mic ", "muted"),
+        *microphone_meter(state, now, third - 6),
+        ("  vad ", "muted"),
+        *bars.strip(state.meters.vad_history, strip_width + spare, state.meters.vad_threshold),
+        (" ", ""),
+        *vad,
+        ("  out ", "muted"),
+        *speaker_meter(state, third - 5),
+    )
+    return [first, _second_line(state, now, width)]
+
+
+def _second_line(state: ConsoleState, now: float, width: int) -> Line:
+    right: Line = ()
+    if state.dropped_input or state.dropped_output:
+        right = ((f"{state.dropped_input + state.dropped_output} frames dropped ", "error"),)
+    space = width - line_width(right) - 2
+    left = endpointing_line(state, now, space)
+    if not left and state.latencies.last is not None:
+        latency = state.latencies.last
+        label = f"turn {latency.number}  "
+        left = ((label, "muted"), *latency_line(latency, space - len(label)))
+    return justify(((" ", ""), *left), right, width)
+
+
+# --- panels ----------------------------------------------------------------------------------------------------------
+
+
+def heading(title: str, width: int, right: Line = ()) -> Line:
+    """The title of a panel."""
+    return justify(((title, "heading"),), right, width)
+
+
+def audio_panel(state: ConsoleState, now: float, width: int) -> list[Line]:
+    """Levels, the VAD strip, and the end-of-turn countdown."""
+    lines: list[Line] = [
+        heading("AUDIO", width),
+        (("mic      ", "muted"), *microphone_meter(state, now, width - 9)),
+        (("speaker  ", "muted"), *speaker_meter(state, width - 9)),
+        (),
+        justify((("speech probability", "muted"),), probability(state), width),
+        *bars.tall_strip(state.meters.vad_history, width, 3, state.meters.vad_threshold),
+        (),
+    ]
+    countdown = endpointing_line(state, now, width)
+    lines.append(countdown or (("end of turn ", "muted"), ("no countdown", "faint")))
+    return lines
+
+
+def latency_panel(latency: Latency | None, width: int, *, live: bool) -> list[Line]:
+    """The waterfall of one turn."""
+    if latency is None:
+        text = "From your last word to the agent's first sound: shown here after the first answer."
+        return [heading("LATENCY", width), *(((text[a:b], "faint"),) for a, b in wrap(text, width))]
+    which = "newest" if live else "selected"
+    return [
+        heading("LATENCY", width, ((f"turn {latency.number}, {which}", "faint"),)),
+        *waterfall(latency, width),
+    ]
+
+
+def session_panel(state: ConsoleState, width: int) -> list[Line]:
+    """The session in numbers."""
+    usage = state.usage
+    lines: list[Line] = [heading("SESSION", width)]
+    totals = sorted(latency.total for latency in state.latencies)
+    if totals:
+        answers: list[Span] = []
+        for name, share in (("p50", 0.5), ("p95", 0.95)):
+            value = percentile(totals, share)
+            answers += [(f"{name} ", "muted"), (f"{seconds(value)}  ", grade(value))]
+        lines.append(_fact("answers", tuple(answers[:-1]) + ((answers[-1][0].rstrip(), answers[-1][1]),), width))
+    tokens = f"{usage.prompt_tokens:,} in · {usage.completion_tokens:,} out"
+    lines.append(_fact("tokens", ((tokens, "value"),), width))
+    errors: Line = ((f" · {usage.tool_errors} failed", "error"),) if usage.tool_errors else ()
+    lines.append(_fact("tool calls", ((str(usage.tool_calls), "value"), *errors), width))
+    lines.append(_fact("interruptions", ((str(usage.interruptions), "value"),), width))
+    dropped = state.dropped_input + state.dropped_output
+    lines.append(_fact("dropped frames", ((str(dropped), "error bold" if dropped else "value"),), width))
+    return lines
+
+
+def agent_panel(state: ConsoleState, width: int, height: int) -> list[Line]:
+    """The agent: its instructions, its tools, its models."""
+    lines: list[Line] = [heading("AGENT", width, ((fit(clean(state.agent), width - 8), "agent"),))]
+    instructions = clean(state.instructions).strip()
+    room = max(2, height - 7 - len(state.tools))
+    rows = [instructions[start:end] for start, end in wrap(instructions, width)] if instructions else []
+    if len(rows) > room:
+        rows = [*rows[: room - 1], fit(rows[room - 1] + " …", width)]
+    lines += [((row, "muted"),) for row in rows]
+    lines.append(())
+    lines += [((("tools " if i == 0 else "      "), "faint"), (fit(name, width - 6), "tool")) for i, name in enumerate(state.tools)]
+    for word, value in (("model", state.model), ("voice", state.voice)):
+        if value:
+            lines.append(((f"{word} ", "faint"), (fit(clean(value), width - 6), "text")))
+    if state.reload_duration is not None:
+        lines.append((("code  ", "faint"), (f"reloaded in {seconds(state.reload_duration)}", "text")))
+    return lines
+
+
+def _fact(name: str, value: Line, width: int) -> Line:
+    return justify(((name, "muted"),), value, width)
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile of sorted values."""
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]

@@ -1,0 +1,95 @@
+"""One registry of what a person can do. Bindings, footer, help and palette are all made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from textual.binding import Binding
+
+Group = Literal["Talk", "Agent", "Look", "Console"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a key does."""
+
+    id: str
+    """Names it in a keymap, and the screen's method `action_<id>`."""
+    keys: str
+    """Keys of the default keymap, separated by commas, in Textual's names."""
+    label: str
+    """One or two words, for the footer and the palette."""
+    help: str
+    """One sentence."""
+    group: Group
+    rank: int = 0
+    """Its weight in the footer: the highest stay when it gets narrow; 0 is never there."""
+
+
+ACTIONS: Final = (
+    Action("push_to_talk", "space", "talk", "Talk while you hold it; or press once to start, again to send.", "Talk", 90),
+    Action("back", "escape", "discard", "Drop what you are saying, close a search, or put a banner away.", "Talk"),
+    Action("mute", "m", "mute", "Mute or unmute the microphone.", "Talk", 80),
+    Action("type", "t,enter", "type", "Type to the agent instead of speaking.", "Talk", 85),
+    Action("interrupt", "i", "interrupt", "Stop what the agent is saying.", "Talk", 75),
+    Action("reload", "r", "reload", "Load the agent's code again, into the running conversation.", "Agent", 70),
+    Action("traceback", "e", "traceback", "Show why the last reload failed.", "Agent"),
+    Action("devices", "d", "devices", "Pick a microphone and a speaker.", "Agent", 65),
+    Action("open_turn", "o", "open", "Open or close a turn: its latency part by part, its tool calls in full.", "Look", 50),
+    Action("previous_turn", "k,left_square_bracket", "previous turn", "Select the turn before.", "Look"),
+    Action("next_turn", "j,right_square_bracket", "next turn", "Select the turn after.", "Look"),
+    Action("scroll_up", "up", "line up", "Scroll the transcript up.", "Look"),
+    Action("scroll_down", "down", "line down", "Scroll the transcript down.", "Look"),
+    Action("page_up", "pageup,ctrl+b", "page up", "Scroll a page up.", "Look"),
+    Action("page_down", "pagedown,ctrl+f", "page down", "Scroll a page down.", "Look"),
+    Action("first", "home,g", "first turn", "Go to the start of the conversation.", "Look"),
+    Action("last", "end,G", "live end", "Go to the live end and stay with it.", "Look"),
+    Action("search", "slash", "search", "Search the transcript.", "Look", 55),
+    Action("next_match", "n", "next match", "Go to the next match.", "Look"),
+    Action("previous_match", "N", "previous match", "Go to the match before.", "Look"),
+    Action("copy", "y", "copy", "Copy what is selected, else the selected or newest turn.", "Look"),
+    Action("log", "l", "log", "Show or hide the log.", "Look", 45),
+    Action("help", "question_mark,f1", "help", "Show every key.", "Console", 95),
+    Action("palette", "ctrl+p", "palette", "Find any action by typing.", "Console", 40),
+    Action("quit", "q", "quit", "Leave; the session ends and devices are given back.", "Console", 94),
+)
+
+BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
+
+_NAMES: Final = {
+    "slash": "/",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "escape": "esc",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def bindings() -> list[Binding]:
+    """The registry as Textual's bindings; their ids let a keymap change the keys."""
+    return [
+        Binding(action.keys, action.id, action.label, show=action.rank > 0, tooltip=action.help, id=action.id)
+        for action in ACTIONS
+    ]
+
+
+def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
+    """How the keys of an action are written for people."""
+    keys = keymap.get(action.id, action.keys)
+    return [_NAMES.get(key.strip(), key.strip().replace("ctrl+", "^")) for key in keys.split(",") if key.strip()]
+
+
+def check_keymap(keymap: Mapping[str, str]) -> list[str]:
+    """What is wrong with a keymap, in words: unknown actions, and keys that do two things."""
+    problems = [f"keymap: there is no action {name!r}" for name in keymap if name not in BY_ID]
+    owner: dict[str, str] = {}
+    for action in ACTIONS:
+        for key in keys_of(action, keymap):
+            if key in owner:
+                problems.append(f"keymap: {key} is both {owner[key]} and {action.id}")
+            owner.setdefault(key, action.id)
+    return problems

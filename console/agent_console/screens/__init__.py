@@ -1,0 +1,1 @@
+"""Screens: the console itself and the ones that open over it."""

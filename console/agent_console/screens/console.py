@@ -1,0 +1,346 @@
+"""The console's own screen: where everything is, and what each action does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Input
+
+from agent_console.drawing import status
+from agent_console.drawing.text import Line
+from agent_console.keys import bindings
+from agent_console.push_to_talk import PushToTalk
+from agent_console.state import Banner, ConsoleState, Latency
+from agent_console.widgets.footer import KeyBar, Situation
+from agent_console.widgets.log import LogPane
+from agent_console.widgets.panels import Notices, Panel
+from agent_console.widgets.prompt import LineInput
+from agent_console.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from agent_console.app import ConsoleApp
+
+
+class ConsoleScreen(Screen[None]):
+    """Header, transcript, instruments, input and keys; columns where there is room for them."""
+
+    BINDINGS: ClassVar[Any] = bindings()
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide"), (160, "-full")]
+    AUTO_FOCUS = "Transcript"
+
+    log_shown = var(False, toggle_class="-log")
+    searching = var(False, toggle_class="-searching")
+
+    def __init__(self, app: ConsoleApp) -> None:
+        super().__init__()
+        self._host = app
+        self._state = ConsoleState()
+        self._now = 0.0
+        self._dismissed: set[tuple[str, float]] = set()
+        self._notices: tuple[Banner, ...] = ()
+        self._talk = PushToTalk(app.backend.push_to_talk, self.set_timer)
+        self._pointed_at_input = False
+
+    def compose(self) -> ComposeResult:
+        """See `Screen.compose`."""
+        yield Panel(lambda state, now, width, _: status.header(state, now, width), id="header")
+        yield Notices(lambda state, now, width, _: status.banner_lines(self._banners(), width), id="banners")
+        yield Notices(_loading, id="loading")
+        with Horizontal(id="body"):
+            with Vertical(id="conversation"):
+                yield Transcript(id="transcript")
+                yield LogPane(id="log")
+            with Vertical(id="side", classes="column"):
+                yield Panel(lambda state, now, width, _: status.audio_panel(state, now, width), id="audio")
+                yield Panel(self._draw_latency, id="latency")
+                yield Panel(lambda state, now, width, _: status.session_panel(state, width), id="session")
+            with Vertical(id="far", classes="column"):
+                yield Panel(lambda state, now, width, height: status.agent_panel(state, width, height), id="agent")
+                yield Panel(lambda state, now, width, _: [status.heading("LOG", width)], id="log-heading")
+                yield LogPane(id="far-log")
+        yield Panel(self._draw_divider, id="divider")
+        yield Panel(lambda state, now, width, _: status.instruments(state, now, width), id="instruments")
+        with Container(id="prompt-bar"):
+            yield Panel(self._draw_prompt_mark, id="prompt-mark")
+            yield LineInput("", id="prompt")
+            yield LineInput("search the transcript", id="search")
+        yield KeyBar(self._host.keymap_in_use, id="keys")
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """Draw the state of this frame."""
+        before, self._state, self._now = self._state, state, now
+        if state.push_to_talk != before.push_to_talk and state.push_to_talk != "pressed":
+            self._talk.is_off()
+        self._point_at_input(state)
+        self.query_one(Transcript).show(state, now)
+        for log in self.query(LogPane):
+            log.show(state, now)
+        for panel in self.query(Panel):
+            panel.show(state, now)
+        self._update_prompt()
+
+    def notice(self, key: str, text: str, hint: str = "") -> None:
+        """Say something of the console's own as a banner."""
+        self._notices = (*self._notices, Banner(key, "warning", text, hint))
+        self.query_one("#banners", Notices).show(self._state, self._now)
+
+    @property
+    def is_animating(self) -> bool:
+        """Whether something moves without an event: a countdown, a running tool, a fading mark."""
+        meters = self._state.meters
+        clipped = meters.clipped_at is not None and self._now - meters.clipped_at < status.CLIP_SHOWN
+        return self._state.endpointing is not None or clipped or self.query_one(Transcript).is_timing
+
+    def _banners(self) -> list[Banner]:
+        return [b for b in (*self._notices, *self._state.banners) if (b.key, b.time) not in self._dismissed]
+
+    def _draw_latency(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
+        transcript = self.query_one(Transcript)
+        if transcript.selected is None:
+            return status.latency_panel(state.latencies.last, width, live=True)
+        latency: Latency | None = transcript.latency_of(transcript.selected)
+        return status.latency_panel(latency, width, live=False)
+
+    def _draw_divider(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
+        transcript = self.query_one(Transcript)
+        if transcript.following or not transcript.lines_below:
+            return [(("─" * width, "track"),)]
+        text = f" {transcript.lines_below} lines below · end "
+        return [(("─" * (width - len(text) - 2), "track"), (text, "key"), ("──", "track"))]
+
+    def _draw_prompt_mark(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
+        if self.searching:
+            return [((" / ", "key"),)]
+        if self._talk.talking or state.push_to_talk == "pressed":
+            return [((" ● ", "error bold"),)]
+        return [((" ❯ ", "user bold"),)]
+
+    def _update_prompt(self) -> None:
+        prompt = self.query_one("#prompt", LineInput)
+        talking = self._talk.talking or self._state.push_to_talk == "pressed"
+        if talking:
+            placeholder = "talking to you alone: press again to send, esc discards"
+        elif self._state.closed:
+            placeholder = "the session is closed"
+        elif prompt.has_focus:
+            placeholder = "say something to the agent"
+        else:
+            placeholder = "t to type" if self._state.muted else "t to type, space to talk"
+        if prompt.placeholder != placeholder:
+            prompt.placeholder = placeholder
+        self.set_class(talking, "-talking")
+        self._update_keys(talking)
+
+    def _update_keys(self, talking: bool) -> None:
+        situation: Situation = "reading"
+        if talking:
+            situation = "talking"
+        elif self.searching:
+            situation = "searching"
+        elif self.query_one("#prompt").has_focus:
+            situation = "typing"
+        self.query_one(KeyBar).show_situation(situation)
+
+    def _point_at_input(self, state: ConsoleState) -> None:
+        """Without a microphone the first thing to do is to type."""
+        if self._pointed_at_input or not (state.mode == "text" or state.microphone.state == "unavailable"):
+            return
+        self._pointed_at_input = True
+        if not self.searching and self.is_current:
+            self.query_one("#prompt").focus()
+
+    def _refresh_now(self) -> None:
+        self.show(self._state, self._now)
+
+    def on_descendant_focus(self) -> None:
+        """Keys and placeholder depend on where the keyboard goes."""
+        self._update_prompt()
+
+    def on_descendant_blur(self) -> None:
+        """See `on_descendant_focus`."""
+        self._update_prompt()
+
+    def on_transcript_turn_selected(self) -> None:
+        """The latency panel shows the selected turn."""
+        self._refresh_now()
+
+    # --- talking and typing ----------------------------------------------------------------------------------------
+
+    def action_push_to_talk(self) -> None:
+        """Start or send a turn by key."""
+        self._talk.key()
+        self._refresh_now()
+
+    def action_back(self) -> None:
+        """Leave what is going on, one thing at a time."""
+        transcript = self.query_one(Transcript)
+        if self._talk.talking:
+            self._talk.discard()
+        elif transcript.query_text:
+            transcript.search("")
+        elif banners := self._banners():
+            self._dismissed.add((banners[-1].key, banners[-1].time))
+        elif transcript.selected is not None:
+            transcript.select_turn(len(transcript.items))
+        else:
+            transcript.go_to_end()
+        self._refresh_now()
+
+    def action_mute(self) -> None:
+        """Mute or unmute."""
+        self._host.backend.set_muted(not self._state.muted)
+
+    def action_type(self) -> None:
+        """Go to the input."""
+        self.query_one("#prompt").focus()
+
+    def action_interrupt(self) -> None:
+        """Stop the agent."""
+        self._host.backend.interrupt()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Send what was typed, or go to the next match."""
+        if event.input.id == "search":
+            self.query_one(Transcript).step_match(-1)
+            return
+        text = event.value.strip()
+        if text:
+            self._host.backend.send_text(text)
+            self.query_one("#prompt", LineInput).remember(text)
+            event.input.clear()
+            self.query_one(Transcript).go_to_end()
+
+    def on_line_input_left(self, event: LineInput.Left) -> None:
+        """The keyboard goes back to the console's keys; a search keeps its marks."""
+        self.searching = False
+        self.query_one(Transcript).focus()
+        self._refresh_now()
+
+    # --- the agent's code and devices ------------------------------------------------------------------------------
+
+    def action_reload(self) -> None:
+        """Load the agent's code again."""
+        self._host.backend.reload()
+
+    def action_traceback(self) -> None:
+        """Show the details of the newest banner that has any."""
+        from agent_console.screens.details import DetailsScreen
+
+        for banner in reversed(self._state.banners):
+            if banner.details:
+                title = "Reload failed" if banner.key == "reload" else "Error"
+                self.app.push_screen(DetailsScreen(title, banner.text, banner.hint, banner.details))
+                return
+        self.notify("nothing has failed")
+
+    def action_devices(self) -> None:
+        """Pick devices."""
+        from agent_console.screens.devices import DevicesScreen
+
+        self.app.push_screen(DevicesScreen(self._host.backend))
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def action_open_turn(self) -> None:
+        """Open or close a turn."""
+        self.query_one(Transcript).toggle_turn()
+
+    def action_previous_turn(self) -> None:
+        """Select the turn before."""
+        self.query_one(Transcript).select_turn(-1)
+
+    def action_next_turn(self) -> None:
+        """Select the turn after."""
+        self.query_one(Transcript).select_turn(1)
+
+    def _scroll(self, lines: int) -> None:
+        scrolled = self.focused if isinstance(self.focused, LogPane) else self.query_one(Transcript)
+        scrolled.scroll_relative(y=lines, animate=False, immediate=True)
+        self._refresh_now()
+
+    def action_scroll_up(self) -> None:
+        """A line up."""
+        self._scroll(-1)
+
+    def action_scroll_down(self) -> None:
+        """A line down."""
+        self._scroll(1)
+
+    def action_page_up(self) -> None:
+        """A page up."""
+        self._scroll(2 - self.query_one(Transcript).size.height)
+
+    def action_page_down(self) -> None:
+        """A page down."""
+        self._scroll(self.query_one(Transcript).size.height - 2)
+
+    def action_first(self) -> None:
+        """To the start."""
+        self.query_one(Transcript).go_to_start()
+        self._refresh_now()
+
+    def action_last(self) -> None:
+        """To the live end."""
+        self.query_one(Transcript).go_to_end()
+        self._refresh_now()
+
+    def action_search(self) -> None:
+        """Open the search."""
+        self.searching = True
+        search = self.query_one("#search", LineInput)
+        search.value = ""
+        search.focus()
+        self._refresh_now()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Search while typing."""
+        if event.input.id == "search" and self.searching:
+            self.query_one(Transcript).search(event.value)
+            self._refresh_now()
+
+    def action_next_match(self) -> None:
+        """The next match."""
+        self.query_one(Transcript).step_match(1)
+
+    def action_previous_match(self) -> None:
+        """The match before."""
+        self.query_one(Transcript).step_match(-1)
+
+    def action_copy(self) -> None:
+        """Copy the selection, else a turn."""
+        text = self.get_selected_text() or self.query_one(Transcript).copy_text()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify("copied")
+
+    def action_log(self) -> None:
+        """Show or hide the log."""
+        self.log_shown = not self.log_shown
+        self.call_after_refresh(self._refresh_now)
+
+    # --- the console -------------------------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        """Every key."""
+        from agent_console.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self._host.keymap_in_use))
+
+    def action_palette(self) -> None:
+        """The command palette."""
+        self.app.action_command_palette()
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        await self.app.action_quit()
+
+
+def _loading(state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
+    line = status.loading_line(state.loading, width)
+    return [line] if line else []

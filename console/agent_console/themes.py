@@ -1,0 +1,152 @@
+"""Themes as TOML files: the bundled ones, and those that people drop into their config folder.
+
+    name = "nocturne"
+    dark = true
+
+    [colors]           # background surface panel foreground primary secondary accent success warning error
+    background = "#10131a"
+
+    [tokens]           # what the console names itself: see TOKENS
+    user = "#e8b06a"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+from agent_console.data import data_folder
+
+DARK: Final = "nocturne"
+LIGHT: Final = "paper"
+
+COLORS: Final = (
+    "background",
+    "surface",
+    "panel",
+    "foreground",
+    "primary",
+    "secondary",
+    "accent",
+    "success",
+    "warning",
+    "error",
+)
+_REQUIRED: Final = ("background", "foreground", "primary")
+
+TOKENS: Final[Mapping[str, tuple[str, float]]] = {
+    "user": ("accent", 1.0),
+    "agent": ("primary", 1.0),
+    "tool": ("secondary", 1.0),
+    "muted": ("foreground", 0.65),
+    "faint": ("foreground", 0.42),
+    "unheard": ("foreground", 0.5),
+    "interim": ("foreground", 0.6),
+    "track": ("foreground", 0.2),
+    "speech": ("success", 1.0),
+    "level": ("primary", 1.0),
+}
+"""Our own tokens: for a theme that doesn't set one, the colour that it takes and how much of it stands out from
+the background."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeProblem:
+    """Why a theme file is left out."""
+
+    file: Path
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        where = f"{self.file.name}: {self.field}" if self.field else self.file.name
+        return f"{where}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Themes:
+    """What was found: the themes that can be used, and what is wrong with the others."""
+
+    themes: tuple[Theme, ...]
+    problems: tuple[ThemeProblem, ...]
+
+
+class _BadThemeError(Exception):
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+
+
+def load_themes(folders: Iterable[Path] = ()) -> Themes:
+    """Every theme in the bundled folder and in `folders`; of two with one name the later stays."""
+    found: dict[str, Theme] = {}
+    problems: list[ThemeProblem] = []
+    for folder in (data_folder("themes"), *folders):
+        for file in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+            try:
+                theme = _read(file)
+            except _BadThemeError as error:
+                problems.append(ThemeProblem(file, error.field, error.problem))
+            else:
+                found[theme.name] = theme
+    return Themes(tuple(found.values()), tuple(problems))
+
+
+def with_fallbacks(variables: Mapping[str, str]) -> dict[str, str]:
+    """A theme's CSS variables, with our tokens derived for themes that don't know them."""
+    background = Color.parse(variables["background"])
+    filled = dict(variables)
+    for token, (source, share) in TOKENS.items():
+        if token not in filled:
+            filled[token] = _blend(background, variables[source], share)
+    return filled
+
+
+def _blend(background: Color, color: str, share: float) -> str:
+    parsed = Color.parse(color)
+    # An ANSI colour has no components to mix.
+    return color if parsed.ansi is not None else background.blend(parsed, share, alpha=1.0).hex
+
+
+def _read(file: Path) -> Theme:
+    try:
+        data = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _BadThemeError("", f"can't be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _BadThemeError("", f"isn't TOML: {error}") from error
+    name = data.pop("name", file.stem)
+    dark = data.pop("dark", True)
+    if not isinstance(name, str) or not name:
+        raise _BadThemeError("name", "must be a text")
+    if not isinstance(dark, bool):
+        raise _BadThemeError("dark", "must be true or false")
+    colors = _table(data, "colors", COLORS)
+    tokens = _table(data, "tokens", TOKENS)
+    for unknown in data:
+        raise _BadThemeError(unknown, "isn't known; there are name, dark, [colors] and [tokens]")
+    for required in _REQUIRED:
+        if required not in colors:
+            raise _BadThemeError(f"colors.{required}", "is missing")
+    return Theme(name=name, dark=dark, variables=tokens, **colors)
+
+
+def _table(data: dict[str, Any], table: str, known: Iterable[str]) -> dict[str, Any]:
+    values = data.pop(table, {})
+    if not isinstance(values, dict):
+        raise _BadThemeError(table, "must be a table")
+    for key, value in values.items():
+        field = f"{table}.{key}"
+        if key not in known:
+            raise _BadThemeError(field, f"isn't known; there are {', '.join(known)}")
+        try:
+            Color.parse(value if isinstance(value, str) else "")
+        except ColorParseError as error:
+            raise _BadThemeError(field, f'{value!r} isn\'t a colour; write it like "#e8b06a"') from error
+    return values

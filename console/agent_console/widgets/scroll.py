@@ -1,0 +1,223 @@
+"""A scrolling column of items drawn as blocks of lines: stays at the live end, or where the reader is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from textual import events
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from agent_console.drawing.text import Line
+from agent_console.state import Seq
+from agent_console.widgets.canvas import STYLES, Painter
+
+T = TypeVar("T")
+
+WINDOW: Final = 600
+"""Items that are laid out. Older ones are when the reader scrolls up to them, so a frame costs the same after 10,000
+turns as after 10."""
+
+
+@dataclass(slots=True)
+class Block(Generic[T]):
+    """An item as it is drawn."""
+
+    item: T
+    lines: Sequence[Line]
+    top: int
+
+
+class BlockScroll(ScrollView, Generic[T]):
+    """Draws a `Seq` of items; subclasses say how one looks.
+
+    Versions of the sequence are compared by identity: only what differs is laid out and painted again.
+    """
+
+    COMPONENT_CLASSES = {f"line--{name}" for name in STYLES}
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.painter = Painter(self)
+        self.items: Seq[T] = Seq()
+        self.following = True
+        self._first = 0
+        self._blocks: list[Block[T]] = []
+        self._laid_out_for = 0
+        self._moving = False
+
+    def draw_item(self, index: int, item: T, width: int) -> Sequence[Line]:
+        """The lines of one item."""
+        raise NotImplementedError
+
+    # --- what is shown -------------------------------------------------------------------------------------------
+
+    def set_items(self, items: Seq[T]) -> None:
+        """Show these; costs as much as there is new."""
+        old, self.items = self.items, items
+        if not self.display or not self.size.width:
+            self._laid_out_for = 0
+            return
+        if self._laid_out_for != self.text_width:
+            self.lay_out()
+        elif items is not old:
+            self._lay_out_from(items.first_difference(old))
+
+    def lay_out(self) -> None:
+        """Draw everything in the window again: another width, other options."""
+        self._laid_out_for = self.text_width
+        if self.following:
+            self._first = max(0, len(self.items) - WINDOW)
+        self._blocks.clear()
+        self._lay_out_from(self._first)
+        self.refresh()
+
+    def redraw(self, index: int) -> None:
+        """One item looks different, though it is the same."""
+        offset = index - self._first
+        if not 0 <= offset < len(self._blocks):
+            return
+        block = self._blocks[offset]
+        lines = self.draw_item(index, block.item, self.text_width)
+        if lines == block.lines:
+            return
+        if len(lines) != len(block.lines):
+            self._lay_out_from(index)
+            return
+        block.lines = lines
+        self.refresh_lines(block.top, len(lines))
+
+    def _lay_out_from(self, index: int) -> None:
+        if self.following and len(self.items) - self._first > 2 * WINDOW:
+            self._first = max(0, len(self.items) - WINDOW)
+            self._blocks.clear()
+        index = max(index, self._first)
+        del self._blocks[index - self._first :]
+        top = start = self._height
+        for number in range(index, len(self.items)):
+            item = self.items[number]
+            lines = self.draw_item(number, item, self.text_width)
+            self._blocks.append(Block(item, lines, top))
+            top += len(lines)
+        self._moving = True
+        self.virtual_size = Size(self.text_width, top)
+        if self.following:
+            self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+        self._moving = False
+        self.refresh_lines(start, max(1, self.size.height + top - start))
+
+    @property
+    def _height(self) -> int:
+        return self._blocks[-1].top + len(self._blocks[-1].lines) if self._blocks else 0
+
+    @property
+    def text_width(self) -> int:
+        """Cells that a line may take."""
+        return self.scrollable_content_region.width
+
+    @property
+    def lines_below(self) -> int:
+        """Lines after the last one in view."""
+        return max(0, self._height - self.scroll_offset.y - self.size.height)
+
+    # --- where the reader is -------------------------------------------------------------------------------------
+
+    def go_to_end(self) -> None:
+        """Follow the live end."""
+        self.following = True
+        self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+
+    def go_to_start(self) -> None:
+        """To the first item there is."""
+        self._widen(0)
+        self.scroll_to(y=0, animate=False, immediate=True)
+
+    def go_to_item(self, index: int) -> None:
+        """Bring an item into view, a third from the top."""
+        self._widen(index)
+        block = self._blocks[index - self._first]
+        inside = self.scroll_offset.y <= block.top < self.scroll_offset.y + self.size.height - len(block.lines)
+        if not inside:
+            self.scroll_to(y=max(0, block.top - self.size.height // 3), animate=False, immediate=True)
+
+    def index_at(self, y: int) -> int | None:
+        """The item that line `y` of the content belongs to."""
+        offset = bisect_right(self._blocks, y, key=lambda block: block.top) - 1
+        if offset < 0 or y >= self._height:
+            return None
+        return self._first + offset
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """See `ScrollView`: scrolling up stops following, reaching the end starts it."""
+        super().watch_scroll_y(old_value, new_value)
+        if self._moving:
+            return
+        self.following = round(new_value) >= self.max_scroll_y
+        if new_value < old_value and round(new_value) <= self.size.height and self._first > 0:
+            self._widen(self._first - WINDOW)
+
+    def _widen(self, index: int) -> None:
+        """Lay out items from `index` on as well, without moving what is in view."""
+        index = max(0, index)
+        if index >= self._first:
+            return
+        before = self._height
+        self._first = index
+        self._blocks.clear()
+        follow, self.following = self.following, False
+        self._lay_out_from(index)
+        self.following = follow
+        self._moving = True
+        self.scroll_to(y=self.scroll_offset.y + self._height - before, animate=False, immediate=True)
+        self._moving = False
+
+    # --- painting ------------------------------------------------------------------------------------------------
+
+    def decorate(self, index: int, line: Line) -> Line:
+        """A line as it is painted now: marks that move more often than the layout."""
+        return line
+
+    def render_line(self, y: int) -> Strip:
+        """See `Widget.render_line`."""
+        width = self.text_width
+        line_number = y + self.scroll_offset.y
+        index = self.index_at(line_number)
+        if index is None:
+            return self.painter.strip((), width)
+        block = self._blocks[index - self._first]
+        line = self.decorate(index, block.lines[line_number - block.top])
+        strip = self.painter.strip(line, width)
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(line_number)) is not None:
+            start, end = span
+            end = width if end == -1 else end
+            style = self.screen.get_component_rich_style("screen--selection")
+            parts = strip.divide([start, end, width])
+            strip = Strip.join([parts[0], parts[1].apply_style(style), *parts[2:]])
+        return strip.apply_offsets(0, line_number)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """See `Widget.get_selection`."""
+        lines = ["".join(text for text, _ in line).rstrip() for block in self._blocks for line in block.lines]
+        return selection.extract("\n".join(lines)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """See `Widget.selection_updated`."""
+        self.refresh()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap again for the new width; the live end stays in view if it was."""
+        if self._laid_out_for != self.text_width:
+            self.lay_out()
+        elif self.following:
+            self.go_to_end()
+
+    def notify_style_update(self) -> None:
+        """See `Widget.notify_style_update`: colours may be others now."""
+        super().notify_style_update()
+        self.painter.forget()

@@ -1,0 +1,320 @@
+"""Conversations as lists of events: what a session would have emitted, told by a script with a clock of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+
+from agent_runtime import events as ev
+from agent_runtime.events import AnyEvent, Event, EventData, TurnPart
+
+INSTRUCTIONS = (
+    "You are a friendly weather assistant. Answer in one or two short sentences, in plain spoken English. "
+    "Look the weather up with get_weather before you say anything about it."
+)
+TOOLS = ("get_weather", "get_forecast", "find_city")
+
+
+class Script:
+    """Writes events one after the other; `wait` moves its clock."""
+
+    def __init__(self, *, session_id: str = "session-1", meters: bool = True) -> None:
+        self.events: list[AnyEvent] = []
+        self.now = 0.0
+        self.turn: str | None = None
+        self._number = 0
+        self._speeches = 0
+        self._session_id = session_id
+        self._meters = meters
+
+    def emit(self, data: EventData, cause: str | None = None, *, turn: str | None = None) -> None:
+        """Something happens now, in the current turn unless another is given."""
+        event = Event(len(self.events) + 1, round(self.now, 4), self._session_id, turn or self.turn, cause, data)
+        self.events.append(event)
+
+    def wait(self, seconds: float, *, mic: float = -52.0, vad: float = 0.03, out: float = -120.0) -> None:
+        """Time passes, with the meters moving every 32 ms as they would at these levels."""
+        end = self.now + seconds
+        while self._meters and self.now + 0.032 <= end:
+            self.now += 0.032
+            wave = math.sin(self.now * 9.0) * 0.6 + math.sin(self.now * 23.0) * 0.4
+            level = mic + 7.0 * wave if mic > -50 else mic + 2.0 * wave
+            probability = min(1.0, max(0.0, vad + 0.12 * wave if vad > 0.3 else vad + 0.02 * wave))
+            heard = out + 6.0 * wave if out > -100 else -120.0
+            self.emit(ev.AudioMeter(round(level, 1), round(level + 9, 1), round(heard, 1), round(probability, 3), 0.5))
+        self.now = end
+
+    # --- scenes ----------------------------------------------------------------------------------------------------
+
+    def open(self, *, mode: str = "local", agent: str = "WeatherAgent", microphone: bool = True) -> Script:
+        """The session starts: devices, agent, and models that are all there."""
+        self.emit(ev.SessionStarted(agent, mode, 1_790_000_000.0, {}))  # type: ignore[arg-type]
+        self.emit(ev.AgentChanged(None, agent, INSTRUCTIONS, TOOLS), "start")
+        if microphone:
+            self.emit(ev.DeviceChanged("input", "opened", "MacBook Pro Microphone", 48000, 1))
+        else:
+            self.emit(ev.DeviceChanged("input", "unavailable", "", problem="apt-get install libportaudio2"))
+        self.emit(ev.DeviceChanged("output", "opened", "MacBook Pro Speakers", 48000, 2))
+        return self
+
+    def load_models(self, *fractions: float) -> Script:
+        """Models as far on their way as given: vad, stt, llm, tts."""
+        names = (("vad", "silero"), ("stt", "moonshine-tiny"), ("llm", "SmolLM2-135M"), ("tts", "hibari"))
+        for (part, name), fraction in zip(names, fractions, strict=False):
+            self.emit(ev.ModelLoading(part, name, fraction))  # type: ignore[arg-type]
+        return self
+
+    def ready(self) -> Script:
+        """All models are loaded; the agent listens."""
+        self.load_models(1.0, 1.0, 1.0, 1.0)
+        self.emit(ev.AgentStateChanged("initializing", "listening"), "start")
+        return self
+
+    def begin_turn(self, cause: str = "speech") -> None:
+        """A new turn."""
+        self._number += 1
+        self.turn = f"turn-{self._number}"
+        self.emit(ev.TurnStarted(self._number), cause)
+
+    def user_says(self, text: str, *, pace: float = 0.28, probability: float = 0.83) -> Script:
+        """Speech with an interim for every other word, a final, and the countdown that ends the turn."""
+        self.begin_turn()
+        self.emit(ev.UserStateChanged("listening", "speaking", self.now - 0.05), "vad")
+        words = text.split()
+        for count in range(1, len(words) + 1):
+            self.wait(pace, mic=-22.0, vad=0.93)
+            if count % 2 == 0 and count < len(words):
+                self.emit(ev.UserTranscribed(" ".join(words[:count]), is_final=False))
+        self.stop_speaking(probability=probability)
+        self.emit(ev.UserTranscribed(text, is_final=True))
+        return self
+
+    def stop_speaking(self, *, delay: float = 0.5, probability: float = 0.83) -> None:
+        """Silence; the end of the turn is near."""
+        self.wait(0.15, vad=0.2)
+        self.emit(ev.UserStateChanged("speaking", "listening", self.now - 0.15), "vad")
+        cause = "min_delay" if probability >= 0.5 else "max_delay"
+        self.emit(ev.EndpointingStarted(delay, self.now - 0.15 + delay, probability, 0.5), cause)
+
+    def commit(self, text: str, *, cause: str = "endpointing.min_delay") -> None:
+        """The turn ends; the agent thinks."""
+        self.wait(0.35)
+        spoken = cause != "text"
+        self.emit(ev.TurnCommitted(text, self.now - 0.5 if spoken else None), cause)
+        self.emit(ev.AgentStateChanged("listening", "thinking"), "turn_committed")
+
+    def user_types(self, text: str) -> Script:
+        """A turn by text."""
+        self.begin_turn("text")
+        self.emit(ev.TurnCommitted(text, None), "text")
+        self.emit(ev.AgentStateChanged("listening", "thinking"), "turn_committed")
+        return self
+
+    def calls(self, name: str, arguments: dict[str, object], output: str, *, took: float = 0.412, error: bool = False) -> Script:
+        """A tool call from start to end."""
+        call_id = f"call-{len(self.events)}"
+        self.emit(ev.ToolStarted(call_id, name, json.dumps(arguments)))
+        self.wait(took)
+        details = 'Traceback (most recent call last):\n  File "weather_agent.py", line 41, in get_weather\n' if error else ""
+        self.emit(ev.ToolFinished(call_id, name, output, error, took, details))
+        return self
+
+    def starts_tool(self, name: str, arguments: dict[str, object]) -> None:
+        """A tool call that is still running."""
+        self.emit(ev.ToolStarted(f"call-{len(self.events)}", name, json.dumps(arguments)))
+
+    def answers(self, text: str, *, heard: float = 1.0, cut_by: str | None = None, measure: bool = True) -> Script:
+        """The agent's speech: generated at once, heard word by word up to the share `heard`."""
+        speech, item = self._begin_speech(text, measure=measure)
+        words = text.split()
+        audible = round(len(words) * heard)
+        for count in range(1, audible + 1):
+            self.wait(0.26, out=-20.0)
+            self.emit(ev.AgentHeard(speech, item, " ".join(words[:count]), count * 0.26))
+        if cut_by is not None:
+            self.emit(ev.AgentInterrupted(speech), cut_by)
+        if heard >= 1.0 or cut_by is not None:
+            cut = cut_by is not None
+            self.emit(ev.PlayoutFinished(speech, audible * 0.26, cut))
+            self.emit(ev.SpeechFinished(speech, cut))
+            self.emit(ev.AgentStateChanged("speaking", "listening"), "interrupted" if cut else "playout_finished")
+        return self
+
+    def _begin_speech(self, text: str, *, measure: bool) -> tuple[str, str]:
+        self._speeches += 1
+        speech, item = f"speech-{self._speeches}", f"item-{self._speeches}"
+        self.emit(ev.SpeechCreated(speech, "generate_reply", False, 5))
+        self.emit(ev.LLMStarted(speech, "SmolLM2-135M", 0), "turn")
+        self.wait(0.14)
+        self.emit(ev.LLMFirstToken(speech, 0.14))
+        for word in text.split():
+            self.emit(ev.AgentText(speech, item, word + " "))
+        self.emit(ev.LLMFinished(speech, 412, len(text.split()), 0, 0.3, False))
+        self.emit(ev.TTSStarted(speech, "hibari heart"))
+        self.wait(0.09)
+        self.emit(ev.TTSFirstByte(speech, 0.09))
+        self.emit(ev.TTSFinished(speech, len(text), len(text) * 0.06, 0.2, False))
+        self.wait(0.03, out=-24.0)
+        self.emit(ev.PlayoutStarted(speech))
+        self.emit(ev.AgentStateChanged("thinking", "speaking"), "playout")
+        if measure:
+            self._measure()
+        return speech, item
+
+    def _measure(self) -> None:
+        """Parts of plausible length that follow each other up to now."""
+        spans: Sequence[tuple[str, float, str | None]] = (
+            ("transcription", 0.212, "moonshine-tiny"),
+            ("endpointing", 0.288, "endpointing.min_delay"),
+            ("hook", 0.004, "on_user_turn_completed"),
+            ("llm", 0.141, "SmolLM2-135M"),
+            ("llm_sentence", 0.062, None),
+            ("tts", 0.087, "hibari"),
+            ("playout", 0.031, None),
+        )
+        start = at = self.now - sum(seconds for _, seconds, _ in spans) - 0.01 * (self._number % 3)
+        parts = []
+        for name, seconds, setting in spans:
+            end = at + seconds + (0.01 * (self._number % 3) if name == "llm" else 0.0)
+            parts.append(TurnPart(name, at, end, setting))  # type: ignore[arg-type]
+            at = end
+        self.emit(ev.TurnMeasured(start, at, tuple(parts)))
+
+
+# --- stories ---------------------------------------------------------------------------------------------------------
+
+QUESTION = "What's the weather like in Oslo tomorrow?"
+ANSWER = "Tomorrow in Oslo it will be around four degrees, with light snow in the afternoon and hardly any wind."
+WEATHER = "4 °C, light snow from 14:00, wind 3 m/s"
+
+
+def starting() -> Script:
+    """Models load while the screen is already usable."""
+    script = Script().open()
+    script.load_models(1.0, 0.62, 0.24, 0.0)
+    script.wait(0.4)
+    return script
+
+
+def listening() -> Script:
+    """Two turns are done and the user speaks: an interim on screen."""
+    script = voice_turn()
+    script.begin_turn()
+    script.emit(ev.UserStateChanged("listening", "speaking", script.now), "vad")
+    script.wait(0.9, mic=-20.0, vad=0.93)
+    script.emit(ev.UserTranscribed("and what should I wear for", is_final=False))
+    script.wait(0.2, mic=-18.0, vad=0.95)
+    return script
+
+
+def voice_turn() -> Script:
+    """A greeting, a spoken question, a tool call, and an answer that was heard to its end."""
+    script = Script().open().ready()
+    script.begin_turn("say")
+    script.answers("Hello! Ask me about the weather anywhere.", measure=False)
+    script.wait(1.2)
+    script.user_says(QUESTION).commit(QUESTION)
+    script.calls("get_weather", {"city": "Oslo", "day": "tomorrow"}, WEATHER)
+    script.answers(ANSWER)
+    script.emit(ev.LogWritten("info", "agent_runtime.session", "turn 2 answered in 0.82 s"))
+    script.wait(0.8)
+    return script
+
+
+def counting_down() -> Script:
+    """The user fell silent and the countdown runs."""
+    script = listening()
+    script.stop_speaking(delay=0.8, probability=0.31)
+    script.emit(ev.UserTranscribed("and what should I wear for the", is_final=True))
+    script.wait(0.25)
+    return script
+
+
+def speaking() -> Script:
+    """The agent is in mid-sentence: some words heard, some still to come."""
+    script = voice_turn()
+    script.user_says("And what should I wear?").commit("And what should I wear?")
+    script.answers("A warm coat and a scarf. The snow will be wet, so take boots that keep the water out.", heard=0.5)
+    return script
+
+
+def interrupted() -> Script:
+    """The user cuts the agent short; the next turn runs a tool that isn't done."""
+    script = voice_turn()
+    script.user_says("And what should I wear?").commit("And what should I wear?")
+    answer = "A warm coat and a scarf. The snow will be wet, so take boots that keep the water out."
+    script.answers(answer, heard=0.45, cut_by="voice")
+    script.user_says("Sorry, I meant Bergen.").commit("Sorry, I meant Bergen.")
+    script.starts_tool("get_weather", {"city": "Bergen", "day": "tomorrow", "units": "metric"})
+    script.wait(1.3)
+    return script
+
+
+def troubles() -> Script:
+    """A reload that fails, a tool that raises, a microphone that goes away."""
+    script = voice_turn()
+    traceback = (
+        "Traceback (most recent call last):\n"
+        '  File "examples/weather_agent.py", line 41, in <module>\n'
+        "    class WeatherAgent(Agent)\n"
+        "                             ^\n"
+        "SyntaxError: expected ':'\n"
+    )
+    script.emit(ev.ReloadStarted(("examples/weather_agent.py",)), "save")
+    script.emit(ev.ReloadFailed("expected ':'", "examples/weather_agent.py", 41, traceback))
+    script.user_types("Is it windy in Nowhereville?")
+    script.calls("get_weather", {"city": "Nowhereville"}, "There is no city called Nowhereville.", took=0.038, error=True)
+    script.answers("I don't know a city of that name.", measure=False)
+    script.emit(ev.DeviceChanged("input", "lost", "MacBook Pro Microphone"))
+    script.emit(ev.AudioDropped("input", 3))
+    script.emit(ev.LogWritten("warning", "agent_runtime.devices", "input device lost, trying again in 1 s"))
+    script.wait(0.5)
+    return script
+
+
+def recovered() -> Script:
+    """After the troubles: the microphone is back, the reload works, the agent hands over."""
+    script = troubles()
+    script.emit(ev.DeviceChanged("input", "opened", "USB Headset", 44100, 1))
+    diff = "--- instructions\n+++ instructions\n-Answer in one or two short sentences.\n+Answer in one short sentence.\n"
+    script.emit(ev.ReloadStarted(("examples/weather_agent.py",)), "save")
+    script.emit(ev.ReloadFinished("WeatherAgent", diff, 0.31))
+    script.emit(ev.AgentChanged("WeatherAgent", "TravelAgent", "You book trips.", ("book_flight",)), "handoff")
+    script.emit(ev.ErrorOccurred("llm", "connection refused: http://localhost:11434", True))
+    script.wait(0.5)
+    return script
+
+
+def without_microphone() -> Script:
+    """A session by text alone."""
+    script = Script(meters=False).open(microphone=False).ready()
+    script.user_types(QUESTION)
+    script.calls("get_weather", {"city": "Oslo", "day": "tomorrow"}, WEATHER)
+    script.answers(ANSWER, measure=False)
+    return script
+
+
+def long_history(turns: int) -> Iterator[AnyEvent]:
+    """Many turns, without meters: each a question, a tool call and an answer."""
+    script = Script(meters=False).open().ready()
+    for number in range(turns):
+        script.begin_turn()
+        question = f"Question {number}: what about the weather in city {number}?"
+        script.emit(ev.UserTranscribed(question, is_final=True))
+        script.emit(ev.TurnCommitted(question, script.now), "endpointing.min_delay")
+        script.calls("get_weather", {"city": f"city {number}"}, WEATHER)
+        script.answers(f"In city {number}: {ANSWER}")
+    yield from script.events
+
+
+STORIES = {
+    "starting": starting,
+    "listening": listening,
+    "counting_down": counting_down,
+    "speaking": speaking,
+    "interrupted": interrupted,
+    "troubles": troubles,
+    "recovered": recovered,
+    "without_microphone": without_microphone,
+}
