@@ -46,6 +46,9 @@ class ClockSink:
                 self._anchor, self._anchor_time = self._written, now
         self._written += len(samples)
 
+    def flush(self) -> None:
+        """See `Sink.flush`."""
+
     def heard(self, now: float) -> int:
         """See `Sink.heard`."""
         if self._anchor_time is None:

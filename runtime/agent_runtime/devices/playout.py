@@ -46,6 +46,9 @@ class Sink(Protocol):
     def write(self, samples: NDArray[np.int16]) -> None:
         """Queue `int16[samples]`."""
 
+    def flush(self) -> None:
+        """A segment is complete: nothing of it may stay behind in a filter."""
+
     def heard(self, now: float) -> int:
         """Index, counted in samples ever written, up to which all that will be heard has been heard at `now`."""
         ...
@@ -119,6 +122,7 @@ class SegmentedOutput(AudioOutput):
             return
         if self._resampler is not None:
             self._sink.write(self._resampler.flush())
+        self._sink.flush()
         segment.end = self._sink.written
         self._check()
 
@@ -192,7 +196,7 @@ class SegmentedOutput(AudioOutput):
             mark = segment.end if segment.started else segment.start
             if mark is None or (not segment.started and self._sink.written == mark):
                 return  # waits for frames or for the flush
-            at = self._sink.time_of(mark)
+            at = self._reached_at(segment)
             now = self._clock.now()
             if at is None or at > now:
                 self._look_again(mark, at, now)
@@ -203,6 +207,13 @@ class SegmentedOutput(AudioOutput):
             else:
                 segment.started = True
                 self._report_started(PlaybackStartedEvent(created_at=at))
+
+    def _reached_at(self, segment: _Segment) -> float | None:
+        if not segment.started:
+            return self._sink.time_of(segment.start)
+        # The end is when the last sample ends: the sample after it may come much later, or never.
+        last = self._sink.time_of((segment.end or 0) - 1)
+        return None if last is None else last + 1 / self._sink.sample_rate
 
     def _look_again(self, mark: int, at: float | None, now: float) -> None:
         if at is None:
