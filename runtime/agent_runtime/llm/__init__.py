@@ -1,5 +1,6 @@
 """Language models, and the conversations and tools that they are given."""
 
+from agent_runtime.llm import utils
 from agent_runtime.llm.chat_chunk import ChatChunk, ChoiceDelta, CollectedResponse, CompletionUsage, FunctionToolCall
 from agent_runtime.llm.chat_context import ChatContext, ReadOnlyChatContext
 from agent_runtime.llm.chat_items import (
@@ -16,9 +17,11 @@ from agent_runtime.llm.chat_items import (
     ImageContent,
     MetricsReport,
 )
+from agent_runtime.llm.fallback_adapter import AvailabilityChangedEvent, FallbackAdapter
 from agent_runtime.llm.instructions import Instructions
 from agent_runtime.llm.llm import LLM, LLMError, LLMStream
 from agent_runtime.llm.tool_context import NamedToolChoice, ToolChoice, ToolContext
+from agent_runtime.llm.utils import FunctionCallResult, execute_function_call
 from agent_tools import (
     DuplicateScope,
     FunctionTool,
@@ -41,6 +44,7 @@ __all__ = [
     "AgentConfigUpdate",
     "AgentHandoff",
     "AudioContent",
+    "AvailabilityChangedEvent",
     "CacheBreakpoint",
     "ChatChunk",
     "ChatContent",
@@ -52,8 +56,10 @@ __all__ = [
     "CollectedResponse",
     "CompletionUsage",
     "DuplicateScope",
+    "FallbackAdapter",
     "FunctionCall",
     "FunctionCallOutput",
+    "FunctionCallResult",
     "FunctionTool",
     "FunctionToolCall",
     "ImageContent",
@@ -73,8 +79,10 @@ __all__ = [
     "ToolFlag",
     "ToolResult",
     "Toolset",
+    "execute_function_call",
     "find_function_tools",
     "function_tool",
     "is_function_tool",
     "is_raw_function_tool",
+    "utils",
 ]

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -133,6 +133,9 @@ class LLMStream(ABC):
     or a tool call was sent already.
     """
 
+    _reports_metrics: ClassVar[bool] = True
+    """Whether the request itself is measured; not where it only hands on another model's answer."""
+
     def __init__(
         self, llm: LLM[Any], *, chat_ctx: ChatContext, tools: list[Tool], conn_options: APIConnectOptions
     ) -> None:
@@ -247,7 +250,7 @@ class LLMStream(ABC):
         self._event_ch.close()
 
     def _report_metrics(self, *, cancelled: bool) -> None:
-        if not self._llm.has_listeners("metrics_collected"):
+        if not (self._reports_metrics and self._llm.has_listeners("metrics_collected")):
             return
         channel, usage = self._event_ch, self._event_ch.usage
         duration = channel.loop.time() - channel.started
