@@ -194,9 +194,11 @@ class LLMStream(ABC):
         try:
             return await self._event_ch.recv()
         except aio.ChanClosed:
-            if not self._task.cancelled() and (error := self._task.exception()) is not None:
-                raise error from None
-            raise StopAsyncIteration from None
+            pass
+        # Raised outside of the handler: the error keeps its own cause and doesn't point at the channel.
+        if not self._task.cancelled() and (error := self._task.exception()) is not None:
+            raise error
+        raise StopAsyncIteration
 
     async def __aenter__(self) -> LLMStream:
         return self
