@@ -47,6 +47,7 @@ class ConsoleApp(App[None]):
 
     CSS_PATH = "console.tcss"
     TITLE = "agent-console"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide"), (160, "-full")]
     COMMANDS: ClassVar[set[type[ConsoleCommands]]] = {ConsoleCommands}  # type: ignore[assignment]  # narrower
     ENABLE_COMMAND_PALETTE = True
 
@@ -68,7 +69,7 @@ class ConsoleApp(App[None]):
         self._clock = SessionClock(monotonic)
         self._pump = EventPump(self._wake_from_anywhere)
         self._app_loop: asyncio.AbstractEventLoop | None = None
-        self._thread_context = contextvars.copy_context()
+        self._frame_context = contextvars.copy_context()
         self._ticker: Timer | None = None
         self._quiet_frames = 0
         self._started = self._leaving = False
@@ -122,7 +123,7 @@ class ConsoleApp(App[None]):
     def on_mount(self) -> None:
         """Start the backend as soon as the first frame is painted."""
         self._app_loop = asyncio.get_running_loop()
-        self._thread_context = contextvars.copy_context()
+        self._frame_context = contextvars.copy_context()
         self._ticker = self.set_interval(FRAME, self._frame, pause=True)
         self.set_interval(1.0, self._second)
         self.call_after_refresh(self._start)
@@ -169,7 +170,7 @@ class ConsoleApp(App[None]):
     def _wake_from_anywhere(self) -> None:
         assert self._app_loop is not None, "the backend is started by the app"
         if not self._app_loop.is_closed():
-            self._app_loop.call_soon_threadsafe(self._wake, context=self._thread_context)
+            self._app_loop.call_soon_threadsafe(self._wake, context=self._frame_context)
 
     def _wake(self) -> None:
         self._quiet_frames = 0

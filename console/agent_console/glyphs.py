@@ -13,33 +13,22 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 ASCII: Final[Mapping[str, str]] = {
-    **dict.fromkeys("─━═┄┈╌⎯▔", "-"),
-    **dict.fromkeys("│┃║▏▎▍▌▐▕┆┊▁▂", "|"),
-    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝", "+"),
-    **dict.fromkeys("█▉▊▋▇▆", "#"),
-    **dict.fromkeys("▅▄▀", "="),
-    "▃": "-",
-    "▂": ".",
-    "▁": ".",
-    "▏": " ",
+    **dict.fromkeys("─┄┈╌⎯▔", "-"),
+    **dict.fromkeys("━═╸╺▄▅▀", "="),
+    **dict.fromkeys("│┃║▎▍▌▐▕┆┊‖", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝✓", "+"),
+    **dict.fromkeys("▆▇█▉▊▋", "#"),
+    **dict.fromkeys("▁▂…", "."),
+    **dict.fromkeys("▃·\u2212\u2013\u2014", "-"),
     **dict.fromkeys("●◆■▶", "*"),
     **dict.fromkeys("○◇□◌", "o"),
-    "✓": "+",
+    **dict.fromkeys("→≥\u276f\u203a", ">"),
+    **dict.fromkeys("\u2018\u2019", "'"),
+    **dict.fromkeys("\u201c\u201d", '"'),
+    "▏": " ",
     "✗": "x",
-    "→": ">",
-    "❯": ">",
-    "›": ">",
     "↓": "v",
     "↑": "^",
-    "⏎": "<",
-    "…": ".",
-    "·": "-",
-    "‖": "|",
-    "−": "-",
-    "≥": ">",
-    **dict.fromkeys("‘’", "'"),
-    **dict.fromkeys("“”", '"'),
-    **dict.fromkeys("–—", "-"),
 }
 
 
@@ -86,9 +75,9 @@ def _plain_character(character: str, encoding: str) -> str:
 def terminal_encoding(environ: Mapping[str, str], stream_encoding: str | None) -> str:
     """The encoding that a terminal most likely has.
 
-    Python's UTF-8 mode and its locale coercion hide a plain C locale behind `utf-8`, so the variables that a person sets
-    are asked first: the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set decides. A `LC_CTYPE` of `C.UTF-8` beside
-    `LANG=C` is Python's own coercion.
+    Python's UTF-8 mode and its locale coercion hide a plain C locale behind `utf-8`, so the variables that a person
+    sets are asked first: the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set decides. A `LC_CTYPE` of `C.UTF-8`
+    beside `LANG=C` is Python's own coercion.
     """
     if environ.get("TERM") == "dumb":
         return "ascii"

@@ -29,7 +29,7 @@ class Action:
 
 
 ACTIONS: Final = (
-    Action("push_to_talk", "space", "talk", "Talk while you hold it; or press once to start, again to send.", "Talk", 90),
+    Action("push_to_talk", "space", "talk", "Talk while you hold it; or tap to start and to send.", "Talk", 90),
     Action("back", "escape", "discard", "Drop what you are saying, close a search, or put a banner away.", "Talk"),
     Action("mute", "m", "mute", "Mute or unmute the microphone.", "Talk", 80),
     Action("type", "t,enter", "type", "Type to the agent instead of speaking.", "Talk", 85),
@@ -37,7 +37,7 @@ ACTIONS: Final = (
     Action("reload", "r", "reload", "Load the agent's code again, into the running conversation.", "Agent", 70),
     Action("traceback", "e", "traceback", "Show why the last reload failed.", "Agent"),
     Action("devices", "d", "devices", "Pick a microphone and a speaker.", "Agent", 65),
-    Action("open_turn", "o", "open", "Open or close a turn: its latency part by part, its tool calls in full.", "Look", 50),
+    Action("open_turn", "o", "open", "Open or close a turn: its latency by parts, its tool calls in full.", "Look", 50),
     Action("previous_turn", "k,left_square_bracket", "previous turn", "Select the turn before.", "Look"),
     Action("next_turn", "j,right_square_bracket", "next turn", "Select the turn after.", "Look"),
     Action("scroll_up", "up", "line up", "Scroll the transcript up.", "Look"),

@@ -1,13 +1,8 @@
 """Themes as TOML files: the bundled ones, and those that people drop into their config folder.
 
-    name = "nocturne"
-    dark = true
-
-    [colors]           # background surface panel foreground primary secondary accent success warning error
-    background = "#10131a"
-
-    [tokens]           # what the console names itself: see TOKENS
-    user = "#e8b06a"
+A file has a `name`, `dark` (true or false), a table `[colors]` with Textual's colours (`background`, `foreground` and
+`primary` at least) and a table `[tokens]` with our own (`TOKENS`), which may be left out. A colour is written as
+Textual takes it: `"#e8b06a"`, `"rgb(232,176,106)"`, `"teal"`.
 """
 
 from __future__ import annotations

@@ -111,12 +111,16 @@ class Script:
         self.emit(ev.AgentStateChanged("listening", "thinking"), "turn_committed")
         return self
 
-    def calls(self, name: str, arguments: dict[str, object], output: str, *, took: float = 0.412, error: bool = False) -> Script:
+    def calls(
+        self, name: str, arguments: dict[str, object], output: str, *, took: float = 0.412, error: bool = False
+    ) -> Script:
         """A tool call from start to end."""
         call_id = f"call-{len(self.events)}"
         self.emit(ev.ToolStarted(call_id, name, json.dumps(arguments)))
         self.wait(took)
-        details = 'Traceback (most recent call last):\n  File "weather_agent.py", line 41, in get_weather\n' if error else ""
+        details = (
+            'Traceback (most recent call last):\n  File "weather_agent.py", line 41, in get_weather\n' if error else ""
+        )
         self.emit(ev.ToolFinished(call_id, name, output, error, took, details))
         return self
 
@@ -264,7 +268,9 @@ def troubles() -> Script:
     script.emit(ev.ReloadStarted(("examples/weather_agent.py",)), "save")
     script.emit(ev.ReloadFailed("expected ':'", "examples/weather_agent.py", 41, traceback))
     script.user_types("Is it windy in Nowhereville?")
-    script.calls("get_weather", {"city": "Nowhereville"}, "There is no city called Nowhereville.", took=0.038, error=True)
+    script.calls(
+        "get_weather", {"city": "Nowhereville"}, "There is no city called Nowhereville.", took=0.038, error=True
+    )
     script.answers("I don't know a city of that name.", measure=False)
     script.emit(ev.DeviceChanged("input", "lost", "MacBook Pro Microphone"))
     script.emit(ev.AudioDropped("input", 3))
@@ -277,7 +283,9 @@ def recovered() -> Script:
     """After the troubles: the microphone is back, the reload works, the agent hands over."""
     script = troubles()
     script.emit(ev.DeviceChanged("input", "opened", "USB Headset", 44100, 1))
-    diff = "--- instructions\n+++ instructions\n-Answer in one or two short sentences.\n+Answer in one short sentence.\n"
+    diff = (
+        "--- instructions\n+++ instructions\n-Answer in one or two short sentences.\n+Answer in one short sentence.\n"
+    )
     script.emit(ev.ReloadStarted(("examples/weather_agent.py",)), "save")
     script.emit(ev.ReloadFinished("WeatherAgent", diff, 0.31))
     script.emit(ev.AgentChanged("WeatherAgent", "TravelAgent", "You book trips.", ("book_flight",)), "handoff")

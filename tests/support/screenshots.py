@@ -6,9 +6,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from agent_console.app import ConsoleApp
 from tests.support.backend import ScriptedBackend
 from tests.support.conversation import STORIES
+
+from agent_console.app import ConsoleApp
 
 SHOTS = [
     ("interrupted", (120, 40), "nocturne"),
@@ -21,7 +22,7 @@ SHOTS = [
 async def settle(app: ConsoleApp) -> None:
     """Until the screen shows every event that was sent."""
     async with asyncio.timeout(10):
-        while not app.is_settled:
+        while not app.is_settled:  # noqa: ASYNC110  # frames tell nobody that they were drawn
             await asyncio.sleep(0.01)
 
 
@@ -35,13 +36,13 @@ async def shoot(story: str, size: tuple[int, int], theme: str, keys: tuple[str, 
         return app.export_screenshot(title=f"agent-console · {story}")
 
 
-async def main(folder: Path) -> None:
+def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for story, size, theme in SHOTS:
         name = f"{story}-{size[0]}x{size[1]}-{theme}.svg"
-        (folder / name).write_text(await shoot(story, size, theme))
+        (folder / name).write_text(asyncio.run(shoot(story, size, theme)))
         print(folder / name)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images")))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"))

@@ -10,16 +10,33 @@ from agent_console.drawing.text import Line, Span
 FLOOR: Final = -60.0
 """dBFS at the left end of a level bar; the right end is 0."""
 
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
 
 
-def bar(fraction: float, width: int) -> str:
-    """A bar of `width` cells, filled from the left to an eighth of a cell."""
-    eighths = round(max(0.0, min(1.0, fraction)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    text = "█" * full + (_EIGHTHS[rest] if rest else "")
-    return text.ljust(width)
+def stretch(start: float, end: float, width: int, style: str) -> Line:
+    """A track of `width` cells with the stretch from `start` to `end` (0 to 1) drawn heavy, to half a cell.
+
+    However short, a stretch has half a cell.
+    """
+    first = max(0, min(2 * width - 1, round(start * 2 * width)))
+    last = max(first + 1, min(2 * width, round(end * 2 * width)))
+    spans: list[Span] = []
+    for cell in range(width):
+        left, right = first <= 2 * cell < last, first <= 2 * cell + 1 < last
+        if left and right:
+            spans.append(("━", style))
+        elif left:
+            spans.append(("╸", style))
+        elif right:
+            spans.append(("╺", style))
+        else:
+            spans.append(("─", "track"))
+    return merge(spans)
+
+
+def progress(fraction: float, width: int, style: str = "bar") -> Line:
+    """A track of `width` cells filled from the left."""
+    return stretch(0.0, fraction, width, style) if fraction > 0 else (("─" * width, "track"),)
 
 
 def level(dbfs: float) -> float:
@@ -29,16 +46,14 @@ def level(dbfs: float) -> float:
 
 def level_bar(rms: float, peak: float | None, width: int, *, style: str, clipped: bool = False) -> Line:
     """A level with its held peak as a tick; the last cell turns to `!` while it clips."""
-    cells = list(bar(level(rms), width))
-    styles = [style if cell != " " else "track" for cell in cells]
-    cells = ["─" if cell == " " else cell for cell in cells]
-    if peak is not None and level(peak) > 0:
-        tick = min(width - 1, int(level(peak) * width))
-        if tick >= sum(1 for s in styles if s == style):
-            cells[tick], styles[tick] = "│", "peak"
+    cells = [(character, name) for text, name in progress(level(rms), width, style) for character in text]
+    if not cells:
+        return ()
+    if peak is not None and level(peak) > level(rms):
+        cells[min(width - 1, int(level(peak) * width))] = ("│", "peak")
     if clipped:
-        cells[-1], styles[-1] = "!", "error bold"
-    return merge(list(zip(cells, styles, strict=True)))
+        cells[-1] = ("!", "error bold")
+    return merge(cells)
 
 
 def strip(values: Sequence[float], width: int, threshold: float) -> Line:

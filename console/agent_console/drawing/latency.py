@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Final
 
-from agent_console.drawing.bars import merge
-from agent_console.drawing.text import Line, Span, fit, justify
+from agent_console.drawing.bars import stretch
+from agent_console.drawing.text import Line, Span, fit, justify, line_width
 from agent_console.state import Latency
 from agent_runtime.events import TurnPart
 
 LABELS: Final = {
     "endpointing": ("end-of-turn wait", "wait"),
-    "transcription": ("transcript", "stt"),
+    "transcription": ("STT final", "stt"),
     "hook": ("hook", "hook"),
     "llm": ("LLM first token", "llm"),
     "tools": ("tools", "tools"),
@@ -46,19 +46,35 @@ def shares(parts: Sequence[float], total: float) -> list[int]:
 
 
 def latency_line(latency: Latency, width: int) -> Line:
-    """`0.82 s = wait 0.50 + stt 0.08 + llm 0.14 + tts 0.06 + out 0.04`, as many parts named as fit."""
-    parts = _grouped(latency.parts)
-    hundredths = shares([value for _, value in parts], latency.total)
-    spans: list[Span] = [(seconds(latency.total), f"{grade(latency.total)} bold")]
-    used, sign = len(spans[0][0]), " = "
-    for (name, _), hundredth in zip(parts, hundredths, strict=True):
-        label, number = LABELS[name][1], f" {hundredth / 100:.2f}"
-        used += len(sign) + len(label) + len(number)
-        if used > width:
-            break
-        spans += [(sign, "faint"), (label, "muted"), (number, "value")]
-        sign = " + "
-    return merge(spans)
+    """`0.82 s = stt 0.21 + wait 0.29 + llm 0.14 …`; with the parts drawn together to four where that is too long."""
+    total: Span = (seconds(latency.total), f"{grade(latency.total)} bold")
+    line: Line = (total,)
+    for grouping in (_BY_NAME, _BY_STAGE):
+        line = (total, *_sum(latency, grouping))
+        if line_width(line) <= width:
+            return line
+    return (total,)
+
+
+_BY_NAME: Final = {name: label for name, (_, label) in LABELS.items()}
+_BY_STAGE: Final = {
+    **dict.fromkeys(("endpointing", "transcription", "hook"), "wait"),
+    **dict.fromkeys(("llm", "tools", "llm_sentence"), "llm"),
+    "tts": "tts",
+    "playout": "out",
+}
+
+
+def _sum(latency: Latency, grouping: Mapping[str, str]) -> Line:
+    sums: dict[str, float] = {}
+    for part in latency.parts:
+        label = grouping[part.name]
+        sums[label] = sums.get(label, 0.0) + part.end - part.start
+    spans: list[Span] = []
+    for label, hundredth in zip(sums, shares(list(sums.values()), latency.total), strict=True):
+        if hundredth:
+            spans += [(" + " if spans else " = ", "faint"), (f"{label} ", "muted"), (f"{hundredth / 100:.2f}", "value")]
+    return tuple(spans)
 
 
 def waterfall(latency: Latency, width: int) -> list[Line]:
@@ -73,7 +89,7 @@ def waterfall(latency: Latency, width: int) -> list[Line]:
         label = (f"{LABELS[part.name][0]:<{label_width}} ", "text" if part is worst else "muted")
         lines.append((label, *_stretch(latency, part, bars, style), (f" {hundredth / 100:5.2f}", "value")))
         if part.setting and part is worst:
-            lines.append(((" " * (label_width + 1), ""), (fit(part.setting, width - label_width - 1), "faint")))
+            lines.append((("  ", ""), (fit(part.setting, width - 2), "faint")))
     total: Span = (f"{latency.total:.2f}", f"{grade(latency.total)} bold")
     lines.append(justify((("as heard", "text"),), (total,), width))
     return lines
@@ -81,14 +97,4 @@ def waterfall(latency: Latency, width: int) -> list[Line]:
 
 def _stretch(latency: Latency, part: TurnPart, width: int, style: str) -> Line:
     total = latency.total or 1.0
-    start = min(width - 1, floor((part.start - latency.start) / total * width))
-    end = max(start + 1, min(width, round((part.end - latency.start) / total * width)))
-    return merge([("─" * start, "track"), ("█" * (end - start), style), ("─" * (width - end), "track")])
-
-
-def _grouped(parts: Sequence[TurnPart]) -> list[tuple[str, float]]:
-    """The parts with the time of each name summed, in the order of their first appearance."""
-    sums: dict[str, float] = {}
-    for part in parts:
-        sums[part.name] = sums.get(part.name, 0.0) + part.end - part.start
-    return list(sums.items())
+    return stretch((part.start - latency.start) / total, (part.end - latency.start) / total, width, style)

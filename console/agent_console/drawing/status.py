@@ -9,7 +9,7 @@ from typing import Final
 from agent_console.drawing import bars
 from agent_console.drawing.latency import grade, latency_line, seconds, waterfall
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap
-from agent_console.state import Banner, ConsoleState, Device, Latency, Loading
+from agent_console.state import Banner, ConsoleState, Device, Endpointing, Latency, Loading
 
 CLIP_SHOWN: Final = 1.5
 """Seconds that a clipped sample stays on the meter."""
@@ -35,7 +35,7 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
     """Two lines: who and how; through what."""
     user_glyph, user_style = _USER[state.user_state]
     agent_glyph, agent_style = _AGENT[state.agent_state]
-    agent_word = "loading" if state.agent_state == "initializing" else state.agent_state
+    agent_word: str = "loading" if state.agent_state == "initializing" else state.agent_state
     if state.closed:
         agent_glyph, agent_style, agent_word = "○", "muted", "closed"
     states: Line = (
@@ -101,15 +101,9 @@ def loading_line(items: Sequence[Loading], width: int) -> Line:
         elif item.fraction >= 1:
             spans.append(("✓ ", "good"))
         else:
-            spans += _progress(item.fraction, cells)
+            spans += bars.progress(item.fraction, cells)
             spans.append((f"{item.fraction * 100:3.0f}% ", "value"))
     return tuple(spans)
-
-
-def _progress(fraction: float, cells: int) -> list[Span]:
-    text = bars.bar(fraction, cells)
-    filled = text.rstrip(" ")
-    return [(filled, "bar"), ("─" * (cells - len(filled)), "track")]
 
 
 # --- instruments ---------------------------------------------------------------------------------------------------
@@ -140,14 +134,14 @@ def speaker_meter(state: ConsoleState, width: int) -> Line:
 
 
 def _db(level: float) -> str:
-    return f"{max(bars.FLOOR, level):3.0f} dB" if level > bars.FLOOR else "  –  dB"
+    return f"{max(bars.FLOOR, level):3.0f} dB" if level > bars.FLOOR else "   -  "
 
 
 def probability(state: ConsoleState) -> Line:
     """`0.92 ≥ 0.50`: the newest VAD probability against its threshold."""
     meters = state.meters
     if meters.vad_probability is None:
-        return (("  –  ", "faint"),)
+        return (("-", "faint"),)
     above = meters.vad_probability >= meters.vad_threshold
     return (
         (f"{meters.vad_probability:.2f}", "speech bold" if above else "muted"),
@@ -156,21 +150,27 @@ def probability(state: ConsoleState) -> Line:
 
 
 def endpointing_line(state: ConsoleState, now: float, width: int) -> Line:
-    """The countdown to the end of the turn: why it is that long, and how much is left."""
+    """The countdown to the end of the turn on one line: why it is that long, and how much is left."""
     countdown = state.endpointing
     if countdown is None:
         return ()
-    left = max(0.0, countdown.deadline - now)
-    fraction = left / countdown.delay if countdown.delay > 0 else 0.0
-    spans: list[Span] = [("end of turn ", "muted")]
-    if countdown.probability is not None and countdown.threshold is not None:
-        sure = countdown.probability >= countdown.threshold
-        spans.append((f"{countdown.probability:.2f} {'≥' if sure else '<'} {countdown.threshold:.2f} ", "value"))
     why = f" {countdown.why}" if countdown.why else ""
-    cells = max(4, min(24, width - line_width(tuple(spans)) - 8 - len(why)))
-    spans += _progress(fraction, cells)
-    spans += [(f" {ceil(left * 100) / 100:.2f} s", "value"), (why, "faint")]
-    return tuple(spans)
+    spans: list[Span] = [("end of turn ", "muted"), *_certainty(countdown), (f"{why}  ", "faint")]
+    left, fraction = _remaining(countdown, now)
+    cells = max(4, min(24, width - line_width(tuple(spans)) - 7))
+    return (*spans, *bars.progress(fraction, cells, "fair"), (f" {left:.2f} s", "value"))
+
+
+def _certainty(countdown: Endpointing) -> Line:
+    if countdown.probability is None or countdown.threshold is None:
+        return ()
+    sure = countdown.probability >= countdown.threshold
+    return ((f"{countdown.probability:.2f} {'≥' if sure else '<'} {countdown.threshold:.2f}", "value"),)
+
+
+def _remaining(countdown: Endpointing, now: float) -> tuple[float, float]:
+    left = max(0.0, countdown.deadline - now)
+    return ceil(left * 100) / 100, left / countdown.delay if countdown.delay > 0 else 0.0
 
 
 def instruments(state: ConsoleState, now: float, width: int) -> list[Line]:
@@ -215,7 +215,7 @@ def heading(title: str, width: int, right: Line = ()) -> Line:
 
 def audio_panel(state: ConsoleState, now: float, width: int) -> list[Line]:
     """Levels, the VAD strip, and the end-of-turn countdown."""
-    lines: list[Line] = [
+    return [
         heading("AUDIO", width),
         (("mic      ", "muted"), *microphone_meter(state, now, width - 9)),
         (("speaker  ", "muted"), *speaker_meter(state, width - 9)),
@@ -223,10 +223,20 @@ def audio_panel(state: ConsoleState, now: float, width: int) -> list[Line]:
         justify((("speech probability", "muted"),), probability(state), width),
         *bars.tall_strip(state.meters.vad_history, width, 3, state.meters.vad_threshold),
         (),
+        *_countdown(state.endpointing, now, width),
     ]
-    countdown = endpointing_line(state, now, width)
-    lines.append(countdown or (("end of turn ", "muted"), ("no countdown", "faint")))
-    return lines
+
+
+def _countdown(countdown: Endpointing | None, now: float, width: int) -> list[Line]:
+    if countdown is None:
+        return [(("end of turn ", "muted"), ("no countdown", "faint")), (("─" * width, "track"),)]
+    left, fraction = _remaining(countdown, now)
+    words: Line = (("end of turn ", "muted"), *_certainty(countdown))
+    why: Line = ((f"{countdown.why} ", "faint"),) if countdown.why else ()
+    return [
+        justify(words, ((f"{left:.2f} s", "value"),), width),
+        (*why, *bars.progress(fraction, max(1, width - line_width(why)), "fair")),
+    ]
 
 
 def latency_panel(latency: Latency | None, width: int, *, live: bool) -> list[Line]:
@@ -250,8 +260,9 @@ def session_panel(state: ConsoleState, width: int) -> list[Line]:
         answers: list[Span] = []
         for name, share in (("p50", 0.5), ("p95", 0.95)):
             value = percentile(totals, share)
-            answers += [(f"{name} ", "muted"), (f"{seconds(value)}  ", grade(value))]
-        lines.append(_fact("answers", tuple(answers[:-1]) + ((answers[-1][0].rstrip(), answers[-1][1]),), width))
+            gap = "  " if answers else ""
+            answers += [(f"{gap}{name} ", "muted"), (seconds(value), grade(value))]
+        lines.append(_fact("answers", tuple(answers), width))
     tokens = f"{usage.prompt_tokens:,} in · {usage.completion_tokens:,} out"
     lines.append(_fact("tokens", ((tokens, "value"),), width))
     errors: Line = ((f" · {usage.tool_errors} failed", "error"),) if usage.tool_errors else ()
@@ -272,7 +283,8 @@ def agent_panel(state: ConsoleState, width: int, height: int) -> list[Line]:
         rows = [*rows[: room - 1], fit(rows[room - 1] + " …", width)]
     lines += [((row, "muted"),) for row in rows]
     lines.append(())
-    lines += [((("tools " if i == 0 else "      "), "faint"), (fit(name, width - 6), "tool")) for i, name in enumerate(state.tools)]
+    for number, name in enumerate(state.tools):
+        lines.append((("tools " if number == 0 else "      ", "faint"), (fit(name, width - 6), "tool")))
     for word, value in (("model", state.model), ("voice", state.voice)):
         if value:
             lines.append(((f"{word} ", "faint"), (fit(clean(value), width - 6), "text")))

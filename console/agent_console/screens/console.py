@@ -18,7 +18,7 @@ from agent_console.state import Banner, ConsoleState, Latency
 from agent_console.widgets.footer import KeyBar, Situation
 from agent_console.widgets.log import LogPane
 from agent_console.widgets.panels import Notices, Panel
-from agent_console.widgets.prompt import LineInput
+from agent_console.widgets.prompt import PROMPT, LineInput
 from agent_console.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ class ConsoleScreen(Screen[None]):
     """Header, transcript, instruments, input and keys; columns where there is room for them."""
 
     BINDINGS: ClassVar[Any] = bindings()
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide"), (160, "-full")]
     AUTO_FOCUS = "Transcript"
 
     log_shown = var(False, toggle_class="-log")
@@ -119,7 +118,7 @@ class ConsoleScreen(Screen[None]):
             return [((" / ", "key"),)]
         if self._talk.talking or state.push_to_talk == "pressed":
             return [((" ● ", "error bold"),)]
-        return [((" ❯ ", "user bold"),)]
+        return [((f" {PROMPT} ", "user bold"),)]
 
     def _update_prompt(self) -> None:
         prompt = self.query_one("#prompt", LineInput)
@@ -187,7 +186,7 @@ class ConsoleScreen(Screen[None]):
         elif banners := self._banners():
             self._dismissed.add((banners[-1].key, banners[-1].time))
         elif transcript.selected is not None:
-            transcript.select_turn(len(transcript.items))
+            transcript.select(None)
         else:
             transcript.go_to_end()
         self._refresh_now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import work
@@ -64,8 +65,8 @@ class DevicesScreen(ModalScreen[None]):
         self._backend.select_device(device.kind, device.id)
         self._fill(
             [
-                AudioDevice(d.id, d.name, d.kind, d.is_default, d.is_current if d.kind != device.kind else d.id == device.id)
-                for d in self._devices.values()
+                replace(known, is_current=known.id == device.id) if known.kind == device.kind else known
+                for known in self._devices.values()
             ]
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,7 +12,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from agent_console.drawing.text import wrap
 from agent_console.keys import ACTIONS, keys_of
+
+_KEYS: Final = 11
+_HINTS: Final = (
+    "While you type, letters are letters: esc gives the keys back.",
+    "Drag with the mouse to select text; ctrl+c copies it.",
+)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -33,23 +40,30 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="dialog", classes="wide") as dialog:
             dialog.border_title = "Keys"
             dialog.border_subtitle = "esc closes"
-            yield Static(self._content())
+            yield Static(id="help")
 
-    def _content(self) -> Content:
+    def on_resize(self) -> None:
+        """Write the page for the width there is."""
+        self.call_after_refresh(self._write)
+
+    def _write(self) -> None:
+        width = self.query_one("#dialog").scrollable_content_region.width
+        self.query_one("#help", Static).update(Content("\n").join(self._lines(width)))
+
+    def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         group = ""
         for action in ACTIONS:
             if action.group != group:
                 group = action.group
-                lines += [Content(""), Content.styled(group, "bold $accent")] if lines else [Content.styled(group, "bold $accent")]
+                lines += [Content("")] * bool(lines) + [Content.styled(group, "bold $accent")]
             keys = " ".join(keys_of(action, self._keys_in_use))
-            lines.append(Content.assemble((f"{keys:>11}", "bold $primary"), "  ", action.help))
-        lines += [
-            Content(""),
-            Content.styled("While you type, letters are letters: esc gives the keys back.", "$muted"),
-            Content.styled("Drag with the mouse to select text; ctrl+c copies it.", "$muted"),
-        ]
-        return Content("\n").join(lines)
+            rows = [action.help[start:end] for start, end in wrap(action.help, width - _KEYS - 2)]
+            lines.append(Content.assemble((f"{keys:>{_KEYS}}", "bold $primary"), "  ", rows[0]))
+            lines += [Content(" " * (_KEYS + 2) + row) for row in rows[1:]]
+        for text in _HINTS:
+            lines += [Content(""), *(Content.styled(text[start:end], "$muted") for start, end in wrap(text, width))]
+        return lines
 
     def action_scroll(self, step: int) -> None:
         """Scroll by a line."""

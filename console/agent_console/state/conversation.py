@@ -140,9 +140,7 @@ def tool_finished(state: ConsoleState, event: AnyEvent, data: ev.ToolFinished) -
         return state
     call = state.entries[index]
     assert isinstance(call, ToolCall)
-    done = replace(
-        call, output=data.output, is_error=data.is_error, details=data.details, duration=data.duration
-    )
+    done = replace(call, output=data.output, is_error=data.is_error, details=data.details, duration=data.duration)
     return _put(state, index, done)
 
 

@@ -65,7 +65,7 @@ def device_changed(state: ConsoleState, event: AnyEvent, data: ev.DeviceChanged)
     banners = tuple(b for b in state.banners if b.key != key)
     if data.state == "lost":
         text = f"{word} lost: {data.name}"
-        hint = data.problem or "it is tried again; d picks another"
+        hint = data.problem or "trying again; d picks another"
         banners = (*banners, Banner(key, "error", text, hint, time=event.time))
     elif data.state == "unavailable":
         text = f"No {word.lower()}"

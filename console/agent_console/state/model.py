@@ -204,6 +204,7 @@ class LogLine:
 
 LOG_LIMIT = 5_000
 
+
 @dataclass(frozen=True, slots=True)
 class ConsoleState:
     """Everything that the console shows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from agent_console.state import conversation, instruments, workshop
 from agent_console.state.model import ConsoleState
@@ -13,7 +13,7 @@ from agent_runtime.events import AnyEvent
 
 Reducer = Callable[[ConsoleState, AnyEvent, Any], ConsoleState]
 
-REDUCERS: Final[Mapping[type, Reducer]] = {
+REDUCERS: Mapping[type, Reducer] = {
     ev.SessionStarted: workshop.session_started,
     ev.SessionClosed: workshop.session_closed,
     ev.AgentChanged: workshop.agent_changed,

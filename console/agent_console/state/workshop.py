@@ -70,7 +70,9 @@ def reload_failed(state: ConsoleState, event: AnyEvent, data: ev.ReloadFailed) -
     """The old code goes on; the traceback waits behind the banner."""
     where = PurePath(data.file).name + (f":{data.line}" if data.line is not None else "")
     details = data.traceback or data.message
-    banner = Banner("reload", "error", f"{where}: {data.message}", "the old code goes on", details, event.time)
+    banner = Banner(
+        "reload", "error", f"{where}: {data.message}", "e shows why; the old code goes on", details, event.time
+    )
     state = replace(state, reloading=False, banners=_with(state.banners, banner))
     return _rule(state, Rule("reload_failed", event.time, f"reload failed · {where}", details))
 
@@ -112,8 +114,6 @@ def _with(banners: tuple[Banner, ...], banner: Banner) -> tuple[Banner, ...]:
     return (*(b for b in banners if b.key != banner.key), banner)
 
 
-def _log(
-    state: ConsoleState, event: AnyEvent, level: Level, logger: str, message: str, details: str
-) -> ConsoleState:
+def _log(state: ConsoleState, event: AnyEvent, level: Level, logger: str, message: str, details: str) -> ConsoleState:
     line = LogLine(event.time, level, logger, message, details)
     return replace(state, logs=state.logs.append(line).trim(LOG_LIMIT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -72,7 +73,7 @@ class Painter:
 class Canvas(Widget):
     """Draws `draw(width, height)`; call `repaint()` when that may have changed."""
 
-    COMPONENT_CLASSES = {f"line--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -87,9 +88,9 @@ class Canvas(Widget):
 
     def repaint(self) -> None:
         """Draw again and send the lines that differ to the screen."""
-        if not self.is_attached or not self.display:
-            return
         width, height = self.size
+        if not width or not height or not self.is_attached:
+            return
         old, new = self._lines, self.draw(width, height)
         self._lines, self._drawn_for = new, self.size
         for y in range(max(len(old), len(new))):

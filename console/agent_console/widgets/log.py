@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from agent_console.drawing.status import clock_text
-from agent_console.drawing.text import Line, clean, wrap_spans
+from agent_console.drawing.text import Line, Span, clean, wrap_spans
 from agent_console.state import ConsoleState, LogLine
 from agent_console.widgets.scroll import BlockScroll
 
-_LEVELS = {"debug": ("debug", "faint"), "info": ("info ", "muted"), "warning": ("warn ", "fair"), "error": ("error", "error")}
+_LEVELS: Final[Mapping[str, Span]] = {
+    "debug": ("debug", "faint"),
+    "info": ("info ", "muted"),
+    "warning": ("warn ", "fair"),
+    "error": ("error", "error"),
+}
+_INDENT: Final = 13
 
 
 class LogPane(BlockScroll[LogLine], can_focus=True):
@@ -23,12 +30,8 @@ class LogPane(BlockScroll[LogLine], can_focus=True):
         """See `BlockScroll.draw_item`."""
         word, style = _LEVELS[item.level]
         head: Line = ((f" {clock_text(item.time):>5} ", "faint"), (f"{word} ", style))
-        indent = 13
-        body = wrap_spans(
-            [(f"{clean(item.logger)} ", "muted"), (clean(item.message).rstrip("\n"), style if style == "error" else "text")],
-            width - indent - 1,
-        )
-        lines: list[Line] = [(*head, *body[0]), *(((" " * indent, ""), *line) for line in body[1:])]
+        message = (clean(item.message).rstrip("\n"), style if item.level == "error" else "text")
+        body = wrap_spans([(f"{clean(item.logger)} ", "muted"), message], width - _INDENT - 1)
         if item.details:
-            lines += [((" " * indent, ""), *line) for line in wrap_spans([(clean(item.details).rstrip("\n"), "muted")], width - indent - 1)]
-        return lines
+            body += wrap_spans([(clean(item.details).rstrip("\n"), "muted")], width - _INDENT - 1)
+        return [(*head, *body[0]), *(((" " * _INDENT, ""), *line) for line in body[1:])]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
+
+PROMPT: Final = "\u276f"
+"""A heavy angle: here one types."""
 
 
 class LineInput(Input):

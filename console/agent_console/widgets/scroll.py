@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import events
 from textual.geometry import Size
@@ -39,7 +39,7 @@ class BlockScroll(ScrollView, Generic[T]):
     Versions of the sequence are compared by identity: only what differs is laid out and painted again.
     """
 
-    COMPONENT_CLASSES = {f"line--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -182,13 +182,17 @@ class BlockScroll(ScrollView, Generic[T]):
         """A line as it is painted now: marks that move more often than the layout."""
         return line
 
+    def draw_nothing(self, y: int) -> Line:
+        """Line `y` while there are no items."""
+        return ()
+
     def render_line(self, y: int) -> Strip:
         """See `Widget.render_line`."""
         width = self.text_width
         line_number = y + self.scroll_offset.y
         index = self.index_at(line_number)
         if index is None:
-            return self.painter.strip((), width)
+            return self.painter.strip(() if self._blocks else self.draw_nothing(y), width)
         block = self._blocks[index - self._first]
         line = self.decorate(index, block.lines[line_number - block.top])
         strip = self.painter.strip(line, width)

@@ -10,7 +10,7 @@ from textual import events
 from textual.message import Message
 
 from agent_console.drawing.entries import GUTTER, Look, draw
-from agent_console.drawing.text import Line
+from agent_console.drawing.text import Line, line_width
 from agent_console.state import AgentSaid, ConsoleState, Entry, Latency, Note, Rule, ToolCall, UserSaid
 from agent_console.widgets.scroll import BlockScroll
 
@@ -23,8 +23,7 @@ class Transcript(BlockScroll[Entry], can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.selected: str | None = None
-        """The turn that is selected, by its id."""
+        self._cursor: int | None = None
         self.query_text = ""
         self._match: int | None = None
         self._opened: set[str] = set()
@@ -74,8 +73,8 @@ class Transcript(BlockScroll[Entry], can_focus=True):
             (self._running_calls.add if item.duration is None else self._running_calls.discard)(index)
         if isinstance(item, Rule | Note) and turn is None:
             look = replace(look, opened=f"entry {index}" in self._opened)
-        if index > 0:
-            look = replace(look, gap=_starts_something(self.items[index - 1], item))
+        if index == 0 or _starts_something(self.items[index - 1], item):
+            look = replace(look, gap=True)
         return draw(item, look)
 
     def decorate(self, index: int, line: Line) -> Line:
@@ -83,30 +82,44 @@ class Transcript(BlockScroll[Entry], can_focus=True):
         item = self.items[index]
         if self.query_text:
             line = _mark_matches(line, self.query_text, "match bold" if index == self._match else "match")
-        if self.selected is not None and _key(index, item) == self.selected:
+        if line and self.selected is not None and _key(index, item) == self.selected:
             line = _mark_start(line)
         return line
+
+    def draw_nothing(self, y: int) -> Line:
+        """See `BlockScroll.draw_nothing`: an empty conversation says how to begin."""
+        row = y - max(1, self.size.height // 2 - 2)
+        if not 0 <= row < len(_WELCOME):
+            return ()
+        padding = (self.text_width - line_width(_WELCOME[row])) // 2
+        return ((" " * max(0, padding), ""), *_WELCOME[row])
 
     # --- turns ---------------------------------------------------------------------------------------------------
 
     def select_turn(self, step: int) -> None:
         """Select the turn before (-1) or after (+1); the newest first. Past the newest, none."""
-        index = None
-        if self.selected is not None:
-            index = self.items.rindex(lambda e: e.turn_id == self.selected or self.selected is None)
-        position = len(self.items) if index is None else index
-        current = self.selected
-        position += step
-        while 0 <= position < len(self.items):
-            key = _key(position, self.items[position])
-            if key != current:
-                self._select(key)
+        position = len(self.items) if self._cursor is None else self._cursor
+        while 0 <= (position := position + step) < len(self.items):
+            if _key(position, self.items[position]) != self.selected:
+                self.select(self._start_of(position))
                 self.go_to_item(self._start_of(position))
                 return
-            position += step
         if step > 0:
-            self._select(None)
+            self.select(None)
             self.go_to_end()
+
+    def select(self, index: int | None) -> None:
+        """Select the turn of the item at `index`, or none."""
+        self._cursor = index
+        self.refresh()
+        self.post_message(self.TurnSelected())
+
+    @property
+    def selected(self) -> str | None:
+        """The turn that is selected, by its id."""
+        if self._cursor is None or self._cursor >= len(self.items):
+            return None
+        return _key(self._cursor, self.items[self._cursor])
 
     def _start_of(self, index: int) -> int:
         key = _key(index, self.items[index])
@@ -114,32 +127,28 @@ class Transcript(BlockScroll[Entry], can_focus=True):
             index -= 1
         return index
 
-    def _select(self, key: str | None) -> None:
-        self.selected = key
-        self.refresh()
-        self.post_message(self.TurnSelected())
-
     def toggle_turn(self) -> None:
-        """Open or close the selected turn, else the newest."""
-        key = self.selected
-        if key is None:
-            index = self.items.rindex(lambda e: not isinstance(e, UserSaid))
-            if index is None:
-                return
-            key = _key(index, self.items[index])
-        self._opened ^= {key}
-        self.lay_out()
+        """Open or close the selected turn, else the newest that has an answer."""
+        index = self._cursor
+        if index is None:
+            index = self.items.rindex(lambda entry: not isinstance(entry, UserSaid))
+        if index is not None:
+            self._opened ^= {_key(index, self.items[index])}
+            self.lay_out()
+            self.go_to_item(index)
 
     def copy_text(self) -> str:
         """The selected turn as plain text, else the newest."""
         if not len(self.items):
             return ""
-        last = len(self.items) - 1
-        key = self.selected or _key(last, self.items[last])
-        found = self.items.rindex(lambda e: e.turn_id == key)
-        index = last if found is None else found
-        first = self._start_of(index)
-        return "\n".join(_plain(entry) for entry in self.items[first : index + 1])
+        index = len(self.items) - 1 if self._cursor is None else self._cursor
+        key = _key(index, self.items[index])
+        entries = []
+        for number in range(self._start_of(index), len(self.items)):
+            if _key(number, self.items[number]) != key:
+                break
+            entries.append(_plain(self.items[number]))
+        return "\n".join(entries)
 
     # --- search --------------------------------------------------------------------------------------------------
 
@@ -178,12 +187,17 @@ class Transcript(BlockScroll[Entry], can_focus=True):
         index = self.index_at(event.y + self.scroll_offset.y)
         if index is None:
             return
-        self._select(_key(index, self.items[index]))
+        self.select(index)
         if event.x >= self.text_width - _NUMBER_COLUMN or event.x < GUTTER:
             self.toggle_turn()
 
 
 _NUMBER_COLUMN: Final = 10
+
+_WELCOME: Final[Sequence[Line]] = (
+    (("Say something,", "text"),),
+    (("or press ", "muted"), ("t", "key"), (" and type.", "muted")),
+)
 
 
 def _key(index: int, entry: Entry) -> str:
@@ -209,10 +223,8 @@ def _plain(entry: Entry) -> str:
 
 
 def _mark_start(line: Line) -> Line:
-    if not line:
-        return (("▌", "selected"),)
     (text, style), rest = line[0], line[1:]
-    return (("▌", "selected"), (text[1:], style), *rest)
+    return (("▎", "selected"), (text[1:], style), *rest)
 
 
 def _mark_matches(line: Line, query: str, style: str) -> Line:
