@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TextIO, cast
 
 from agent_runtime.events import LogWritten
 
@@ -64,15 +66,18 @@ class EventLogHandler(logging.Handler):
 
 
 class LogCapture:
-    """While it is installed, everything that the process logs goes to a handler and nowhere else.
+    """While it is installed, everything that the process logs, prints or warns goes to a handler and nowhere else.
 
-    Our own loggers speak from `level` up, other libraries' from warnings up unless `level` is debug.
+    Our own loggers speak from `level` up, other libraries' from warnings up unless `level` is debug. A thread that
+    dies of an exception is an error in the log.
     """
 
     def __init__(self, handler: logging.Handler, level: Literal["debug", "info", "warning", "error"]) -> None:
         self._handler = handler
         self._level = level.upper()
         self._before: tuple[list[logging.Handler], int] | None = None
+        self._streams: tuple[TextIO, TextIO] = (sys.stdout, sys.stderr)
+        self._prints = (PrintCapture("stdout"), PrintCapture("stderr"))
 
     def install(self) -> None:
         """Begin."""
@@ -83,6 +88,9 @@ class LogCapture:
         for name in _OURS:
             logging.getLogger(name).setLevel(self._level)
         logging.captureWarnings(True)
+        threading.excepthook = _log_dead_thread
+        self._streams = (sys.stdout, sys.stderr)
+        sys.stdout, sys.stderr = (cast(TextIO, capture) for capture in self._prints)
 
     def remove(self) -> None:
         """Put everything back."""
@@ -94,7 +102,20 @@ class LogCapture:
         for name in _OURS:
             logging.getLogger(name).setLevel(logging.NOTSET)
         logging.captureWarnings(False)
+        threading.excepthook = threading.__excepthook__
+        # Somebody else may have put another stream in its place meanwhile; theirs stays.
+        if sys.stdout is self._prints[0]:
+            sys.stdout = self._streams[0]
+        if sys.stderr is self._prints[1]:
+            sys.stderr = self._streams[1]
         self._before = None
+
+
+def _log_dead_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit and args.exc_value is not None:
+        info = (args.exc_type, args.exc_value, args.exc_traceback)
+        name = args.thread.name if args.thread is not None else "?"
+        logging.getLogger("agent_runtime.threads").error("the thread %s died", name, exc_info=info)
 
 
 def _level(number: int) -> Literal["debug", "info", "warning", "error"]:
@@ -103,3 +124,24 @@ def _level(number: int) -> Literal["debug", "info", "warning", "error"]:
     if number >= logging.WARNING:
         return "warning"
     return "info" if number >= logging.INFO else "debug"
+
+
+class PrintCapture(io.TextIOBase):
+    """Stands in for `sys.stdout`: what an agent prints becomes log lines, since the screen is the console's."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(f"agent_runtime.{name}")
+        self._part = threading.local()  # a line printed in one thread isn't torn by another's
+
+    def writable(self) -> bool:
+        """See `io.TextIOBase`."""
+        return True
+
+    def write(self, text: str) -> int:
+        """See `io.TextIOBase`."""
+        *lines, rest = (getattr(self._part, "text", "") + text).split("\n")
+        self._part.text = rest
+        for line in lines:
+            if line.strip():
+                self._logger.info("%s", line)
+        return len(text)

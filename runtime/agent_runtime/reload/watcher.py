@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -52,16 +53,28 @@ class FileWatcher:
         changes = watch(
             *{path.parent for path in self._files},
             watch_filter=lambda _, path: Path(path).resolve() in self._files,
-            debounce=int(LONGEST_WAIT * 1000),
-            step=int(QUIET * 1000),
+            step=10,
+            debounce=50,
+            rust_timeout=int(QUIET * 1000),
+            yield_on_timeout=True,
             stop_event=self._stop,
             recursive=False,
             force_polling=force_polling,
             raise_interrupt=False,
         )
+        pending: set[Path] = set()
+        since = 0.0
         for change in changes:
-            changed = frozenset(Path(path).resolve() for _, path in change)
-            # Between the two steps of an atomic save there is no file; its arrival is a change of its own.
-            present = frozenset(path for path in changed if path.exists())
-            if present:
-                self._on_change(present)
+            if not pending:
+                since = time.monotonic()
+            pending.update(Path(path).resolve() for _, path in change)
+            # An empty change is a timeout: nothing was written for a while.
+            if pending and (not change or time.monotonic() - since > LONGEST_WAIT):
+                self._tell(pending)
+                pending = set()
+
+    def _tell(self, changed: set[Path]) -> None:
+        # Between the two steps of an atomic save there is no file; its arrival is a change of its own.
+        present = frozenset(path for path in changed if path.exists())
+        if present:
+            self._on_change(present)

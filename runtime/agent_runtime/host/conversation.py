@@ -1,0 +1,265 @@
+"""One conversation on the runtime's loop: agent, providers, sound and reload put together."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from agent_runtime.agent_loader import LoadedAgent, load_agent
+from agent_runtime.errors import AgentConsoleError, AgentLoadError
+from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, InputMuted, ReloadFailed
+from agent_runtime.host.providers import Providers, check_llm, make_providers
+from agent_runtime.reload import FileWatcher, Reloader
+from agent_runtime.settings import Settings
+from agent_runtime.types import is_given
+
+if TYPE_CHECKING:
+    from agent_runtime.devices import DeviceInfo
+    from agent_runtime.host.audio import HostAudio
+    from agent_runtime.voice import Agent, AgentSession
+
+logger = logging.getLogger(__name__)
+
+NO_LLM: Final = (
+    "there is no language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server, "
+    "or see `agent-console doctor` for the embedded one"
+)
+
+
+class Conversation:
+    """Made, run and closed on one event loop.
+
+    Args:
+        settings: the checked settings.
+        loaded: the agent's module.
+        events: where to tell what happens before there is a session.
+        use_events: is called once with the session's own stream.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        loaded: LoadedAgent,
+        *,
+        events: EventStream,
+        use_events: Callable[[EventStream], None],
+    ) -> None:
+        self._settings = settings
+        self._loaded = loaded
+        self._events = events
+        self._use_events = use_events
+        self._loop = asyncio.get_running_loop()
+        self._session: AgentSession[Any] | None = None
+        self._audio: HostAudio | None = None
+        self._reloader: Reloader | None = None
+        self._saved = asyncio.Event()
+        self._watcher: FileWatcher | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Start everything, call `on_ready` once requests can be served, and stay until the session is over."""
+        if self._settings.reload:
+            self._watcher = FileWatcher([self._loaded.path], self._files_saved)
+            self._watcher.start()
+        agent, session = await self._build_agent()
+        providers = Providers()
+        if session is None:
+            session, providers = self._make_session(agent)
+        else:
+            providers = Providers(session.vad, session.stt, None, session.llm, session.tts)  # the factory's choice
+        self._session = session
+        self._events = session.events
+        self._use_events(session.events)
+        over = asyncio.Event()
+        session.on("close", lambda _: over.set())
+        if not self._settings.text:
+            await self._attach_audio(session)
+        await session.start(agent)
+        self._reloader = Reloader(self._loaded, agent, events=session.events, swap=self._swap)
+        on_ready()
+        self._in_background(providers.load(self._emit))
+        self._in_background(check_llm(providers.llm, self._emit))
+        # What exists by now lives as long as the session: the garbage collector needn't walk it again and again.
+        gc.collect()
+        gc.freeze()
+        await over.wait()
+
+    async def aclose(self) -> None:
+        """Close the session, give the devices back."""
+        if self._watcher is not None:
+            await asyncio.to_thread(self._watcher.stop)
+        if self._reloader is not None:
+            await self._reloader.aclose()
+        for task in self._tasks:
+            task.cancel()
+        if self._session is not None:
+            await self._session.aclose()
+        if self._audio is not None:
+            await self._audio.aclose()
+
+    async def _build_agent(self) -> tuple[Agent, AgentSession[Any] | None]:
+        """Make the agent; while its code fails, show why and wait for it to be saved."""
+        while True:
+            try:
+                return await self._loaded.build()
+            except AgentLoadError as exc:
+                self._load_failed(exc)
+            await self._next_version()
+
+    async def _next_version(self) -> None:
+        while True:
+            await self._saved.wait()
+            self._saved.clear()
+            try:
+                self._loaded = await asyncio.to_thread(load_agent, self._loaded.target)
+            except AgentLoadError as exc:
+                self._load_failed(exc)
+            else:
+                return
+
+    def _load_failed(self, exc: AgentLoadError) -> None:
+        path = exc.path or str(self._loaded.path)
+        self._emit(ReloadFailed(str(exc), path, exc.line, exc.details), cause="save")
+
+    def _make_session(self, agent: Agent) -> tuple[AgentSession[Any], Providers]:
+        from agent_runtime.voice import AgentSession
+
+        early: list[EventData] = []  # told once there is a session to tell it
+        providers = make_providers(self._settings, early.append)
+        session: AgentSession[Any] = AgentSession(
+            vad=providers.vad,
+            stt=providers.stt,
+            llm=providers.llm,
+            tts=providers.tts,
+            turn_handling=turn_handling(self._settings, providers),
+        )
+        self._loop.call_soon(lambda: [session.events.emit(data) for data in early])
+        if providers.llm is None and not (is_given(agent.llm) and agent.llm is not None):
+            early.append(ErrorOccurred("llm", NO_LLM, recoverable=True))
+        return session, providers
+
+    async def _attach_audio(self, session: AgentSession[Any]) -> None:
+        from agent_runtime.clock import LoopClock
+        from agent_runtime.host.audio import HostAudio
+
+        self._audio = audio = HostAudio(self._settings.audio, clock=LoopClock(self._loop), on_event=self._device_event)
+        await audio.find_named_devices()
+        session.input.audio = audio.input
+        session.output.audio = audio.output
+
+    def _device_event(self, data: EventData) -> None:
+        """Where there is no speaker at all the agent writes instead of speaking to nobody."""
+        if isinstance(data, DeviceChanged) and data.kind == "output" and self._session is not None:
+            if data.state == "opened":
+                self._session.output.set_audio_enabled(True)
+            elif data.state == "unavailable":
+                self._session.output.set_audio_enabled(False)
+        self._emit(data)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def send_text(self, text: str) -> None:
+        """The user typed a turn; it stops the agent."""
+        session = self._running()
+        session.interrupt()
+        session.generate_reply(user_input=text)
+
+    def interrupt(self) -> None:
+        """Stop the agent's speech."""
+        self._running().interrupt()
+
+    def set_muted(self, muted: bool) -> None:
+        """Mute or unmute the microphone."""
+        if self._audio is not None:
+            self._audio.input.muted = muted
+            self._emit(InputMuted(muted))
+
+    def push_to_talk(self, action: Literal["press", "send", "discard", "off"]) -> None:
+        """Take a turn by hand."""
+        getattr(self._running().push_to_talk, action)()
+
+    def reload(self) -> None:
+        """Load the agent's code again."""
+        if self._reloader is None:
+            self._saved.set()
+        else:
+            self._reloader.request("key")
+
+    def select_device(self, kind: Literal["input", "output"], device_id: str) -> None:
+        """Use another microphone or speaker."""
+        if self._audio is not None:
+            self._audio.local.select(kind, device_id)
+
+    def find_devices(self) -> Sequence[DeviceInfo]:
+        """The devices there are. Called in a thread of the caller's; blocks."""
+        if self._audio is None:
+            return ()
+        try:
+            return self._audio.local.list_devices()
+        except AgentConsoleError as exc:
+            problem = str(exc)
+            self._loop.call_soon_threadsafe(self._emit, ErrorOccurred("device", problem, recoverable=True))
+            return ()
+
+    def is_current_device(self, device: DeviceInfo) -> bool:
+        """Whether it is the one in use."""
+        return self._audio is not None and self._audio.local.selected(device.kind) == device.id
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _running(self) -> AgentSession[Any]:
+        assert self._session is not None, "requests are kept until the session runs"
+        return self._session
+
+    def _emit(self, data: EventData, cause: str | None = None) -> None:
+        self._events.emit(data, cause=cause)
+
+    def _files_saved(self, files: frozenset[Path]) -> None:
+        """In the watcher's thread."""
+        self._loop.call_soon_threadsafe(self._reload_saved, files)
+
+    def _reload_saved(self, files: frozenset[Path]) -> None:
+        if self._reloader is None:
+            self._saved.set()
+        else:
+            self._reloader.request("save", files)
+
+    async def _swap(self, agent: Agent) -> None:
+        await self._running().swap_agent(agent, cause="reload")
+
+    def _in_background(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._background_done)
+
+    def _background_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            logger.error("background work failed", exc_info=exc)
+            self._emit(ErrorOccurred("host", f"{type(exc).__name__}: {exc}", recoverable=True))
+
+
+def turn_handling(settings: Settings, providers: Providers) -> dict[str, Any]:
+    """The settings' part of `AgentSession(turn_handling=…)`; what isn't set is left to the engine's defaults."""
+    endpointing = {"min_delay": settings.endpointing.min_delay, "max_delay": settings.endpointing.max_delay}
+    interruption = {
+        "enabled": settings.interruption.enabled,
+        "min_duration": settings.interruption.min_duration,
+        "min_words": settings.interruption.min_words,
+    }
+    options: dict[str, Any] = {
+        "endpointing": {name: value for name, value in endpointing.items() if value is not None},
+        "interruption": {name: value for name, value in interruption.items() if value is not None},
+        "preemptive_generation": {"enabled": settings.preemptive_generation},
+    }
+    if settings.turn_detection != "embedded":
+        options["turn_detection"] = settings.turn_detection
+    elif providers.turn_detector is not None:
+        options["turn_detection"] = providers.turn_detector
+    return options

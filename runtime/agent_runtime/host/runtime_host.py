@@ -1,0 +1,209 @@
+"""`RuntimeHost`: the runtime on a thread and event loop of its own, behind methods that return at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Literal
+
+from agent_runtime.clock import LoopClock
+from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream
+from agent_runtime.host.conversation import Conversation
+from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
+
+if TYPE_CHECKING:
+    from agent_runtime.agent_loader import LoadedAgent
+    from agent_runtime.devices.backend import DeviceInfo
+    from agent_runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT: Final = 1.2
+"""Seconds that session and devices get to close. What takes longer is abandoned: leaving must never hang."""
+CANCEL_TIMEOUT: Final = 0.3
+THREADS: Final = 8
+
+Request = Callable[["Conversation"], None]
+
+
+class RuntimeHost:
+    """Runs one agent's conversation and tells everything by events. It is a console's backend.
+
+    No method but `stop` and `find_devices` waits, and none raises: a request made while the runtime isn't ready yet is
+    kept until it is. The runtime's crash is an `ErrorOccurred`; whoever shows it lives on.
+
+    Args:
+        settings: the checked settings.
+        loaded: the agent's module, and what to start in it.
+    """
+
+    def __init__(self, settings: Settings, loaded: LoadedAgent) -> None:
+        self._settings = settings
+        self._loaded = loaded
+        self._sink: Callable[[AnyEvent], None] = lambda event: None
+        self._thread = threading.Thread(target=self._run, name="agent-runtime", daemon=True)
+        self._lock = threading.Lock()
+        self._waiting: list[Request] | None = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._conversation: Conversation | None = None
+        self._stopping: asyncio.Event | None = None
+        self._stop_asked = False
+        self._events: EventStream | None = None
+
+    # --- what a console asks -------------------------------------------------------------------------------------
+
+    def start(self, sink: Callable[[AnyEvent], None]) -> None:
+        """Begin; `sink` gets every event, in the thread in which it happens."""
+        self._sink = sink
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """End the session, give the devices back and wait for that; False if `timeout` seconds were not enough."""
+        if self._thread.ident is None:
+            return True
+        with self._lock:
+            self._stop_asked = True
+            if self._loop is not None and self._stopping is not None:
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def send_text(self, text: str) -> None:
+        """The user typed a turn."""
+        self._request(lambda conversation: conversation.send_text(text))
+
+    def interrupt(self) -> None:
+        """Stop the agent's speech."""
+        self._request(lambda conversation: conversation.interrupt())
+
+    def set_muted(self, muted: bool) -> None:
+        """Mute or unmute the microphone."""
+        self._request(lambda conversation: conversation.set_muted(muted))
+
+    def push_to_talk(self, action: Literal["press", "send", "discard", "off"]) -> None:
+        """Take a turn by hand."""
+        self._request(lambda conversation: conversation.push_to_talk(action))
+
+    def reload(self) -> None:
+        """Load the agent's code again, changed or not."""
+        self._request(lambda conversation: conversation.reload())
+
+    def select_device(self, kind: Literal["input", "output"], device_id: str) -> None:
+        """Use another microphone or speaker."""
+        self._request(lambda conversation: conversation.select_device(kind, device_id))
+
+    def find_devices(self) -> Sequence[DeviceInfo]:
+        """The microphones and speakers there are; none where sound doesn't work, which is told by an event. Blocks."""
+        conversation = self._conversation
+        return () if conversation is None else conversation.find_devices()
+
+    def is_current_device(self, device: DeviceInfo) -> bool:
+        """Whether it is the microphone or speaker in use."""
+        conversation = self._conversation
+        return conversation is not None and conversation.is_current_device(device)
+
+    # --- the runtime's thread -----------------------------------------------------------------------------------
+
+    def _request(self, request: Request) -> None:
+        with self._lock:
+            if self._waiting is not None:
+                self._waiting.append(request)
+            elif self._loop is not None:
+                self._loop.call_soon_threadsafe(self._answer, request)
+
+    def _answer(self, request: Request) -> None:
+        assert self._conversation is not None
+        try:
+            request(self._conversation)
+        except Exception as exc:
+            logger.exception("a request failed")
+            self._emit(ErrorOccurred("console", f"{type(exc).__name__}: {exc}", recoverable=True))
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        executor = ThreadPoolExecutor(THREADS, thread_name_prefix="agent-worker")
+        loop.set_default_executor(executor)
+        self._events = EventStream(session_id="host", clock=LoopClock(loop))
+        self._events.subscribe(lambda event: self._sink(event))
+        handler = EventLogHandler(self._emit, Redactor(_secrets(self._settings)))
+        capture = LogCapture(handler, self._settings.log_level)
+        capture.install()
+        try:
+            loop.run_until_complete(self._main(loop))
+        except BaseException as exc:
+            logger.exception("the runtime crashed")
+            message = f"the runtime crashed: {type(exc).__name__}: {exc}; quit and start again"
+            self._emit(ErrorOccurred("runtime", message, recoverable=False, details=traceback.format_exc()))
+        finally:
+            with self._lock:
+                self._loop, self._waiting = None, None
+            _cancel_all(loop)
+            capture.remove()
+            # A thread that is inside a native call can't be stopped; the process doesn't wait for it.
+            executor.shutdown(wait=False, cancel_futures=True)
+            loop.close()
+
+    async def _main(self, loop: asyncio.AbstractEventLoop) -> None:
+        stopping = asyncio.Event()
+        with self._lock:
+            self._loop, self._stopping = loop, stopping
+            if self._stop_asked:
+                return
+        assert self._events is not None
+        conversation = self._conversation = Conversation(
+            self._settings, self._loaded, events=self._events, use_events=self._use_events
+        )
+        running = asyncio.create_task(conversation.run(self._ready), name="conversation")
+        stop = asyncio.create_task(stopping.wait(), name="stop")
+        try:
+            await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+                await stop  # the session is over; the console stays until it is closed
+        finally:
+            stop.cancel()
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({running}, timeout=CANCEL_TIMEOUT)
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await conversation.aclose()
+            except TimeoutError:
+                logger.warning("the session didn't close within %s s and was abandoned", CLOSE_TIMEOUT)
+
+    def _ready(self) -> None:
+        """The session runs: answer what was asked meanwhile."""
+        with self._lock:
+            waiting, self._waiting = self._waiting or [], None
+        for request in waiting:
+            self._answer(request)
+
+    def _use_events(self, events: EventStream) -> None:
+        """From now on the session's own stream numbers and stamps what happens."""
+        events.subscribe(lambda event: self._sink(event))
+        self._events = events
+
+    def _emit(self, data: EventData) -> None:
+        if self._events is not None:
+            self._events.emit(data)
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Give every task that is left a moment to end; one that refuses is left behind."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_TIMEOUT))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def _secrets(settings: Settings) -> list[str]:
+    secrets = (settings.openai.api_key, settings.livekit.api_key, settings.livekit.api_secret)
+    return [secret.get_secret_value() for secret in secrets if secret is not None]
