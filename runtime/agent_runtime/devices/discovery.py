@@ -82,16 +82,9 @@ def resolve(sd: Any, kind: Kind, device_id: str) -> Target:
         DeviceError: there is no such device.
     """
     infos = list(_usable(sd, kind))
-    if device_id.startswith(_PULSE) or device_id == DEFAULT:
-        pulse = next((d for d in infos if d["name"] == "pulse"), None)
-        if pulse is not None and device_id == DEFAULT:
-            return _target(sd, pulse, kind)
-        if pulse is not None:
-            variable = "PULSE_SOURCE" if kind == "input" else "PULSE_SINK"
-            name = device_id.removeprefix(_PULSE)
-            if all(entry.id != device_id for entry in _pulse_devices(kind)):
-                raise DeviceError(f"{noun(kind)} {name} isn't there: plug it in, or pick another")
-            return _target(sd, pulse, kind, {variable: name}, name)
+    pulse = next((d for d in infos if d["name"] == "pulse"), None)
+    if pulse is not None and (device_id == DEFAULT or device_id.startswith(_PULSE)):
+        return _resolve_pulse(sd, kind, device_id, pulse)
     if device_id == DEFAULT:
         index = _default_index(sd, kind)
         if index < 0:
@@ -101,6 +94,18 @@ def resolve(sd: Any, kind: Kind, device_id: str) -> Target:
         if name == device_id:
             return _target(sd, info, kind)
     raise DeviceError(f"{noun(kind)} {device_id} isn't there: plug it in, or pick another")
+
+
+def _resolve_pulse(sd: Any, kind: Kind, device_id: str, info: dict[str, Any]) -> Target:
+    known = _pulse_devices(kind)
+    if device_id == DEFAULT:
+        # Opened without a name, it follows the system's default when that changes.
+        return _target(sd, info, kind, name=next((d.name for d in known if d.is_default), None))
+    for device in known:
+        if device.id == device_id:
+            variable = "PULSE_SOURCE" if kind == "input" else "PULSE_SINK"
+            return _target(sd, info, kind, {variable: device_id.removeprefix(_PULSE)}, device.name)
+    raise DeviceError(f"{noun(kind)} {device_id.removeprefix(_PULSE)} isn't there: plug it in, or pick another")
 
 
 def _scan() -> list[DeviceInfo]:

@@ -23,8 +23,6 @@ _INSTALL = {
 }
 """By a distribution's ID in os-release, or one that it says it is like."""
 
-_kept_alive: list[object] = []
-
 
 def load_portaudio() -> Any:
     """The `sounddevice` module, with PortAudio started.
@@ -80,18 +78,18 @@ def install_command(
 
 
 def _silence_libraries() -> None:
-    """Keep ALSA and JACK from writing their complaints to stderr, where a terminal interface draws."""
-    if platform.system() != "Linux":
-        return
+    """Keep PortAudio, ALSA and JACK from writing on the terminal, where an interface may be drawn.
+
+    They report every device that they fail to open to C's `stderr`, some from the audio thread, and PortAudio can't be
+    told not to. So C gets a `stderr` of its own that goes nowhere; Python's, which writes to the file descriptor, stays
+    as it is. Where stderr isn't a terminal it is left alone: in a log file the complaints may help.
+    """
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    # const char *file, int line, const char *function, int err, const char *fmt, ...
-    alsa_handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
-    jack_handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
-    for library, function, handler in (
-        ("libasound.so.2", "snd_lib_error_set_handler", alsa_handler(lambda *_: None)),
-        ("libjack.so.0", "jack_set_error_function", jack_handler(lambda _: None)),
-        ("libjack.so.0", "jack_set_info_function", jack_handler(lambda _: None)),
-    ):
-        with contextlib.suppress(OSError, AttributeError):  # a library that isn't there writes nothing
-            getattr(ctypes.CDLL(library), function)(handler)
-            _kept_alive.append(handler)
+    symbol = "__stderrp" if platform.system() == "Darwin" else "stderr" if platform.libc_ver()[0] == "glibc" else None
+    if symbol is None or not os.isatty(2):
+        return
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    nowhere = libc.fopen(os.devnull.encode(), b"w")
+    if nowhere is not None:
+        ctypes.c_void_p.in_dll(libc, symbol).value = nowhere

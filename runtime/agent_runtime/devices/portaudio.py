@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,8 @@ from agent_runtime.devices import discovery
 from agent_runtime.devices.backend import Captured, DeviceInfo, DeviceStream, Kind, Wanted
 from agent_runtime.devices.library import load_portaudio, restart_portaudio
 from agent_runtime.errors import DeviceError
+
+logger = logging.getLogger(__name__)
 
 INPUT_BLOCK = 0.01
 """Seconds of a block from the microphone: one frame."""
@@ -138,7 +141,7 @@ def _open_target(
                         channels=channels,
                         dtype="int16",
                         latency=latency,
-                        callback=make_callback(stream),
+                        callback=_guarded(make_callback(stream), sd.CallbackAbort),
                         finished_callback=on_stopped,
                     )
                     stream.latency = float(stream.raw.latency)
@@ -151,6 +154,19 @@ def _open_target(
             return stream
     what = f"{discovery.noun(kind)} {target.name}"
     raise DeviceError(f"{what} can't be opened ({problem}): close the program that uses it, or pick another")
+
+
+def _guarded(callback: Callable[..., None], abort: type[Exception]) -> Callable[..., None]:
+    """A callback that fails ends its stream, which is then opened again, and says why in the log."""
+
+    def guarded(*arguments: Any) -> None:
+        try:
+            callback(*arguments)
+        except Exception as e:
+            logger.exception("the audio callback failed")
+            raise abort from e
+
+    return guarded
 
 
 def _rescan(kind: Kind, device_id: str) -> bool:
