@@ -91,15 +91,15 @@ def _colors() -> str:
 
 
 def _sound() -> Iterator[Finding]:
-    from agent_runtime.devices.portaudio import PortAudio
+    from agent_runtime.devices import DEFAULT, list_devices
 
     try:
-        devices = PortAudio().list_devices()
+        devices = list_devices()
     except AgentConsoleError as exc:
         yield Finding("bad", "sound", str(exc))
         return
     for kind, name in (("input", "microphone"), ("output", "speaker")):
-        there = [device for device in devices if device.kind == kind]
+        there = [device for device in devices if device.kind == kind and device.id != DEFAULT]
         default = next((device for device in there if device.is_default), None)
         if default is not None:
             yield Finding("ok", name, f"{default.name}, {default.sample_rate} Hz, one of {len(there)}")

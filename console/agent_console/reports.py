@@ -29,11 +29,11 @@ def print_config(agent: str | None, config_file: Path | None) -> int:
 
 def print_devices() -> int:
     """The microphones and speakers, the ones in use marked."""
-    from agent_runtime.devices.portaudio import PortAudio
+    from agent_runtime.devices import list_devices
     from agent_runtime.errors import AgentConsoleError
 
     try:
-        devices = PortAudio().list_devices()
+        devices = list_devices()
     except AgentConsoleError as exc:
         print(exc)
         return 1
