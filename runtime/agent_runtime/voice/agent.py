@@ -1,0 +1,321 @@
+"""An agent: what it is told, what it can do, and the nodes and hooks by which it can be changed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
+
+from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
+from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
+from agent_runtime.voice.turn import TurnHandlingOptions, with_old_arguments
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
+    from agent_runtime import llm as llm_
+    from agent_runtime import stt as stt_
+    from agent_runtime import tts as tts_
+    from agent_runtime import vad as vad_
+    from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.events import UserTurnExceededEvent
+    from agent_runtime.voice.session import AgentSession
+
+INSTRUCTIONS_ID = "lk.agent_task.instructions"
+"""Id of the message that holds an agent's instructions; LiveKit's, so that saved conversations can be exchanged."""
+
+
+@dataclass
+class ModelSettings:
+    """What a node may want to know of the request that it serves."""
+
+    tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN
+
+
+class Agent(HandoffTarget):
+    """Subclass it, or make one with `instructions` and `tools`.
+
+    Methods decorated with `@function_tool` are its tools. What is left out is the session's; None opts out of it. The
+    nodes (`stt_node`, `llm_node`, `tts_node`, `transcription_node`) and hooks (`on_enter` …) may be overridden; what
+    they do by default is under `Agent.default`.
+    """
+
+    def __init__(
+        self,
+        *,
+        instructions: str | llm_.Instructions,
+        id: str | None = None,
+        chat_ctx: NotGivenOr[ChatContext | None] = NOT_GIVEN,
+        tools: list[Tool | Toolset] | None = None,
+        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
+        turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
+        use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        turn_detection: NotGivenOr[Any] = NOT_GIVEN,
+        min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
+        max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
+        allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+    ) -> None:
+        self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
+        self._instructions = instructions
+        self._tools: list[Tool | Toolset] = [*(tools or []), *find_function_tools(self)]
+        self._chat_ctx = chat_ctx.copy(tools=self._tools) if chat_ctx else ChatContext.empty()
+        self._stt, self._vad, self._llm, self._tts = stt, vad, llm, tts
+        self._turn_handling = with_old_arguments(
+            turn_handling,
+            {
+                "turn_detection": turn_detection,
+                "min_endpointing_delay": min_endpointing_delay,
+                "max_endpointing_delay": max_endpointing_delay,
+                "allow_interruptions": allow_interruptions,
+            },
+        )
+        self._min_consecutive_speech_delay = min_consecutive_speech_delay
+        self._use_tts_aligned_transcript = use_tts_aligned_transcript
+        self._engine: Engine | None = None
+
+    @property
+    def id(self) -> str:
+        """Its name: the class's in snake_case, unless one was given."""
+        return self._id
+
+    @property
+    def label(self) -> str:
+        """Its name, for people."""
+        return self._id
+
+    @property
+    def instructions(self) -> str | llm_.Instructions:
+        """What it is told."""
+        return self._instructions
+
+    @property
+    def tools(self) -> list[Tool | Toolset]:
+        """A copy of its tools."""
+        return self._tools.copy()
+
+    @property
+    def chat_ctx(self) -> ChatContext:
+        """Its conversation so far, read-only; `copy()` it to change it, then `update_chat_ctx`."""
+        return ReadOnlyChatContext(self._chat_ctx.items)
+
+    @property
+    def stt(self) -> NotGivenOr[stt_.STT[Any] | None]:
+        """Its own recogniser."""
+        return self._stt
+
+    @property
+    def vad(self) -> NotGivenOr[vad_.VAD | None]:
+        """Its own voice activity detector."""
+        return self._vad
+
+    @property
+    def llm(self) -> NotGivenOr[llm_.LLM[Any] | None]:
+        """Its own language model."""
+        return self._llm
+
+    @property
+    def tts(self) -> NotGivenOr[tts_.TTS[Any] | None]:
+        """Its own voice."""
+        return self._tts
+
+    @property
+    def turn_handling(self) -> TurnHandlingOptions:
+        """What it wants of turns, as given."""
+        return self._turn_handling
+
+    @property
+    def session(self) -> AgentSession[Any]:
+        """The session that it runs in. Raises RuntimeError while it doesn't run."""
+        return self._running().session
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError(f"the agent {self._id!r} is not running; start it with `session.start(agent)`")
+        return self._engine
+
+    async def update_instructions(self, instructions: str | llm_.Instructions) -> None:
+        """Tell it something else from its next reply on."""
+        self._instructions = instructions
+        if self._engine is not None:
+            self._engine.agents.instructions_changed(self)
+
+    async def update_tools(self, tools: Sequence[Tool | Toolset]) -> None:
+        """Give it these tools instead, from its next reply on. Raises TypeError for what is no tool."""
+        for tool in tools:
+            if not isinstance(tool, Tool | Toolset):
+                raise TypeError(f"{tool!r} is no tool; decorate functions with @function_tool")
+        old, self._tools = self._tools, list({tool.id: tool for tool in tools}.values())
+        if self._engine is not None:
+            self._engine.agents.tools_changed(self, old)
+
+    async def update_chat_ctx(self, chat_ctx: ChatContext, *, exclude_invalid_function_calls: bool = True) -> None:
+        """Have it remember this conversation instead; the calls of tools that it doesn't have are left out."""
+        kept = chat_ctx.copy(tools=self._tools) if exclude_invalid_function_calls else chat_ctx.copy()
+        self._chat_ctx = kept
+        if self._engine is not None:
+            self._engine.agents.instructions_changed(self)
+
+    def update_options(
+        self,
+        *,
+        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+    ) -> None:
+        """Change over to other providers, in mid-conversation if it runs."""
+        if stt is not NOT_GIVEN:
+            self._stt = stt
+        if vad is not NOT_GIVEN:
+            self._vad = vad
+        if llm is not NOT_GIVEN:
+            self._llm = llm
+        if tts is not NOT_GIVEN:
+            self._tts = tts
+        if self._engine is not None and self._engine.agent is self:
+            self._engine.apply_options()
+
+    # --- hooks -------------------------------------------------------------------------------------------------------
+
+    async def on_enter(self) -> None:
+        """It takes over the conversation."""
+
+    async def on_exit(self) -> None:
+        """It hands the conversation over."""
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm_.ChatMessage) -> None:
+        """The user is done and the reply is about to be generated.
+
+        `turn_ctx` may be changed for this reply only, `new_message` for good. Raise StopResponse for no reply.
+        """
+
+    async def on_user_turn_exceeded(self, ev: UserTurnExceededEvent) -> None:
+        """The user talks longer than `user_turn_limit` allows. By default it politely cuts in."""
+        await self.session.generate_reply(
+            user_input=ev.transcript,
+            instructions="The user has talked for long. Cut in politely with one short sentence.",
+            allow_interruptions=False,
+            tool_choice="none",
+        )
+
+    # --- nodes -------------------------------------------------------------------------------------------------------
+
+    def stt_node(
+        self, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
+    ) -> AsyncIterable[stt_.SpeechEvent | str] | Coroutine[Any, Any, AsyncIterable[stt_.SpeechEvent | str] | None]:
+        """Speech to text."""
+        return Agent.default.stt_node(self, audio, model_settings)
+
+    def llm_node(
+        self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
+    ) -> (
+        AsyncIterable[llm_.ChatChunk | str | FlushSentinel]
+        | Coroutine[Any, Any, AsyncIterable[llm_.ChatChunk | str | FlushSentinel] | str | llm_.ChatChunk | None]
+    ):
+        """Conversation to answer. `chat_ctx` and `tools` may be changed before they go to the model."""
+        return Agent.default.llm_node(self, chat_ctx, tools, model_settings)
+
+    def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncIterable[AudioFrame] | Coroutine[Any, Any, AsyncIterable[AudioFrame] | None]:
+        """Text to speech."""
+        return Agent.default.tts_node(self, text, model_settings)
+
+    def transcription_node(
+        self, text: AsyncIterable[str | TimedString], model_settings: ModelSettings
+    ) -> AsyncIterable[str | TimedString] | Coroutine[Any, Any, AsyncIterable[str | TimedString] | None]:
+        """What is shown and remembered of what is said."""
+        return Agent.default.transcription_node(self, text, model_settings)
+
+    class default:  # noqa: N801 - LiveKit's name
+        """What the nodes do unless they are overridden."""
+
+        @staticmethod
+        async def stt_node(
+            agent: Agent, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
+        ) -> AsyncGenerator[stt_.SpeechEvent, None]:
+            """The recogniser of the agent, else of the session."""
+            engine = agent._running()
+            stt = engine.require_stt()
+            async with stt.stream(conn_options=engine.options.conn_options.stt_conn_options) as stream:
+                engine.recognition.recognizer_streams.add(stream)
+
+                async def forward() -> None:
+                    async for frame in audio:
+                        stream.push_frame(frame)
+                    stream.end_input()
+
+                task = asyncio.create_task(forward(), name="stt_node forward")
+                try:
+                    async for event in stream:
+                        yield event
+                finally:
+                    engine.recognition.recognizer_streams.discard(stream)
+                    await _cancelled(task)
+
+        @staticmethod
+        async def llm_node(
+            agent: Agent, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
+        ) -> AsyncGenerator[llm_.ChatChunk | str | FlushSentinel, None]:
+            """The model of the agent, else of the session."""
+            engine = agent._running()
+            stream = engine.require_llm().chat(
+                chat_ctx=chat_ctx,
+                tools=tools,
+                tool_choice=model_settings.tool_choice,
+                conn_options=engine.options.conn_options.llm_conn_options,
+            )
+            async with stream:
+                async for chunk in stream:
+                    yield chunk
+
+        @staticmethod
+        async def tts_node(
+            agent: Agent, text: AsyncIterable[str], model_settings: ModelSettings
+        ) -> AsyncGenerator[AudioFrame, None]:
+            """The voice of the agent, else of the session."""
+            engine = agent._running()
+            async with engine.require_tts().stream(
+                conn_options=engine.options.conn_options.tts_conn_options
+            ) as stream:
+
+                async def forward() -> None:
+                    async for piece in text:
+                        stream.push_text(piece)
+                    stream.end_input()
+
+                task = asyncio.create_task(forward(), name="tts_node forward")
+                try:
+                    async for audio in stream:
+                        yield audio.frame
+                finally:
+                    await _cancelled(task)
+
+        @staticmethod
+        async def transcription_node(
+            agent: Agent, text: AsyncIterable[str | TimedString], model_settings: ModelSettings
+        ) -> AsyncGenerator[str | TimedString, None]:
+            """The text as it is."""
+            async for piece in text:
+                yield piece
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Wait for the end of a helper task; what it failed with is the node's failure."""
+    if task.done():
+        task.result()
+        return
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

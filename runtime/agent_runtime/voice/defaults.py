@@ -1,0 +1,29 @@
+"""The bundled parts that a session uses where none is given, if they are installed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from agent_runtime.vad import VAD
+
+logger = logging.getLogger(__name__)
+
+
+def default_vad() -> VAD | None:
+    """The bundled voice activity detector; None, with a warning that names the command, where it isn't installed."""
+    try:
+        from agent_runtime.providers.embedded.vad import SileroVAD
+
+        return SileroVAD()
+    except (ImportError, MissingDependencyError) as error:
+        logger.warning("no voice activity detector: %s", error)
+        return None
+
+
+def default_turn_detector() -> Any:
+    """The bundled turn detector; None where it isn't installed."""
+    return None

@@ -1,0 +1,188 @@
+"""A stretch of text on its way to the listener: through the TTS to the audio output, or as text alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING
+
+from agent_runtime import events as ev
+from agent_runtime.io import PlaybackFinishedEvent
+from agent_runtime.utils import aio
+from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.playout import Segment
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
+    from agent_runtime.voice.generation import Step
+
+
+class Delivery:
+    """See the module. Text comes in with `add` and `end`; `run` delivers it once the speech may be heard."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._engine = step.engine
+        self._to_voice: aio.Chan[str] = aio.Chan()
+        self._to_reader: aio.Chan[str] | None = None
+        """Only where the agent has a transcription node of its own."""
+        if type(step.agent).transcription_node is not Agent.transcription_node:
+            self._to_reader = aio.Chan()
+        self._segment: Segment | None = None
+        self._shown: list[str] = []
+        self._pending: list[str] = []
+        self._ended = False
+        self._characters = 0
+        self._text_at = 0.0
+
+    def add(self, delta: str) -> None:
+        """More text."""
+        self._to_voice.send_nowait(delta)
+        if self._to_reader is not None:
+            self._to_reader.send_nowait(delta)
+        else:
+            self._read(delta)
+
+    def end(self) -> None:
+        """That was all of the text."""
+        self._ended = True
+        self._to_voice.close()
+        if self._to_reader is not None:
+            self._to_reader.close()
+        elif self._segment is not None:
+            self._segment.text.end_text()
+
+    def _read(self, text: str) -> None:
+        if self._segment is not None:
+            self._segment.text.add_text(text)
+        else:
+            self._pending.append(text)
+
+    @property
+    def heard(self) -> str:
+        """What of it reached the listener, so far if it isn't over."""
+        segment = self._segment
+        if segment is None:
+            return "".join(self._shown)
+        if segment.finished.done():
+            return segment.heard
+        position = self._engine.playout.output.playback_position if self._engine.playout.output else 0.0
+        return segment.text.heard(position) if segment.started_at is not None else ""
+
+    async def settled(self) -> None:
+        """Wait until it is known what was heard."""
+        segment = self._segment
+        if segment is not None and segment.captured and not segment.finished.done():
+            await asyncio.wait([segment.finished])
+
+    async def run(self, audio: AsyncIterable[AudioFrame] | None) -> None:
+        """Deliver everything; returns when it was heard to its end."""
+        reader = None
+        if self._to_reader is not None:
+            reader = asyncio.create_task(self._read_transcription(self._to_reader), name="transcription_node")
+        try:
+            if self._engine.playout.output is None or (audio is None and not self._engine.can_speak(self._step.agent)):
+                await self._show(reader)
+            else:
+                await self._speak(audio, reader)
+        finally:
+            if reader is not None:
+                await aio.cancel_and_wait(reader)
+
+    async def _read_transcription(self, text: AsyncIterator[str]) -> None:
+        from agent_runtime.voice.generation import resolve_node
+
+        node = await resolve_node(self._step.agent.transcription_node(text, self._step.settings))
+        if node is not None:
+            async for piece in node:
+                self._read(str(piece))
+        if self._segment is not None:
+            self._segment.text.end_text()
+
+    # --- as speech ---------------------------------------------------------------------------------------------------
+
+    async def _speak(self, audio: AsyncIterable[AudioFrame] | None, reader: asyncio.Task[None] | None) -> None:
+        step, engine = self._step, self._engine
+        segment = self._segment = engine.playout.open(engine.tts)
+        segment.on_started = step.began
+        segment.on_finished = step.finished
+        segment.on_heard = lambda text, position: step.heard(self, text, position)
+        for text in self._pending:
+            segment.text.add_text(text)
+        if self._ended and reader is None:
+            segment.text.end_text()
+        frames = audio if audio is not None else self._synthesize()
+        try:
+            allowed = False
+            async for frame in frames:
+                if step.first_audio_at is None:
+                    step.first_audio_at = engine.clock.now()
+                if not allowed and not await engine.may_be_heard(step.speech):
+                    return
+                allowed = True
+                await segment.push(frame)
+            if reader is not None:
+                await reader
+        finally:
+            if isinstance(frames, AsyncGenerator):
+                await frames.aclose()
+        segment.end()
+        await asyncio.wait([segment.finished])
+
+    async def _synthesize(self) -> AsyncGenerator[AudioFrame, None]:
+        from agent_runtime.voice.generation import resolve_node, with_transforms
+
+        step, engine = self._step, self._engine
+        transforms = engine.text_transforms()
+        text = self._counted(with_transforms(self._to_voice, transforms) if transforms else self._to_voice)
+        node = await resolve_node(step.agent.tts_node(text, step.settings))
+        if node is None:
+            return
+        seconds, cancelled = 0.0, True
+        try:
+            async for frame in node:
+                if seconds == 0.0:
+                    step.tts_ttfb = engine.clock.now() - self._text_at
+                    step._emit(ev.TTSFirstByte(step.speech.id, step.tts_ttfb))
+                seconds += frame.samples_per_channel / frame.sample_rate
+                yield frame
+            cancelled = False
+        finally:
+            if isinstance(node, AsyncGenerator):
+                await node.aclose()
+            if self._characters:
+                took = engine.clock.now() - self._text_at
+                step._emit(ev.TTSFinished(step.speech.id, self._characters, seconds, took, cancelled))
+
+    async def _counted(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        async for piece in text:
+            if not self._characters:
+                self._text_at = self._engine.clock.now()
+                voice = self._engine.tts
+                self._step._emit(ev.TTSStarted(self._step.speech.id, voice.model if voice else ""))
+            self._characters += len(piece)
+            yield piece
+
+    # --- as text alone -----------------------------------------------------------------------------------------------
+
+    async def _show(self, reader: asyncio.Task[None] | None) -> None:
+        step, engine = self._step, self._engine
+        if not await engine.may_be_heard(step.speech):
+            return
+        if reader is not None:
+            await reader
+            self._tell("".join(self._pending))
+        else:
+            async for piece in self._to_voice:
+                self._tell(piece)
+        step.finished(PlaybackFinishedEvent(0.0, interrupted=False))
+
+    def _tell(self, piece: str) -> None:
+        step = self._step
+        if not piece:
+            return
+        step.began(self._engine.clock.now())
+        self._shown.append(piece)
+        step.heard(self, "".join(self._shown), 0.0)
+

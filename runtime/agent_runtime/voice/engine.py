@@ -1,0 +1,358 @@
+"""A running session's parts, and what they ask of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime import events as ev
+from agent_runtime.clock import Clock
+from agent_runtime.errors import AgentConsoleError
+from agent_runtime.llm import ChatContext
+from agent_runtime.types import NOT_GIVEN
+from agent_runtime.utils import aio
+from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.agents import Agents
+from agent_runtime.voice.options import AgentSessionOptions
+from agent_runtime.voice.playout import Playout
+from agent_runtime.voice.providers import Providers
+from agent_runtime.voice.recognition import Recognition
+from agent_runtime.voice.replies import Replies
+from agent_runtime.voice.reporter import Reporter
+from agent_runtime.voice.scheduler import SpeechScheduler
+from agent_runtime.voice.speech_handle import SpeechHandle
+from agent_runtime.voice.turn import TurnHandlingOptions, resolve_turn_handling
+from agent_runtime.voice.turn_driver import TurnDriver
+from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, UserTurn
+
+if TYPE_CHECKING:
+    from agent_runtime.voice.session import AgentSession
+
+
+class NoProviderError(AgentConsoleError):
+    """Raised when a reply needs a provider that neither the agent nor the session has."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"there is no {kind}: give one to AgentSession({kind}=…) or to the agent")
+
+
+class Engine:
+    """See the module. Everything runs on the session's loop."""
+
+    def __init__(self, session: AgentSession[Any], options: AgentSessionOptions, report: Reporter, clock: Clock) -> None:
+        self.session = session
+        self.options = options
+        self.report = report
+        self.clock = clock
+        self.history = ChatContext.empty()
+        self.agent: Agent | None = None
+        self.language: str | None = None
+        self.running_tools = 0
+        self.closing = False
+        self.machine = TurnMachine(TurnSettings())
+        self.scheduler = SpeechScheduler(clock, on_taken=self._floor_taken, on_released=self._floor_released)
+        self.playout = Playout(clock)
+        self.playout.wants_words = self._wants_words
+        self.playout.wants_level = lambda: report.stream.wants(ev.AudioMeter)
+        self.providers = Providers(self)
+        self.turns = TurnDriver(self, self.machine)
+        self.recognition = Recognition(self)
+        self.replies = Replies(self)
+        self.agents = Agents(self)
+        self.push_to_talk = False
+        self.turn_detector: Any = None
+        self.stt: Any = None
+        self.vad: Any = None
+        self.llm: Any = None
+        self.tts: Any = None
+        self.feed: Callable[[inputs.Input], None] = self.turns.feed
+        self._idle: asyncio.Event = asyncio.Event()
+        self._words: aio.Chan[str] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._recognizing = False
+
+    # --- options and providers ---------------------------------------------------------------------------------------
+
+    def apply_options(self) -> None:
+        """Take the agent's and the session's providers, options and devices into use."""
+        agent, session = self.agent, self.session
+        assert agent is not None
+        self.llm = agent._llm if agent._llm is not NOT_GIVEN else session._llm
+        self.tts = _streaming_tts(agent._tts if agent._tts is not NOT_GIVEN else session._tts)
+        stt = agent._stt if agent._stt is not NOT_GIVEN else session._stt
+        hears = session.input.audio is not None and session.input.audio_enabled
+        self.vad = (agent._vad if agent._vad is not NOT_GIVEN else session.resolve_vad()) if hears or stt else None
+        self.stt = _streaming_stt(stt, self.vad)
+        for kind, provider in (("llm", self.llm), ("tts", self.tts), ("stt", self.stt), ("vad", self.vad)):
+            self.providers.use(kind, provider)  # type: ignore[arg-type]  # the four kinds
+        handling = resolve_turn_handling(session._turn_handling, agent._turn_handling)
+        self.options.turn_handling = handling
+        detection = handling.get("turn_detection", NOT_GIVEN)
+        if detection is NOT_GIVEN:
+            detection = session.resolve_turn_detector() if hears and self.stt is not None else None
+        self.turn_detector = None if detection is None or isinstance(detection, str) else detection
+        self._apply_settings(handling, detection)
+        delay = agent._min_consecutive_speech_delay
+        self.scheduler.min_delay = delay if delay is not NOT_GIVEN else self.options.min_consecutive_speech_delay
+        self._apply_devices(hears)
+
+    def _apply_settings(self, handling: TurnHandlingOptions, detection: Any) -> None:
+        settings, options = self.machine.settings, self.options
+        endpointing, interruption = handling["endpointing"], handling["interruption"]
+        preemptive = handling["preemptive_generation"]
+        settings.has_vad, settings.has_stt = self.vad is not None, self.stt is not None
+        if self.push_to_talk:
+            settings.detection = "manual"
+        elif isinstance(detection, str):
+            settings.detection = detection  # type: ignore[assignment]  # one of the four
+        else:
+            settings.detection = "vad"
+        settings.has_detector = self.turn_detector is not None and settings.detection == "vad"
+        settings.min_delay, settings.max_delay = endpointing["min_delay"], endpointing["max_delay"]
+        settings.min_duration, settings.min_words = interruption["min_duration"], interruption["min_words"]
+        settings.false_interruption_timeout = interruption["false_interruption_timeout"]
+        output = self.session.output.active_audio
+        settings.can_pause = bool(
+            interruption["resume_false_interruption"]
+            and interruption["false_interruption_timeout"] is not None
+            and output is not None
+            and output.can_pause
+        )
+        settings.preemptive = preemptive["enabled"]
+        settings.preemptive_max_speech = preemptive["max_speech_duration"]
+        settings.preemptive_max_retries = preemptive["max_retries"]
+        settings.away_timeout = options.user_away_timeout
+        settings.aec_warmup = (options.aec_warmup_duration or 0.0) if output is not None else 0.0
+
+    def _apply_devices(self, hears: bool) -> None:
+        self.playout.set_output(self.session.output.active_audio)
+        self.recognition.set_source(self.session.input.audio if hears else None)
+        self.recognition.set_vad(self.vad if hears else None)
+        recognizing = hears and (self.stt is not None or type(self.require_agent()).stt_node is not Agent.stt_node)
+        if recognizing != self._recognizing or recognizing:
+            key = (recognizing, self.stt, self.agent if recognizing else None)
+            if key != getattr(self, "_recognizer_key", None):
+                self._recognizer_key = key
+                self.recognition.restart_recognizer(wanted=recognizing)
+        self._recognizing = recognizing
+
+    def restart_recognizer(self) -> None:
+        """Have the recogniser forget what it heard."""
+        self.recognition.restart_recognizer(wanted=self._recognizing)
+
+    def require_agent(self) -> Agent:
+        """The agent that has the conversation."""
+        if self.agent is None:
+            raise RuntimeError("the session isn't running; call `await session.start(agent)` first")
+        return self.agent
+
+    def require_llm(self) -> Any:
+        """The language model. Raises NoProviderError."""
+        if self.llm is None:
+            raise NoProviderError("llm")
+        return self.llm
+
+    def require_stt(self) -> Any:
+        """The recogniser. Raises NoProviderError."""
+        if self.stt is None:
+            raise NoProviderError("stt")
+        return self.stt
+
+    def require_tts(self) -> Any:
+        """The voice. Raises NoProviderError."""
+        if self.tts is None:
+            raise NoProviderError("tts")
+        return self.tts
+
+    def can_speak(self, agent: Agent) -> bool:
+        """Whether there is a voice, or a node that may do without one."""
+        return self.tts is not None or type(agent).tts_node is not Agent.tts_node
+
+    def text_transforms(self) -> list[Callable[[AsyncIterable[str]], AsyncIterable[str]]]:
+        """What text goes through on its way to the voice."""
+        names = self.options.tts_text_transforms
+        if not names:
+            return []
+        from agent_runtime.voice import transforms
+
+        return [getattr(transforms, name) if isinstance(name, str) else name for name in names]
+
+    # --- what the machine is told and asked --------------------------------------------------------------------------
+
+    def adopt(self, speech: SpeechHandle) -> None:
+        """Hear of the interruption of a speech."""
+
+        def interrupted(handle: SpeechHandle) -> None:
+            if handle.scheduled:
+                cause = handle.interrupt_cause or "api"
+                self.report.emit(ev.AgentInterrupted(handle.id), cause, turn_id=handle.turn_id)
+            self.feed(inputs.SpeechInterrupted(handle.id))
+
+        def changed(handle: SpeechHandle) -> None:
+            self.feed(inputs.InterruptibleChanged(handle.id, handle.allow_interruptions))
+
+        speech._on_interrupted = interrupted
+        speech._on_allow_changed = changed
+
+    def _floor_taken(self, speech: SpeechHandle) -> None:
+        self.feed(inputs.FloorTaken(speech.id, speech.allow_interruptions))
+
+    def _floor_released(self, speech: SpeechHandle) -> None:
+        busy = self.running_tools > 0 or not self.scheduler.idle or self._reply_comes(speech)
+        self.feed(inputs.FloorReleased(speech.id, busy))
+
+    def _reply_comes(self, speech: SpeechHandle) -> bool:
+        # A speech that isn't over after its playout waits for tools, or for its reply to them.
+        return speech in self.replies.active and self.machine.agent_state == "thinking"
+
+    def allows_interruptions(self) -> bool:
+        """Whether speeches may be interrupted unless they say otherwise."""
+        return self.options.interruption["enabled"]
+
+    def discards_audio(self) -> bool:
+        """Whether what is heard now must not be recognised."""
+        if self.machine.discards_audio:
+            return True
+        speech = self.scheduler.current
+        return (
+            speech is not None
+            and not speech.allow_interruptions
+            and not speech.interrupted
+            and self.options.interruption["discard_audio_if_uninterruptible"]
+        )
+
+    def ignores_transcripts(self) -> bool:
+        """Whether nobody waits for what is recognised."""
+        return self.machine.user is UserTurn.CLOSED
+
+    def ensure_turn(self) -> str:
+        """The id of the user's open turn."""
+        return self.turns.ensure_turn()
+
+    async def may_be_heard(self, speech: SpeechHandle) -> bool:
+        """Wait for the floor and for the user's silence. False if the speech was interrupted."""
+        await speech.wait_if_not_interrupted([speech._authorized])
+        return await self.turns.may_be_heard(speech)
+
+    async def settled(self, speech: SpeechHandle) -> None:
+        """Wait until what was heard of a speech that was just interrupted is in the conversation."""
+        current = self.scheduler.current
+        if current is not None and current is not speech and current.interrupted:
+            step = current._step_done[-1] if current._step_done else None
+            if step is not None and not step.done():
+                await asyncio.wait([step])
+
+    def spoke(self) -> None:
+        """The agent is heard."""
+        self.providers.speech_works()
+
+    def speech_ended(self) -> None:
+        """A speech is over."""
+        self._check_idle()
+
+    def tool_ended(self) -> None:
+        """A tool is over."""
+        self._check_idle()
+
+    def _check_idle(self) -> None:
+        self.agents.swap_if_safe()
+        if not self.replies.active and not self.turns.busy:
+            self._idle.set()
+
+    def safe_to_swap(self) -> bool:
+        """Whether new code may take over now: the agent isn't speaking and no tool is running."""
+        return (
+            self.machine.floor in (Floor.OPEN, Floor.CLOSED)
+            and self.running_tools == 0
+            and not any(speech.scheduled for speech in self.replies.active)
+        )
+
+    async def replies_done(self) -> None:
+        """Wait until no speech is left but the one that waits here."""
+        while any(speech.scheduled for speech in self.replies.active):
+            await asyncio.wait([speech._done for speech in self.replies.active if speech.scheduled])
+
+    async def idle(self) -> None:
+        """Wait until nothing is being said, done or decided."""
+        while True:
+            await self.turns.settled()
+            if not any(s.scheduled for s in self.replies.active) and not self.turns.busy:
+                return
+            self._idle.clear()
+            await self._idle.wait()
+
+    def part_ended(self, name: str) -> None:
+        """A recogniser or detector ended by itself."""
+        if self.closing:
+            return
+        if name == "stt":
+            self.restart_recognizer()
+
+    def input_ended(self) -> None:
+        """The audio input has no more frames."""
+
+    def close_soon(self, reason: str, error: Any = None) -> None:
+        """End the session from inside."""
+        self.session._close_soon(reason, error)
+
+    # --- words as text -----------------------------------------------------------------------------------------------
+
+    def _wants_words(self) -> bool:
+        return self.report.stream.wants(ev.AgentHeard) or self.session.output.active_transcription is not None
+
+    def show(self, words: str) -> None:
+        """Send words to the transcription output."""
+        if self.session.output.active_transcription is None:
+            return
+        if self._words is None:
+            self._words = aio.Chan()
+            self._writer = asyncio.create_task(self._write(self._words), name="transcription")
+        self._words.send_nowait(words)
+
+    async def _write(self, words: aio.Chan[str]) -> None:
+        async for text in words:
+            output = self.session.output.active_transcription
+            if output is not None:
+                await output.capture_text(text)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def aclose(self) -> None:
+        """Stop everything and wait for it."""
+        self.closing = True
+        await self.recognition.aclose()
+        for speech in tuple(self.replies.active):
+            speech._interrupt("close", force=True)
+        await self.turns.aclose()
+        tasks = [speech._task for speech in self.replies.active if speech._task is not None]
+        for task in tasks:
+            if task is not asyncio.current_task():
+                await asyncio.wait([task])
+        self.feed(inputs.Closed())
+        self.scheduler.close()
+        await self.agents.aclose()
+        self.playout.set_output(None)
+        self.providers.close()
+        if self._words is not None and self._writer is not None:
+            self._words.close()
+            await self._writer
+
+
+def _streaming_tts(tts: Any) -> Any:
+    if tts is None or tts.capabilities.streaming:
+        return tts
+    from agent_runtime.tts import StreamAdapter
+
+    return StreamAdapter(tts=tts)
+
+
+def _streaming_stt(stt: Any, vad: Any) -> Any:
+    if stt is None or stt.capabilities.streaming:
+        return stt
+    if vad is None:
+        raise ValueError(f"{stt.label} recognizes whole buffers only and needs a vad beside it")
+    from agent_runtime.stt import StreamAdapter
+
+    return StreamAdapter(stt=stt, vad=vad)

@@ -1,0 +1,293 @@
+"""One step of a speech: an answer of the model (or a given text), spoken, and the tools that it calls."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent_tools import Tool
+
+from agent_runtime import events as ev
+from agent_runtime.io import PlaybackFinishedEvent
+from agent_runtime.llm import ChatChunk, ChatContext, CompletionUsage, FunctionToolCall, ToolContext
+from agent_runtime.types import FlushSentinel
+from agent_runtime.utils import aio, shortuuid
+from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.agent import Agent, ModelSettings
+from agent_runtime.voice.delivery import Delivery
+from agent_runtime.voice.tool_runner import ToolRunner
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
+    from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.speech_handle import SpeechHandle
+
+T = TypeVar("T")
+
+
+class Step:
+    """See the module.
+
+    It starts to generate at once. What it generates is spoken once `allow_delivery` was called and the speech has the
+    floor, and its tools run once `allow_tools` was called.
+    """
+
+    def __init__(self, engine: Engine, speech: SpeechHandle, agent: Agent, settings: ModelSettings) -> None:
+        self.engine = engine
+        self.speech = speech
+        self.agent = agent
+        self.settings = settings
+        self.item_id = shortuuid("item_")
+        self.usage: CompletionUsage | None = None
+        self.extra: dict[str, Any] = {}
+        self.tools = ToolRunner(engine, speech, ToolContext.empty())
+        self.began_at = engine.clock.now()
+        self.first_token_at: float | None = None
+        self.first_audio_at: float | None = None
+        self.tts_ttfb: float | None = None
+        self.sentence_at: float | None = None
+        self.heard_from: float | None = None
+        """When the first sample (or text) of it was out."""
+        self._audio: AsyncIterable[AudioFrame] | None = None
+        self._source: asyncio.Task[None] | None = None
+        self._deliver: asyncio.Task[None] | None = None
+        self._deliveries: list[Delivery] = []
+        self._open: Delivery | None = None
+        self._waiting_calls: list[FunctionToolCall] = []
+        self._may_deliver = False
+        self._may_run_tools = False
+        self._heard_before = ""
+
+    # --- where the text comes from -----------------------------------------------------------------------------------
+
+    def ask_model(self, chat_ctx: ChatContext, tools: ToolContext, *, cause: str) -> None:
+        """Generate an answer to `chat_ctx`."""
+        self.tools = ToolRunner(self.engine, self.speech, tools)
+        model = self.engine.llm
+        self._emit(ev.LLMStarted(self.speech.id, model.model if model else "", self.speech.num_steps - 1), cause)
+        self._source = asyncio.create_task(self._read_model(chat_ctx, tools.flatten()), name="llm_node")
+
+    def read(self, text: str | AsyncIterable[str], audio: AsyncIterable[AudioFrame] | None) -> None:
+        """Speak a given text, with the given audio if there is any."""
+        self._audio = audio
+        if isinstance(text, str):
+            self._add_text(text)
+            self._end_text()
+        else:
+            self._source = asyncio.create_task(self._read_text(text), name="say")
+
+    async def _read_text(self, text: AsyncIterable[str]) -> None:
+        try:
+            async for piece in text:
+                self._add_text(piece)
+        finally:
+            self._end_text()
+
+    async def _read_model(self, chat_ctx: ChatContext, tools: list[Tool]) -> None:
+        cancelled = True
+        try:
+            answer = await resolve_node(self.agent.llm_node(chat_ctx, tools, self.settings))
+            if isinstance(answer, str | ChatChunk):
+                self._take(answer)
+            elif answer is not None:
+                async for chunk in answer:
+                    self._take(chunk)
+            cancelled = False
+        finally:
+            self._end_text()
+            usage = self.usage
+            self._emit(
+                ev.LLMFinished(
+                    self.speech.id,
+                    usage.prompt_tokens if usage else 0,
+                    usage.completion_tokens if usage else 0,
+                    usage.prompt_cached_tokens if usage else 0,
+                    self.engine.clock.now() - self.began_at,
+                    cancelled,
+                )
+            )
+
+    def _take(self, chunk: object) -> None:
+        if isinstance(chunk, str):
+            self._note_first_token()
+            self._add_text(chunk)
+        elif isinstance(chunk, ChatChunk):
+            self._take_chunk(chunk)
+        elif isinstance(chunk, FlushSentinel):
+            self._close_delivery()
+        elif chunk is not None:
+            raise TypeError(f"llm_node of {self.agent.id} yielded a {type(chunk).__name__}; it may yield str or ChatChunk")
+
+    def _take_chunk(self, chunk: ChatChunk) -> None:
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        delta = chunk.delta
+        if delta is None:
+            return
+        if delta.extra:
+            self.extra.update(delta.extra)
+        if delta.content:
+            self._note_first_token()
+            self._add_text(delta.content)
+        for call in delta.tool_calls:
+            self._note_first_token()
+            if self._may_run_tools:
+                self.tools.start(call)
+            else:
+                self._waiting_calls.append(call)
+
+    def _note_first_token(self) -> None:
+        if self.first_token_at is None:
+            now = self.engine.clock.now()
+            self.first_token_at = now
+            self._emit(ev.LLMFirstToken(self.speech.id, now - self.began_at))
+
+    def _add_text(self, delta: str) -> None:
+        if not delta:
+            return
+        if self.sentence_at is None and any(mark in delta for mark in ".!?\n。！？"):  # noqa: RUF001 - full-width marks
+            self.sentence_at = self.engine.clock.now()
+        self._emit(ev.AgentText(self.speech.id, self.item_id, delta))
+        if self._open is None:
+            self._open = Delivery(self)
+            self._deliveries.append(self._open)
+            self._start_delivery()
+        self._open.add(delta)
+
+    def _close_delivery(self) -> None:
+        if self._open is not None:
+            self._open.end()
+            self._open = None
+
+    def _end_text(self) -> None:
+        if self.sentence_at is None:
+            self.sentence_at = self.engine.clock.now()
+        self._close_delivery()
+
+    # --- where it goes -----------------------------------------------------------------------------------------------
+
+    def allow_delivery(self) -> None:
+        """Synthesis may begin; nothing is heard before the speech has the floor."""
+        self._may_deliver = True
+        self._start_delivery()
+
+    def allow_tools(self) -> None:
+        """Tools may run: the turn is certain and the speech has the floor."""
+        self._may_run_tools = True
+        calls, self._waiting_calls = self._waiting_calls, []
+        for call in calls:
+            self.tools.start(call)
+
+    def _start_delivery(self) -> None:
+        if self._may_deliver and self._deliver is None and (self._deliveries or self._audio is not None):
+            self._deliver = asyncio.create_task(self._deliver_all(), name="deliver")
+
+    async def _deliver_all(self) -> None:
+        index = 0
+        if not self._deliveries:  # audio without a word
+            self._deliveries.append(Delivery(self))
+            self._deliveries[0].end()
+        while index < len(self._deliveries):
+            await self._deliveries[index].run(self._audio)
+            index += 1
+            if index == len(self._deliveries) and self._source is not None and not self._source.done():
+                await asyncio.wait([self._source])
+
+    def began(self, at: float) -> None:
+        """The first sample (or text) is out."""
+        if self.heard_from is not None:
+            return
+        self.heard_from = at
+        engine, speech = self.engine, self.speech
+        engine.feed(inputs.PlayoutBegan(speech.id))
+        self._emit(ev.PlayoutStarted(speech.id))
+        engine.spoke()
+        clock = speech._turn_clock
+        if clock is None:
+            return
+        self.mark_generation()
+        if measured := clock.measure(engine.report.relative(at)):
+            self._emit(measured)
+
+    def mark_generation(self) -> None:
+        """Note in the turn's clock where this step's time went so far."""
+        clock, relative = self.speech._turn_clock, self.engine.report.relative
+        if clock is None:
+            return
+        model = self.engine.llm
+        if self.first_token_at is not None:
+            clock.mark("llm", relative(self.first_token_at), model.model if model else None)
+        if self.first_audio_at is not None:
+            if self.sentence_at is not None:
+                clock.mark("llm_sentence", relative(min(self.sentence_at, self.first_audio_at)))
+            voice = self.engine.tts
+            clock.mark("tts", relative(self.first_audio_at), voice.model if voice else None)
+
+    def finished(self, event: PlaybackFinishedEvent) -> None:
+        """A stretch of it is over."""
+        self._emit(ev.PlayoutFinished(self.speech.id, event.playback_position, event.interrupted))
+
+    def heard(self, delivery: Delivery, text: str, position: float) -> None:
+        """Words of it reached the listener."""
+        before = "".join(d.heard for d in self._deliveries[: self._deliveries.index(delivery)])
+        whole = before + text
+        if whole == self._heard_before:
+            return
+        new = whole[len(self._heard_before) :] if whole.startswith(self._heard_before) else ""
+        self._heard_before = whole
+        self._emit(ev.AgentHeard(self.speech.id, self.item_id, whole, position))
+        if new:
+            self.engine.show(new)
+
+    # --- its end -----------------------------------------------------------------------------------------------------
+
+    async def played(self) -> None:
+        """Wait until the text is complete and all of it was heard, or the speech was interrupted.
+
+        Raises what a node or provider failed with.
+        """
+        for task in (self._source, lambda: self._deliver):
+            current = task() if callable(task) else task
+            if current is not None:
+                await self.speech.wait_if_not_interrupted([current])
+                if current.done() and not current.cancelled():
+                    current.result()
+
+    async def cancel(self) -> None:
+        """Stop everything but the tools, and wait for what was heard to be known."""
+        tasks = [task for task in (self._source, self._deliver) if task is not None]
+        await aio.cancel_and_wait(*tasks)
+        for delivery in self._deliveries:
+            await delivery.settled()
+
+    @property
+    def said(self) -> str:
+        """What was heard of it."""
+        return "".join(delivery.heard for delivery in self._deliveries)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether less was heard than was meant."""
+        return self.speech.interrupted
+
+    def _emit(self, data: ev.EventData, cause: str | None = None) -> None:
+        self.engine.report.emit(data, cause, turn_id=self.speech.turn_id)
+
+
+async def resolve_node(result: Any) -> Any:
+    """What a node gave: an async iterable, or a coroutine that ends in one, in a value or in None."""
+    return await result if inspect.isawaitable(result) else result
+
+
+async def with_transforms(text: AsyncIterator[str], transforms: list[Any]) -> AsyncIterator[str]:
+    """`text` through each transform, in order."""
+    current: AsyncIterable[str] = text
+    for transform in transforms:
+        current = transform(current)
+    async for piece in current:
+        yield piece
+
+

@@ -1,0 +1,220 @@
+"""Segments of the agent's speech on their way through the audio output, and the words heard of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from agent_runtime.clock import Clock, TimerHandle
+from agent_runtime.io import AudioOutput, PlaybackFinishedEvent, PlaybackStartedEvent
+from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT
+from agent_runtime.voice.transcript_sync import HeardText, Pace
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
+
+class Segment:
+    """One uninterrupted stretch of speech. `finished` always comes, even if nothing was ever heard."""
+
+    def __init__(self, playout: Playout, pace: Pace) -> None:
+        self._playout = playout
+        self.text = HeardText(pace)
+        self.started_at: float | None = None
+        """When its first sample was heard, on the session's clock."""
+        self.finished: asyncio.Future[PlaybackFinishedEvent] = asyncio.get_running_loop().create_future()
+        self.on_started: Callable[[float], None] | None = None
+        """Called once, when its first sample is heard."""
+        self.on_finished: Callable[[PlaybackFinishedEvent], None] | None = None
+        """Called once, when it is over, if anything of it reached the output."""
+        self.on_heard: Callable[[str, float], None] | None = None
+        """Called with the words heard so far and the position, each time another word is over."""
+        self.captured = False
+        """Whether the output got audio of it."""
+        self.closed = False
+        self._recent: deque[tuple[float, AudioFrame]] = deque()
+        """Where each frame that may still be audible begins."""
+
+    def level(self, position: float) -> float:
+        """How loud it is there, RMS in dBFS."""
+        from agent_runtime.media.frames import to_array
+        from agent_runtime.media.levels import SILENCE, measure
+
+        while len(self._recent) > 1 and self._recent[1][0] <= position:
+            self._recent.popleft()
+        return measure(to_array(self._recent[0][1])).rms if self._recent else SILENCE
+
+    @property
+    def heard(self) -> str:
+        """The words that reached the listener, once it is finished."""
+        event = self.finished.result()
+        if not self.captured:
+            return ""
+        if event.synchronized_transcript is not None:
+            return event.synchronized_transcript
+        return self.text.heard(event.playback_position) if event.interrupted else self.text.text
+
+    async def push(self, frame: AudioFrame) -> None:
+        """Play a frame after those before it. What comes after the segment was cut is dropped."""
+        output = self._playout.output
+        if self.closed or output is None:
+            return
+        if not self.captured:
+            self.captured = True
+            self._playout._in_flight.append(self)
+        if self._playout.wants_level():
+            self._recent.append((self.text.audio, frame))
+        self.text.add_audio(frame.samples_per_channel / frame.sample_rate)
+        if words := frame.userdata.get(USERDATA_TIMED_TRANSCRIPT):
+            self.text.add_timed(words)
+        await output.capture_frame(frame)
+
+    def end(self) -> None:
+        """All its audio was pushed."""
+        if self.closed:
+            return
+        self.closed = True
+        self.text.end_audio()
+        if not self.captured:
+            self.finished.set_result(PlaybackFinishedEvent(0.0, interrupted=False))
+        elif self._playout.output is not None:
+            self._playout.output.flush()
+        self._playout._watch_words()
+
+
+class Playout:
+    """The session's way to its audio output, whichever that is at the moment."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.output: AudioOutput | None = None
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._in_flight: deque[Segment] = deque()
+        self._word_timer: TimerHandle | None = None
+        self._paused = False
+        self._paces: dict[object, Pace] = {}
+        self.wants_words: Callable[[], bool] = lambda: True
+        """Whether anybody wants to know of words as they are heard."""
+        self.wants_level: Callable[[], bool] = lambda: False
+        """Whether anybody wants to know how loud it is."""
+
+    @property
+    def level(self) -> float:
+        """How loud the agent is at this moment, RMS in dBFS. Known only while `wants_level` says so."""
+        from agent_runtime.media.levels import SILENCE
+
+        if not self._in_flight or self._paused or self.output is None or self._in_flight[0].started_at is None:
+            return SILENCE
+        return self._in_flight[0].level(self.output.playback_position)
+
+    def set_output(self, output: AudioOutput | None) -> None:
+        """Use another output. What plays on the old one counts as interrupted where it is."""
+        if output is self.output:
+            return
+        if self.output is not None:
+            self.stop()
+            position = self.output.playback_position
+            while self._in_flight:
+                self._finish(PlaybackFinishedEvent(position, interrupted=True))
+                position = 0.0
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self.output = output
+        self._unsubscribe = []
+        if output is not None:
+            self._unsubscribe = [
+                output.on_playback_started(self._started),
+                output.on_playback_finished(self._finish),
+            ]
+
+    def open(self, voice: object = None) -> Segment:
+        """Begin a segment. `voice` tells voices apart, whose pace is learned."""
+        return Segment(self, self._paces.setdefault(voice, Pace()))
+
+    def pause(self) -> None:
+        """Hold still."""
+        if self.output is not None:
+            self._paused = True
+            self._cancel_word_timer()
+            self._tell_words()
+            self.output.pause()
+
+    def resume(self) -> None:
+        """Go on."""
+        if self.output is not None and self._paused:
+            self._paused = False
+            self.output.resume()
+            self._watch_words()
+
+    def stop(self) -> None:
+        """Silence now; what is in flight finishes as interrupted."""
+        if self.output is None:
+            return
+        for segment in self._in_flight:
+            segment.closed = True
+        self._cancel_word_timer()
+        self.output.clear_buffer()
+        if self._paused:
+            self._paused = False
+            self.output.resume()
+
+    def _started(self, event: PlaybackStartedEvent) -> None:
+        for segment in self._in_flight:
+            if segment.started_at is None:
+                segment.started_at = event.created_at
+                if segment.on_started is not None:
+                    segment.on_started(event.created_at)
+                break
+        self._watch_words()
+
+    def _finish(self, event: PlaybackFinishedEvent) -> None:
+        if not self._in_flight:
+            return
+        segment = self._in_flight.popleft()
+        segment.closed = True
+        self._cancel_word_timer()
+        if not segment.finished.done():
+            segment.finished.set_result(event)
+        if segment.on_heard is not None and self.wants_words():
+            segment.on_heard(segment.heard, event.playback_position)
+        if segment.on_finished is not None:
+            segment.on_finished(event)
+        self._watch_words()
+
+    # --- words as they are heard -------------------------------------------------------------------------------------
+
+    def _cancel_word_timer(self) -> None:
+        if self._word_timer is not None:
+            self._word_timer.cancel()
+            self._word_timer = None
+
+    def _watch_words(self) -> None:
+        if self._word_timer is not None or self._paused or not self._in_flight or self.output is None:
+            return
+        segment = self._in_flight[0]
+        if segment.on_heard is None or segment.started_at is None or not self.wants_words():
+            return
+        position = self.output.playback_position
+        change = segment.text.next_change(position)
+        # With no word known ahead, look again when the audio so far is over: more text may have come.
+        wait = change - position if change is not None else max(0.1, segment.text.audio - position)
+        if change is None and segment.closed:
+            return
+        self._word_timer = self._clock.call_at(self._clock.now() + max(0.0, wait), self._word_is_due)
+
+    def _word_is_due(self) -> None:
+        self._word_timer = None
+        self._tell_words()
+        self._watch_words()
+
+    def _tell_words(self) -> None:
+        if not self._in_flight or self.output is None:
+            return
+        segment = self._in_flight[0]
+        if segment.on_heard is None or segment.started_at is None:
+            return
+        position = self.output.playback_position
+        if heard := segment.text.heard(position):
+            segment.on_heard(heard, position)

@@ -1,0 +1,107 @@
+"""The session's providers: which are in use, what they report, and how many failures are borne."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from agent_runtime.errors import APIError
+from agent_runtime.metrics import ModelUsageCollector
+
+if TYPE_CHECKING:
+    from agent_runtime.voice.engine import Engine
+
+Kind = Literal["stt", "llm", "tts", "vad"]
+
+
+class Providers:
+    """See the module. One per session."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._current: dict[Kind, Any] = {}
+        self._unsubscribe: dict[Kind, Callable[[], None]] = {}
+        self._failures: dict[Kind, int] = {"stt": 0, "llm": 0, "tts": 0, "vad": 0}
+        self._reported: BaseException | None = None
+        self.usage = ModelUsageCollector()
+
+    def use(self, kind: Kind, provider: Any) -> None:
+        """Listen to what `provider` reports, and no longer to the one before it."""
+        if self._current.get(kind) is provider:
+            return
+        if (unsubscribe := self._unsubscribe.pop(kind, None)) is not None:
+            unsubscribe()
+        self._current[kind] = provider
+        if provider is None or not hasattr(provider, "on"):
+            return
+
+        def on_error(error: Any) -> None:
+            self._on_error(kind, error)
+
+        provider.on("metrics_collected", self._on_metrics)
+        provider.on("error", on_error)
+
+        def unsubscribe_both() -> None:
+            provider.off("metrics_collected", self._on_metrics)
+            provider.off("error", on_error)
+
+        self._unsubscribe[kind] = unsubscribe_both
+
+    def close(self) -> None:
+        """Listen to none any more."""
+        for kind in tuple(self._unsubscribe):
+            self._unsubscribe.pop(kind)()
+        self._current.clear()
+
+    def _on_metrics(self, metrics: Any) -> None:
+        report = self._engine.report
+        if metrics.type in ("llm_metrics", "tts_metrics") and metrics.speech_id is None:
+            current = self._engine.scheduler.current
+            metrics.speech_id = current.id if current is not None else None
+        self.usage.collect(metrics)
+        report.metrics(metrics)
+        report.call("session_usage_updated", self._usage_payload)
+
+    def _usage_payload(self) -> Any:
+        from agent_runtime.metrics import AgentSessionUsage
+        from agent_runtime.voice.events import SessionUsageUpdatedEvent
+
+        usage = AgentSessionUsage(self.usage.flatten())
+        return SessionUsageUpdatedEvent(usage=usage, created_at=self._engine.report.wall())
+
+    def _on_error(self, kind: Kind, error: Any) -> None:
+        self._reported = error.error
+        self._engine.report.failed(
+            kind,
+            error.error,
+            recoverable=error.recoverable,
+            payload=error,
+            origin=self._current.get(kind),
+        )
+        if not error.recoverable:
+            self._count(kind, error)
+
+    def failed(self, name: str, error: BaseException) -> None:
+        """A part that uses a provider ended with `error`."""
+        if name in ("stt", "vad"):
+            self._engine.part_ended(name)
+        if isinstance(error, APIError) and self.was_reported(error):
+            return
+        self._engine.report.failed(name, error)
+
+    def was_reported(self, error: BaseException) -> bool:
+        """Whether the provider itself told about it."""
+        return self._reported is not None and self._reported in (error, error.__cause__, error.__context__)
+
+    def _count(self, kind: Kind, error: Any) -> None:
+        self._failures[kind] += 1
+        if self._failures[kind] > self._engine.options.conn_options.max_unrecoverable_errors:
+            self._engine.close_soon("error", error)
+
+    def stt_works(self) -> None:
+        """A transcript came."""
+        self._failures["stt"] = 0
+
+    def speech_works(self) -> None:
+        """The agent was heard."""
+        self._failures["llm"] = self._failures["tts"] = 0

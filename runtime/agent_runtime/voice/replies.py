@@ -1,0 +1,340 @@
+"""Makes the agent's speeches and carries each through its steps: generate, speak, run tools, answer to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_tools import Tool, Toolset
+
+from agent_runtime import events as ev
+from agent_runtime.errors import APIError
+from agent_runtime.llm import ChatContext, ChatItem, ChatMessage, MetricsReport, ToolChoice, ToolContext
+from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
+from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.agent import Agent, ModelSettings
+from agent_runtime.voice.generation import Step
+from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
+from agent_runtime.voice.tool_runner import ExecutedCall
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
+    from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.events import FunctionToolsExecutedEvent
+
+
+@dataclass(slots=True)
+class ReplyRequest:
+    """What a reply is made from."""
+
+    agent: Agent
+    chat_ctx: ChatContext | None = None
+    """None: the agent's, as it is when the reply begins."""
+    user_message: ChatMessage | None = None
+    instructions: str | None = None
+    tools: list[Tool | Toolset] | None = None
+    """None: the agent's."""
+    tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN
+    cause: str = "generate_reply"
+    early: bool = False
+    """Begun before the turn is over."""
+
+
+@dataclass(slots=True)
+class SayRequest:
+    """A text that is spoken as it is."""
+
+    agent: Agent
+    text: str | AsyncIterable[str]
+    audio: AsyncIterable[AudioFrame] | None
+    add_to_chat_ctx: bool
+
+
+class Replies:
+    """See the module. One per session."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.active: set[SpeechHandle] = set()
+        """Speeches that aren't over, those whose tools run in the background included."""
+
+    # --- making speeches ---------------------------------------------------------------------------------------------
+
+    def say(
+        self,
+        request: SayRequest,
+        *,
+        allow_interruptions: bool,
+        turn_id: str | None,
+    ) -> SpeechHandle:
+        """Speak a given text."""
+        speech = self._make(allow_interruptions, InputDetails("text"), turn_id)
+        self._announce(speech, "say", user_initiated=True)
+        self._start(speech, self._run_say(speech, request))
+        self._engine.scheduler.schedule(speech, SpeechHandle.SPEECH_PRIORITY_NORMAL)
+        return speech
+
+    def generate(
+        self,
+        request: ReplyRequest,
+        *,
+        allow_interruptions: bool,
+        input_details: InputDetails,
+        turn_id: str | None,
+        user_initiated: bool,
+        schedule: bool = True,
+    ) -> SpeechHandle:
+        """Answer. With `schedule` False it only begins to generate, until `schedule` is called."""
+        speech = self._make(allow_interruptions, input_details, turn_id)
+        self._announce(speech, "generate_reply", user_initiated=user_initiated)
+        self._start(speech, self._run_reply(speech, request))
+        if schedule:
+            self.schedule(speech, request)
+        return speech
+
+    def schedule(self, speech: SpeechHandle, request: ReplyRequest) -> None:
+        """Put a reply into the queue; the message that it answers becomes part of the conversation."""
+        engine = self._engine
+        if request.user_message is not None:
+            engine.agents.add_item(request.agent, request.user_message, speech.turn_id)
+        engine.feed(inputs.ReplyScheduled())
+        engine.scheduler.schedule(speech, SpeechHandle.SPEECH_PRIORITY_NORMAL)
+
+    def _make(self, allow_interruptions: bool, details: InputDetails, turn_id: str | None) -> SpeechHandle:
+        speech = SpeechHandle.create(allow_interruptions, details, turn_id)
+        self._engine.adopt(speech)
+        return speech
+
+    def _announce(self, speech: SpeechHandle, source: str, *, user_initiated: bool) -> None:
+        self._engine.report.speech_created(
+            speech, source, user_initiated=user_initiated, priority=SpeechHandle.SPEECH_PRIORITY_NORMAL
+        )
+
+    def _start(self, speech: SpeechHandle, steps: Any) -> None:
+        self.active.add(speech)
+        speech._task = asyncio.create_task(self._run(speech, steps), name=speech.id)
+
+    # --- running them ------------------------------------------------------------------------------------------------
+
+    async def _run(self, speech: SpeechHandle, steps: Any) -> None:
+        error: BaseException | None = None
+        try:
+            await steps
+        except Exception as e:
+            error = e
+            self._report_failure(speech, e)
+        except asyncio.CancelledError:
+            if not speech.interrupted:
+                speech._interrupt("close", force=True)
+        finally:
+            self.active.discard(speech)
+            engine = self._engine
+            if engine.scheduler.current is speech:
+                engine.feed(inputs.PlayoutEnded(speech.id, busy=False))
+            engine.scheduler.release(speech)
+            speech._mark_done(error)
+            engine.report.emit(ev.SpeechFinished(speech.id, speech.interrupted), turn_id=speech.turn_id)
+            engine.speech_ended()
+
+    def _report_failure(self, speech: SpeechHandle, error: Exception) -> None:
+        report, agent = self._engine.report, self._engine.agent
+        if isinstance(error, APIError) and self._engine.providers.was_reported(error):
+            return
+        report.failed(f"reply of {agent.id if agent else 'the agent'}", error, turn_id=speech.turn_id)
+
+    async def _run_say(self, speech: SpeechHandle, request: SayRequest) -> None:
+        step = Step(self._engine, speech, request.agent, ModelSettings())
+        step.allow_delivery()
+        step.read(request.text, request.audio)
+        if not await self._take_floor(speech):
+            await step.cancel()
+            return
+        await self._play(step, request.agent, add_to_chat_ctx=request.add_to_chat_ctx)
+
+    async def _run_reply(self, speech: SpeechHandle, request: ReplyRequest) -> None:
+        engine = self._engine
+        # The words of a speech that was just cut belong to what this one answers to.
+        await engine.settled(speech)
+        if speech.interrupted:
+            return
+        if engine.llm is None and type(request.agent).llm_node is Agent.llm_node:
+            await speech.wait_if_not_interrupted([speech._scheduled])
+            engine.require_llm()
+        agent = request.agent
+        context = self._context(request)
+        choice = request.tool_choice
+        cause = request.cause
+        while True:
+            tools = ToolContext([] if choice == "none" else self._tools_of(request))
+            step = Step(engine, speech, agent, ModelSettings(tool_choice=choice))
+            if not request.early or engine.options.preemptive_generation["preemptive_tts"]:
+                step.allow_delivery()
+            step.ask_model(context, tools, cause=cause)
+            executed = await self._finish(step, speech, agent, context)
+            if executed is None or speech.interrupted:
+                return
+            request.early = False
+            choice = self._next_choice(speech, choice)
+            cause = "tool_reply"
+
+    def _tools_of(self, request: ReplyRequest) -> list[Tool | Toolset]:
+        if request.tools is not None:
+            return request.tools
+        return [*self._engine.session._tools, *request.agent._tools]
+
+    def _next_choice(self, speech: SpeechHandle, choice: NotGivenOr[ToolChoice]) -> NotGivenOr[ToolChoice]:
+        if speech._num_steps > self._engine.options.max_tool_steps + 1 or choice == "none":
+            return "none"
+        return "auto"
+
+    async def _finish(
+        self, step: Step, speech: SpeechHandle, agent: Agent, context: ChatContext
+    ) -> list[ExecutedCall] | None:
+        """Carry a step to its end. The tools' results if they are to be answered, else None."""
+        engine = self._engine
+        await speech.wait_if_not_interrupted([speech._scheduled])
+        step.allow_delivery()
+        if not await self._take_floor(speech):
+            await step.cancel()
+            return None
+        step.allow_tools()
+        message = await self._play(step, agent, add_to_chat_ctx=True)
+        if message is not None:
+            context.insert(message)
+        if not step.tools.started:
+            return None
+        if speech.interrupted:
+            self._keep_results(agent, speech, await step.tools.finish_interrupted())
+            return None
+        try:
+            executed = await step.tools.finish()
+        except asyncio.CancelledError:
+            self._keep_results(agent, speech, await step.tools.abandon())
+            raise
+        items, event = self._keep_results(agent, speech, executed)
+        for item in items:
+            context.insert(item)
+        context.merge(agent._chat_ctx, exclude_instructions=True)
+        self._mark_tools(step)
+        handoff = next((e.handoff for e in executed if e.handoff is not None), None)
+        if isinstance(handoff, Agent) and event.has_agent_handoff:
+            engine.agents.hand_over(handoff, "handoff")
+        if not event.has_tool_reply or speech.interrupted:
+            return None
+        speech._num_steps += 1
+        engine.report.speech_created(
+            speech, "tool_response", user_initiated=False, priority=SpeechHandle.SPEECH_PRIORITY_NORMAL
+        )
+        engine.feed(inputs.ReplyScheduled())
+        engine.scheduler.schedule(speech, SpeechHandle.SPEECH_PRIORITY_NORMAL)
+        return executed
+
+    def _mark_tools(self, step: Step) -> None:
+        clock = step.speech._turn_clock
+        if clock is not None and step.tools.finished_at is not None:
+            step.mark_generation()
+            clock.mark("tools", self._engine.report.relative(step.tools.finished_at))
+
+    async def _take_floor(self, speech: SpeechHandle) -> bool:
+        await speech.wait_if_not_interrupted([speech._authorized])
+        return not speech.interrupted
+
+    async def _play(self, step: Step, agent: Agent, *, add_to_chat_ctx: bool) -> ChatMessage | None:
+        """Wait until the step was heard, add what was heard to the conversation, and give the floor back."""
+        engine, speech = self._engine, step.speech
+        taken_at = engine.report.wall()
+        failure: Exception | None = None
+        try:
+            await step.played()
+        except Exception as e:
+            failure = e
+            engine.playout.stop()
+        if speech.interrupted or failure is not None:
+            await step.cancel()
+        said = step.said
+        message = None
+        if said.strip() and add_to_chat_ctx:
+            message = ChatMessage(
+                id=step.item_id,
+                role="assistant",
+                content=[said],
+                interrupted=speech.interrupted or failure is not None,
+                created_at=taken_at,
+                metrics=self._metrics(step),
+                extra=step.extra,
+            )
+            engine.agents.add_item(agent, message, speech.turn_id)
+            speech._item_added([message])
+        busy = step.tools.started and not speech.interrupted and failure is None
+        engine.feed(inputs.PlayoutEnded(speech.id, busy=busy))
+        engine.scheduler.release(speech)
+        if failure is not None:
+            await step.tools.abandon()
+            raise failure
+        return message
+
+    def _metrics(self, step: Step) -> MetricsReport:
+        wall, speech = self._engine.report.wall, step.speech
+        metrics: MetricsReport = {}
+        if step.first_token_at is not None:
+            metrics["llm_node_ttft"] = step.first_token_at - step.began_at
+        if step.tts_ttfb is not None:
+            metrics["tts_node_ttfb"] = step.tts_ttfb
+        if step.heard_from is not None:
+            metrics["started_speaking_at"] = wall(step.heard_from)
+            metrics["stopped_speaking_at"] = wall()
+            if step.first_audio_at is not None:
+                metrics["playback_latency"] = step.heard_from - step.first_audio_at
+            clock = speech._turn_clock
+            if clock is not None and speech._num_steps == 1:
+                metrics["e2e_latency"] = self._engine.report.relative(step.heard_from) - clock.start
+        return metrics
+
+    def _keep_results(
+        self, agent: Agent, speech: SpeechHandle, executed: list[ExecutedCall]
+    ) -> tuple[list[ChatItem], FunctionToolsExecutedEvent]:
+        """Add calls and outputs to the conversation, whatever becomes of the reply to them."""
+        calls = [e.call for e in executed]
+        outputs = [e.output for e in executed]
+        if speech.interrupted:
+            for output in outputs:
+                output.reply_required = False
+        handoff = sum(isinstance(e.handoff, Agent) for e in executed) == 1
+        event = self._engine.report.tools_executed(calls, outputs, handoff=handoff)
+        items: list[ChatItem] = [*calls, *outputs]
+        for item in items:
+            self._engine.agents.add_item(agent, item, speech.turn_id)
+        speech._item_added(items)
+        return items, event
+
+    def _context(self, request: ReplyRequest) -> ChatContext:
+        """The conversation that the model is asked to go on with."""
+        source = request.chat_ctx if request.chat_ctx is not None else request.agent._chat_ctx
+        context = source.copy()
+        message = request.user_message
+        if message is not None and context.index_by_id(message.id) is None:
+            context.insert(message)
+        if request.instructions:
+            context.add_message(
+                role="system", content=[request.instructions], created_at=self._engine.report.wall()
+            )
+        return context
+
+
+def given_tools(tools: NotGivenOr[list[Any]], agent: Agent) -> list[Tool | Toolset] | None:
+    """Tools for one reply, given themselves or by the ids of the agent's own. Raises ValueError for an unknown id."""
+    if not is_given(tools):
+        return None
+    known = {tool.id: tool for tool in agent._tools}
+    resolved: list[Tool | Toolset] = []
+    for tool in tools:
+        if isinstance(tool, str):
+            if tool not in known:
+                raise ValueError(f"the agent has no tool {tool!r}; it has {', '.join(sorted(known)) or 'none'}")
+            resolved.append(known[tool])
+        else:
+            resolved.append(tool)
+    return resolved

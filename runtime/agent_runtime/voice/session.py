@@ -1,0 +1,473 @@
+"""A conversation between a user and agents: `AgentSession`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from agent_tools import Tool, Toolset
+
+from agent_runtime import events as ev
+from agent_runtime.clock import Clock, LoopClock
+from agent_runtime.events import EventStream
+from agent_runtime.llm import ChatContext, ChatMessage, ToolChoice
+from agent_runtime.metrics import AgentSessionUsage
+from agent_runtime.types import NOT_GIVEN, AgentState, NotGivenOr, UserState, is_given
+from agent_runtime.utils import EventEmitter, shortuuid
+from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.defaults import default_turn_detector, default_vad
+from agent_runtime.voice.engine import Engine
+from agent_runtime.voice.events import CloseEvent, CloseReason, EventTypes
+from agent_runtime.voice.options import (
+    DEFAULT_TTS_TEXT_TRANSFORMS,
+    AgentSessionOptions,
+    SessionConnectOptions,
+    TextTransforms,
+)
+from agent_runtime.voice.push_to_talk import PushToTalk
+from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_tools
+from agent_runtime.voice.reporter import Reporter
+from agent_runtime.voice.run_context import current_run_context
+from agent_runtime.voice.session_io import AgentInput, AgentOutput
+from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
+from agent_runtime.voice.turn import TurnHandlingOptions, resolve_turn_handling, with_old_arguments
+from agent_runtime.voice.turn_inputs import InterruptCause
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
+    from agent_runtime import llm as llm_
+    from agent_runtime import stt as stt_
+    from agent_runtime import tts as tts_
+    from agent_runtime import vad as vad_
+
+logger = logging.getLogger(__name__)
+
+Userdata_T = TypeVar("Userdata_T")
+
+
+class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
+    """Holds a conversation: hears, decides whose turn it is, has the agent answer, and remembers.
+
+    Names, defaults and meanings are those of LiveKit Agents; `docs/parity.md` lists the differences. `events` is the
+    session's stream of everything that happens; `on(name, callback)` has LiveKit's events. All methods belong to the
+    loop that the session was started on. Times are in seconds.
+
+    Args:
+        stt, vad, llm, tts: the providers of agents that bring none. An unset `vad` is the bundled one, if it is
+            installed; None does without.
+        turn_handling: when a turn ends and what interrupts; see `TurnHandlingOptions`.
+        tools: tools of every agent of the session.
+        max_tool_steps: rounds of tool calls in one reply.
+        use_tts_aligned_transcript: take word times from the TTS where it has them.
+        tts_text_transforms: what text goes through before it is spoken. None: nothing.
+        min_consecutive_speech_delay: silence between two speeches.
+        userdata: anything; `session.userdata` and `RunContext.userdata`.
+        aec_warmup_duration: how long the agent can't be interrupted by voice after it first spoke, while echo
+            cancellation settles. Unset: 3.0; None: not at all.
+        user_away_timeout: the user counts as away after this much silence of both. None: never.
+        transcription_timeout: tell `user_transcription_timeout` if speech brings no transcript. None: never.
+        session_close_transcript_timeout: how long closing waits for the last transcript.
+        conn_options: how providers' requests are tried again, and how many failures end the session.
+        loop: the loop that it belongs to; unset, the running one.
+        clock: where time comes from; unset, the loop.
+        session_id: name in events; unset, a random one.
+    """
+
+    def __init__(
+        self,
+        *,
+        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
+        tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
+        max_tool_steps: int = 3,
+        use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        tts_text_transforms: NotGivenOr[Sequence[TextTransforms] | None] = NOT_GIVEN,
+        min_consecutive_speech_delay: float = 0.0,
+        userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
+        aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
+        user_away_timeout: float | None = 15.0,
+        transcription_timeout: float | None = None,
+        session_close_transcript_timeout: float = 2.0,
+        conn_options: NotGivenOr[SessionConnectOptions] = NOT_GIVEN,
+        loop: asyncio.AbstractEventLoop | None = None,
+        clock: Clock | None = None,
+        session_id: str | None = None,
+        **old_arguments: Any,
+    ) -> None:
+        super().__init__()
+        handling = with_old_arguments(turn_handling, old_arguments)
+        self._turn_handling = handling
+        self._stt = stt if is_given(stt) else None
+        self._llm = llm if is_given(llm) else None
+        self._tts = tts if is_given(tts) else None
+        self._vad = vad
+        self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
+        self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
+        self._options = AgentSessionOptions(
+            turn_handling=resolve_turn_handling(handling),
+            max_tool_steps=max_tool_steps,
+            user_away_timeout=user_away_timeout,
+            transcription_timeout=transcription_timeout,
+            min_consecutive_speech_delay=min_consecutive_speech_delay,
+            use_tts_aligned_transcript=use_tts_aligned_transcript if is_given(use_tts_aligned_transcript) else None,
+            tts_text_transforms=(
+                tts_text_transforms if is_given(tts_text_transforms) else DEFAULT_TTS_TEXT_TRANSFORMS
+            ),
+            aec_warmup_duration=aec_warmup_duration if is_given(aec_warmup_duration) else 3.0,
+            session_close_transcript_timeout=session_close_transcript_timeout,
+            conn_options=conn_options if is_given(conn_options) else SessionConnectOptions(),
+        )
+        self._clock = clock or LoopClock(loop)
+        self._events = EventStream(session_id=session_id or shortuuid("session_"), clock=self._clock)
+        self._report = Reporter(self, self._events, self._clock)
+        self._engine = Engine(self, self._options, self._report, self._clock)
+        self.input = AgentInput(self._devices_changed)
+        """What it hears with."""
+        self.output = AgentOutput(self._devices_changed)
+        """What it speaks through."""
+        self.push_to_talk = PushToTalk(self._engine)
+        """The user's turn by hand."""
+        self._started = False
+        self._closing: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # --- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> EventStream:
+        """Everything that happens."""
+        return self._events
+
+    @property
+    def history(self) -> ChatContext:
+        """The whole conversation, over all agents."""
+        return self._engine.history
+
+    @property
+    def current_agent(self) -> Agent:
+        """The agent that has the conversation. Raises RuntimeError before `start`."""
+        return self._engine.require_agent()
+
+    @property
+    def current_speech(self) -> SpeechHandle | None:
+        """The speech that has the floor."""
+        return self._engine.scheduler.current
+
+    @property
+    def user_state(self) -> UserState:
+        """What the user does."""
+        return self._engine.machine.user_state
+
+    @property
+    def agent_state(self) -> AgentState:
+        """What the agent does."""
+        return self._engine.machine.agent_state
+
+    @property
+    def usage(self) -> AgentSessionUsage:
+        """What was used so far, by model."""
+        return AgentSessionUsage(self._engine.providers.usage.flatten())
+
+    @property
+    def userdata(self) -> Userdata_T:
+        """What was given as `userdata`. Raises ValueError if nothing was."""
+        if self._userdata is None:
+            raise ValueError("this session has no userdata; give some to AgentSession(userdata=…)")
+        return self._userdata
+
+    @userdata.setter
+    def userdata(self, value: Userdata_T) -> None:
+        self._userdata = value
+
+    @property
+    def tools(self) -> list[Tool | Toolset]:
+        """Tools of every agent of the session."""
+        return self._tools.copy()
+
+    @property
+    def options(self) -> AgentSessionOptions:
+        """Its options, complete."""
+        return self._options
+
+    @property
+    def stt(self) -> stt_.STT[Any] | None:
+        """The recogniser of agents that bring none."""
+        return self._stt
+
+    @property
+    def llm(self) -> llm_.LLM[Any] | None:
+        """The language model of agents that bring none."""
+        return self._llm
+
+    @property
+    def tts(self) -> tts_.TTS[Any] | None:
+        """The voice of agents that bring none."""
+        return self._tts
+
+    @property
+    def vad(self) -> vad_.VAD | None:
+        """The detector of agents that bring none."""
+        return self.resolve_vad()
+
+    @property
+    def started(self) -> bool:
+        """Whether it runs."""
+        return self._started and not self._closed
+
+    def resolve_vad(self) -> vad_.VAD | None:
+        """The given detector, else the bundled one, else None."""
+        if not is_given(self._vad):
+            self._vad = default_vad()
+        return self._vad
+
+    def resolve_turn_detector(self) -> Any:
+        """The bundled turn detector, None where it isn't installed."""
+        return default_turn_detector()
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        agent: Agent,
+        *,
+        mode: Literal["local", "room", "text"] | None = None,
+    ) -> None:
+        """Begin to hear and to answer, with `agent`. Returns when it does; `on_enter` may still run."""
+        if self._started:
+            raise RuntimeError("the session was started already")
+        self._started = True
+        engine = self._engine
+        shown = mode or ("local" if self.input.audio is not None or self.output.audio is not None else "text")
+        self._report.emit(
+            ev.SessionStarted(agent.id, shown, self._report.wall() - self._events.now(), self._options.as_plain())
+        )
+        await engine.agents.start(agent)
+        engine.feed(inputs.Started())
+
+    async def drain(self) -> None:
+        """Wait until everything that was begun is said and done."""
+        await self._engine.agents.switched()
+        await self._engine.idle()
+
+    def shutdown(self, *, drain: bool = True) -> None:
+        """End it soon, after what was begun is said unless `drain` is False. Returns at once."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(
+                self._close(CloseReason.USER_INITIATED, None, drain=drain), name="close session"
+            )
+
+    async def aclose(self) -> None:
+        """End it now: stop speaking, keep what tools have done, close streams and leave no task behind."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(
+                self._close(CloseReason.USER_INITIATED, None, drain=False), name="close session"
+            )
+        if asyncio.current_task() is not self._closing:
+            await asyncio.shield(self._closing)
+
+    def _close_soon(self, reason: str, error: Any = None) -> None:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(
+                self._close(CloseReason(reason), error, drain=False), name="close session"
+            )
+
+    async def _close(self, reason: CloseReason, error: Any, *, drain: bool) -> None:
+        if drain:
+            await self.drain()
+        await self._engine.aclose()
+        self._closed = True
+        text = str(getattr(error, "error", error)) if error is not None else None
+        self._report.emit(ev.SessionClosed(reason.value, text))
+        self._report.call("close", lambda: CloseEvent(error=error, reason=reason, created_at=self._report.wall()))
+
+    async def __aenter__(self) -> AgentSession[Userdata_T]:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    # --- speaking ----------------------------------------------------------------------------------------------------
+
+    def say(
+        self,
+        text: str | AsyncIterable[str],
+        *,
+        audio: NotGivenOr[AsyncIterable[AudioFrame]] = NOT_GIVEN,
+        allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        add_to_chat_ctx: bool = True,
+    ) -> SpeechHandle:
+        """Speak `text` as it is; with `audio`, those frames instead of the TTS."""
+        engine = self._running()
+        request = SayRequest(engine.require_agent(), text, audio if is_given(audio) else None, add_to_chat_ctx)
+        allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
+        return engine.replies.say(request, allow_interruptions=allow, turn_id=self._turn_for("say"))
+
+    def generate_reply(
+        self,
+        *,
+        user_input: NotGivenOr[str | ChatMessage] = NOT_GIVEN,
+        instructions: NotGivenOr[str] = NOT_GIVEN,
+        tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN,
+        tools: NotGivenOr[list[Any]] = NOT_GIVEN,
+        allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        chat_ctx: NotGivenOr[ChatContext] = NOT_GIVEN,
+        input_modality: Literal["text", "audio"] = "text",
+    ) -> SpeechHandle:
+        """Have the model say something: an answer to `user_input`, or what `instructions` ask for.
+
+        It waits for speeches that were scheduled before; `send_text` is for a user who types.
+        """
+        engine = self._running()
+        agent = engine.require_agent()
+        message = user_input if isinstance(user_input, ChatMessage) else None
+        if isinstance(user_input, str):
+            message = ChatMessage(role="user", content=[user_input], created_at=self._report.wall())
+        request = ReplyRequest(
+            agent,
+            chat_ctx.copy() if is_given(chat_ctx) else None,
+            message,
+            instructions if is_given(instructions) else None,
+            given_tools(tools, agent),
+            tool_choice,
+        )
+        allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
+        return engine.replies.generate(
+            request,
+            allow_interruptions=allow,
+            input_details=InputDetails(input_modality),
+            turn_id=self._turn_for("text" if message is not None else "generate_reply", message),
+            user_initiated=True,
+        )
+
+    def send_text(self, text: str) -> SpeechHandle:
+        """The user typed a turn: the agent stops and answers it."""
+        engine = self._running()
+        engine.feed(inputs.Activity())
+        self._stop_speech("text")
+        return self.generate_reply(user_input=text)
+
+    def _turn_for(self, cause: str, message: ChatMessage | None = None) -> str | None:
+        """The turn of a speech that code asks for: the tool's that asks, else a new one."""
+        context = current_run_context()
+        if context is not None and context.session is self:
+            return context.speech_handle.turn_id
+        turn_id = self._report.turn_started(cause)
+        if message is not None:
+            self._report.emit(ev.TurnCommitted(message.text_content or "", None), "text", turn_id=turn_id)
+        return turn_id
+
+    def interrupt(self, *, force: bool = False, cause: InterruptCause = "api") -> asyncio.Future[None]:
+        """Stop the agent's speech and what is queued. The future ends when the conversation holds what was heard.
+
+        Raises RuntimeError if what is being said doesn't allow interruptions, unless `force`.
+        """
+        self._running()
+        return self._stop_speech(cause, force=force, strict=True)
+
+    def _stop_speech(
+        self, cause: InterruptCause, *, force: bool = False, strict: bool = False
+    ) -> asyncio.Future[None]:
+        engine = self._engine
+        engine.turns.cancel_early()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stopped: list[SpeechHandle] = []
+        current = engine.scheduler.current
+        background = [s for s in engine.replies.active if s.scheduled and s is not current]
+        for speech in ([current] if current is not None else []) + background:
+            if speech.allow_interruptions or force or (strict and speech is current):
+                stopped.append(speech._interrupt(cause, force=force))
+        remaining = [speech for speech in stopped if not speech.done()]
+
+        def ended(_: SpeechHandle) -> None:
+            if not done.done() and all(speech.done() for speech in remaining):
+                done.set_result(None)
+
+        for speech in remaining:
+            speech.add_done_callback(ended)
+        if not remaining:
+            done.set_result(None)
+        return done
+
+    # --- the user's turn ---------------------------------------------------------------------------------------------
+
+    def commit_user_turn(
+        self, *, transcript_timeout: float = 2.0, stt_flush_duration: float = 2.0, skip_reply: bool = False
+    ) -> None:
+        """The user's turn is over now: answer what was recognised, waiting for the rest up to `transcript_timeout`."""
+        engine = self._running()
+        engine.feed(
+            inputs.CommitRequested(
+                "manual", transcript_timeout, skip_reply, expect_final=engine.recognition.owes_transcript()
+            )
+        )
+
+    def clear_user_turn(self) -> None:
+        """Forget what the user said since the last turn."""
+        self._running().feed(inputs.ClearRequested("api"))
+
+    def reset_away_timer(self) -> None:
+        """The user gave a sign of life: they aren't away, and the time of silence counts from now."""
+        self._running().feed(inputs.Activity())
+
+    # --- changes while it runs ---------------------------------------------------------------------------------------
+
+    def update_agent(self, agent: Agent) -> None:
+        """Have another agent take over once what is being said and done is over."""
+        self._running().agents.hand_over(agent, "update_agent")
+
+    def swap_agent(self, agent: Agent, *, cause: str = "reload") -> asyncio.Future[None]:
+        """Have `agent` stand in for the present one with the same conversation and without hooks: new code.
+
+        It happens at a safe point: the agent isn't speaking and no tool is running. The future ends then; it is
+        cancelled if a newer swap comes first.
+        """
+        return self._running().agents.swap(agent, cause)
+
+    def update_options(
+        self,
+        *,
+        turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
+        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+    ) -> None:
+        """Change options or providers in mid-conversation. Options that aren't named keep their value."""
+        if is_given(turn_handling):
+            merged: dict[str, Any] = {**self._turn_handling}
+            for section, value in turn_handling.items():
+                merged[section] = {**merged.get(section, {}), **value} if isinstance(value, dict) else value
+            resolve_turn_handling(merged)  # type: ignore[arg-type]  # checks the keys
+            self._turn_handling = merged  # type: ignore[assignment]  # the same keys
+        self._stt = stt if is_given(stt) else self._stt
+        self._llm = llm if is_given(llm) else self._llm
+        self._tts = tts if is_given(tts) else self._tts
+        self._vad = vad if is_given(vad) else self._vad
+        self._devices_changed()
+
+    def set_input_muted(self, muted: bool) -> None:
+        """Hear silence in place of the microphone, or the microphone again."""
+        recognition = self._engine.recognition
+        if recognition.muted != muted:
+            recognition.muted = muted
+            self._report.emit(ev.InputMuted(muted))
+
+    async def wait_for_idle(self, *, wait_for_agent: bool = True, wait_for_user: bool = True) -> None:
+        """Wait until the agent has nothing to say or do, and the user's turn is decided."""
+        await self._running().idle()
+
+    def _devices_changed(self) -> None:
+        if self.started and self._engine.agent is not None and self._closing is None:
+            self._engine.apply_options()
+
+    def _running(self) -> Engine:
+        if not self.started:
+            raise RuntimeError("the session isn't running; call `await session.start(agent)` first")
+        return self._engine

@@ -1,0 +1,115 @@
+"""What a session hears with and speaks through; each end can be changed in mid-conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent_runtime.io import AudioInput, AudioOutput, TextOutput
+
+
+def _nothing() -> None:
+    return None
+
+
+class AgentInput:
+    """`session.input`."""
+
+    def __init__(self, on_change: Callable[[], None] = _nothing) -> None:
+        self._on_change = on_change
+        self._audio: AudioInput | None = None
+        self._audio_enabled = True
+
+    @property
+    def audio(self) -> AudioInput | None:
+        """The microphone, or what stands for it. Setting it changes over at once; None listens to nothing."""
+        return self._audio
+
+    @audio.setter
+    def audio(self, source: AudioInput | None) -> None:
+        if source is self._audio:
+            return
+        old, self._audio = self._audio, source
+        if old is not None:
+            old.on_detached()
+        if source is not None:
+            source.on_attached()
+        self._on_change()
+
+    @property
+    def audio_enabled(self) -> bool:
+        """Whether it is listened to."""
+        return self._audio_enabled
+
+    def set_audio_enabled(self, enable: bool) -> None:
+        """Listen to `audio`, or don't for now."""
+        if enable != self._audio_enabled:
+            self._audio_enabled = enable
+            self._on_change()
+
+
+class AgentOutput:
+    """`session.output`."""
+
+    def __init__(self, on_change: Callable[[], None] = _nothing) -> None:
+        self._on_change = on_change
+        self._audio: AudioOutput | None = None
+        self._transcription: TextOutput | None = None
+        self._audio_enabled = True
+        self._transcription_enabled = True
+
+    @property
+    def audio(self) -> AudioOutput | None:
+        """The speaker, or what stands for it. A speech that plays on the old one counts as cut there."""
+        return self._audio
+
+    @audio.setter
+    def audio(self, sink: AudioOutput | None) -> None:
+        if sink is self._audio:
+            return
+        old, self._audio = self._audio, sink
+        # The session first takes stock of what the old one has played.
+        self._on_change()
+        if old is not None:
+            old.on_detached()
+        if sink is not None:
+            sink.on_attached()
+
+    @property
+    def transcription(self) -> TextOutput | None:
+        """Where the agent's words go as they are heard."""
+        return self._transcription
+
+    @transcription.setter
+    def transcription(self, sink: TextOutput | None) -> None:
+        self._transcription = sink
+        self._on_change()
+
+    @property
+    def audio_enabled(self) -> bool:
+        """Whether replies are spoken; if not, they are text alone."""
+        return self._audio_enabled
+
+    def set_audio_enabled(self, enable: bool) -> None:
+        """Speak through `audio`, or don't for now. What plays already goes on."""
+        if enable != self._audio_enabled:
+            self._audio_enabled = enable
+            self._on_change()
+
+    @property
+    def transcription_enabled(self) -> bool:
+        """Whether `transcription` gets the agent's words."""
+        return self._transcription_enabled
+
+    def set_transcription_enabled(self, enable: bool) -> None:
+        """Send words to `transcription`, or don't for now."""
+        self._transcription_enabled = enable
+
+    @property
+    def active_audio(self) -> AudioOutput | None:
+        """`audio` if it is to be used."""
+        return self._audio if self._audio_enabled else None
+
+    @property
+    def active_transcription(self) -> TextOutput | None:
+        """`transcription` if it is to be used."""
+        return self._transcription if self._transcription_enabled else None

@@ -1,0 +1,215 @@
+"""Turn handling: what may be asked for, and the complete options that come of it. All times in seconds.
+
+Names and defaults are those of `livekit.agents.voice.turn`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
+
+from agent_runtime.types import NotGivenOr, is_given
+
+if TYPE_CHECKING:
+    from agent_runtime.llm import ChatContext
+
+
+@runtime_checkable
+class TurnDetector(Protocol):
+    """Judges from the conversation whether the user is done."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """Whose model it is."""
+        ...
+
+    async def unlikely_threshold(self, language: str | None) -> float | None:
+        """Below this probability the user is taken to go on. None: the language isn't known."""
+        ...
+
+    async def supports_language(self, language: str | None) -> bool:
+        """Whether it can judge that language."""
+        ...
+
+    async def predict_end_of_turn(self, chat_ctx: ChatContext, *, timeout: float | None = None) -> float:
+        """Probability, 0 to 1, that the last user message is complete."""
+        ...
+
+
+TurnDetectionMode: TypeAlias = Literal["stt", "vad", "realtime_llm", "manual"] | TurnDetector
+
+
+class EndpointingOptions(TypedDict, total=False):
+    """How long to wait after the user's last word."""
+
+    mode: Literal["fixed", "dynamic"]
+    min_delay: float
+    """Wait at least this long. Default 0.5."""
+    max_delay: float
+    """Wait this long when the turn detector thinks that the user isn't done. Default 3.0."""
+    alpha: float
+    """Weight of the past in `dynamic` mode's moving averages. Default 0.9."""
+
+
+class InterruptionOptions(TypedDict, total=False):
+    """What stops the agent."""
+
+    enabled: bool
+    mode: Literal["adaptive", "vad"]
+    discard_audio_if_uninterruptible: bool
+    """Don't recognise what is said over a speech that can't be interrupted. Default True."""
+    min_duration: float
+    """Speech of this length stops the agent. Default 0.5."""
+    min_words: int
+    """… and this many recognised words. Default 0."""
+    resume_false_interruption: bool
+    false_interruption_timeout: float | None
+    """After this much silence without a word, an interruption was none. None: never. Default 2.0."""
+    backchannel_boundary: float | tuple[float, float] | None
+    """At the start and the end of the agent's speech, this long, a backchannel counts as speech. Default (1.0, 1.0)."""
+
+
+class PreemptiveGenerationOptions(TypedDict, total=False):
+    """Begin the reply before the turn is over."""
+
+    enabled: bool
+    preemptive_tts: bool
+    """Synthesize early too, not only ask the model. Default False."""
+    max_speech_duration: float
+    """Not for turns longer than this. Default 10.0."""
+    max_retries: int
+    """Attempts a turn. Default 3."""
+
+
+class UserTurnLimitOptions(TypedDict, total=False):
+    """When the user talks too long."""
+
+    max_words: int | None
+    max_duration: float | None
+
+
+class TurnHandlingOptions(TypedDict, total=False):
+    """Everything about turns. What is left out takes the session's value, then the default."""
+
+    turn_detection: TurnDetectionMode | None
+    endpointing: EndpointingOptions
+    interruption: InterruptionOptions
+    preemptive_generation: PreemptiveGenerationOptions
+    user_turn_limit: UserTurnLimitOptions
+
+
+ENDPOINTING_DEFAULTS: EndpointingOptions = {"mode": "fixed", "min_delay": 0.5, "max_delay": 3.0, "alpha": 0.9}
+INTERRUPTION_DEFAULTS: InterruptionOptions = {
+    "enabled": True,
+    "discard_audio_if_uninterruptible": True,
+    "min_duration": 0.5,
+    "min_words": 0,
+    "resume_false_interruption": True,
+    "false_interruption_timeout": 2.0,
+    "backchannel_boundary": (1.0, 1.0),
+}
+PREEMPTIVE_DEFAULTS: PreemptiveGenerationOptions = {
+    "enabled": True,
+    "preemptive_tts": False,
+    "max_speech_duration": 10.0,
+    "max_retries": 3,
+}
+TURN_LIMIT_DEFAULTS: UserTurnLimitOptions = {"max_words": None, "max_duration": None}
+
+_SECTIONS: dict[str, Any] = {
+    "endpointing": ENDPOINTING_DEFAULTS,
+    "interruption": INTERRUPTION_DEFAULTS,
+    "preemptive_generation": PREEMPTIVE_DEFAULTS,
+    "user_turn_limit": TURN_LIMIT_DEFAULTS,
+}
+_KEYS = {
+    "endpointing": EndpointingOptions.__annotations__,
+    "interruption": InterruptionOptions.__annotations__,
+    "preemptive_generation": PreemptiveGenerationOptions.__annotations__,
+    "user_turn_limit": UserTurnLimitOptions.__annotations__,
+}
+_NOT_NEGATIVE = ("min_delay", "max_delay", "min_duration", "min_words", "max_speech_duration", "max_retries")
+
+
+def resolve_turn_handling(*layers: TurnHandlingOptions | None) -> TurnHandlingOptions:
+    """Complete options: later layers win over earlier ones, and all of them over the defaults.
+
+    Raises ValueError naming a key that doesn't exist or a value that can't be.
+    """
+    resolved: dict[str, Any] = {name: dict(defaults) for name, defaults in _SECTIONS.items()}
+    for layer in layers:
+        for name, value in (layer or {}).items():
+            if name == "turn_detection":
+                resolved[name] = value
+            elif name in _SECTIONS:
+                _check_section(name, cast("dict[str, Any]", value))
+                resolved[name].update(value)
+            else:
+                raise ValueError(f"turn_handling has no {name!r}; it has turn_detection, {', '.join(_SECTIONS)}")
+    return cast("TurnHandlingOptions", resolved)
+
+
+def _check_section(name: str, section: dict[str, Any]) -> None:
+    for key, value in section.items():
+        if key not in _KEYS[name]:
+            raise ValueError(f"turn_handling[{name!r}] has no {key!r}; it has {', '.join(_KEYS[name])}")
+        if key in _NOT_NEGATIVE and value < 0:
+            raise ValueError(f"turn_handling[{name!r}][{key!r}] is {value}; it must be 0 or more")
+
+
+# Old flat argument -> (section, key). `turn_detection` has no section.
+_OLD_ARGUMENTS: dict[str, tuple[str, str]] = {
+    "min_endpointing_delay": ("endpointing", "min_delay"),
+    "max_endpointing_delay": ("endpointing", "max_delay"),
+    "allow_interruptions": ("interruption", "enabled"),
+    "discard_audio_if_uninterruptible": ("interruption", "discard_audio_if_uninterruptible"),
+    "min_interruption_duration": ("interruption", "min_duration"),
+    "min_interruption_words": ("interruption", "min_words"),
+    "false_interruption_timeout": ("interruption", "false_interruption_timeout"),
+    "agent_false_interruption_timeout": ("interruption", "false_interruption_timeout"),
+    "resume_false_interruption": ("interruption", "resume_false_interruption"),
+    "preemptive_generation": ("preemptive_generation", "enabled"),
+    "turn_detection": ("", "turn_detection"),
+}
+
+
+def with_old_arguments(
+    turn_handling: NotGivenOr[TurnHandlingOptions], old: dict[str, Any], *, stacklevel: int = 3
+) -> TurnHandlingOptions:
+    """`turn_handling`, or what the deprecated flat arguments in `old` say where it isn't given.
+
+    Warns with DeprecationWarning for each that was given.
+    """
+    given = {name: value for name, value in old.items() if is_given(value)}
+    layer: dict[str, Any] = {}
+    for name, value in given.items():
+        section, key = _OLD_ARGUMENTS[name]
+        instead = f"turn_handling={{{section!r}: {{{key!r}: …}}}}" if section else f"turn_handling={{{key!r}: …}}"
+        warnings.warn(f"{name} is deprecated; use {instead}", DeprecationWarning, stacklevel=stacklevel)
+        if name == "preemptive_generation" and isinstance(value, dict):
+            layer.setdefault(section, {}).update(value)
+        elif section:
+            layer.setdefault(section, {})[key] = value
+        else:
+            layer[key] = value
+    if is_given(turn_handling):
+        return turn_handling
+    return cast("TurnHandlingOptions", layer)
+
+
+__all__ = [
+    "EndpointingOptions",
+    "InterruptionOptions",
+    "PreemptiveGenerationOptions",
+    "TurnDetectionMode",
+    "TurnDetector",
+    "TurnHandlingOptions",
+    "UserTurnLimitOptions",
+    "resolve_turn_handling",
+    "with_old_arguments",
+]

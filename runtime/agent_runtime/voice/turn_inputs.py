@@ -1,0 +1,410 @@
+"""What goes into the turn machine and what comes out of it. Times are seconds on the session's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from agent_runtime.types import AgentState, UserState
+
+TimerName: TypeAlias = Literal["endpointing", "transcript", "false_interruption", "aec_warmup", "away"]
+InterruptCause: TypeAlias = Literal["voice", "text", "api", "key", "push_to_talk", "forced", "close"]
+CommitCause: TypeAlias = Literal[
+    "endpointing.min_delay", "endpointing.max_delay", "stt", "manual", "push_to_talk", "text", "api"
+]
+DiscardCause: TypeAlias = Literal["push_to_talk", "api", "empty", "agent_uninterruptible", "stop_response"]
+
+# --- inputs: what the user's side tells ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStarted:
+    """The VAD hears speech since `at`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceWindow:
+    """One inference of the VAD while it hears speech."""
+
+    voiced: float
+    """Seconds of speech so far, pauses at its end not counted."""
+    silence: float
+    """Seconds of silence at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceEnded:
+    """The VAD is sure that speech ended at `at`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interim:
+    """Recognised so far; the next one replaces it. `preflight`: the recogniser expects no further change."""
+
+    text: str
+    preflight: bool = False
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A recognised segment that won't change."""
+
+    text: str
+    confidence: float = 0.0
+    ended_at: float | None = None
+    """When its last word ended, where the recogniser tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerStarted:
+    """The recogniser itself heard the start of speech (turn detection `stt`)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerEnded:
+    """The recogniser itself decided that the turn is over (turn detection `stt`)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The turn detector's answer to `Predict`. Nones: it couldn't tell."""
+
+    probability: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequested:
+    """Somebody says that the user's turn is over."""
+
+    cause: Literal["manual", "push_to_talk", "api"]
+    transcript_timeout: float = 2.0
+    skip_reply: bool = False
+    expect_final: bool = True
+    """Whether the recogniser still owes a final."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearRequested:
+    """Somebody wants the open turn forgotten."""
+
+    cause: Literal["push_to_talk", "api"]
+
+
+@dataclass(frozen=True, slots=True)
+class TalkPressed:
+    """Push-to-talk: the user begins a turn by hand."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A sign of life that isn't speech (typing, a key): the user is there."""
+
+
+# --- inputs: what the agent's side tells -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyScheduled:
+    """A reply is being prepared."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloorTaken:
+    """A speech came to the head of the queue: it may be heard from now on."""
+
+    speech_id: str
+    interruptible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptibleChanged:
+    """The speech may or may no longer be interrupted."""
+
+    speech_id: str
+    interruptible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutBegan:
+    """The first sample (or text) of the speech is out."""
+
+    speech_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutEnded:
+    """What was to be heard of this step is over. `busy`: a tool runs or its reply comes next."""
+
+    speech_id: str
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechInterrupted:
+    """The speech was told to stop."""
+
+    speech_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FloorReleased:
+    """The speech has nothing more to play. `busy`: something else is being prepared."""
+
+    speech_id: str
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer that `SetTimer` asked for."""
+
+    name: TimerName
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """Raised by the user's half for the agent's half: the turn was committed."""
+
+    reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDropped:
+    """Raised by the user's half for the agent's half: the decision about the turn's end came to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Raised by the user's half: silence in an open turn; is there something to decide on?"""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingSaid:
+    """Raised by the agent's half: the sound that it held still for was nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The session listens from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session ends."""
+
+
+Input: TypeAlias = (
+    VoiceStarted
+    | VoiceWindow
+    | VoiceEnded
+    | Interim
+    | Final
+    | RecognizerStarted
+    | RecognizerEnded
+    | Predicted
+    | CommitRequested
+    | ClearRequested
+    | TalkPressed
+    | Activity
+    | ReplyScheduled
+    | FloorTaken
+    | InterruptibleChanged
+    | PlayoutBegan
+    | PlayoutEnded
+    | SpeechInterrupted
+    | FloorReleased
+    | TimerFired
+    | TurnEnded
+    | TurnDropped
+    | Settle
+    | NothingSaid
+    | Started
+    | Closed
+)
+
+# --- actions ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Feed `TimerFired(name)` at `at`; replaces the timer of that name."""
+
+    name: TimerName
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Call the timer off."""
+
+    name: TimerName
+
+
+@dataclass(frozen=True, slots=True)
+class SetUserState:
+    """The user's state changed, truly at `at`."""
+
+    old: UserState
+    new: UserState
+    at: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAgentState:
+    """The agent's state changed."""
+
+    old: AgentState
+    new: AgentState
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurn:
+    """A turn of the user begins."""
+
+    cause: Literal["speech", "push_to_talk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Predict:
+    """Ask the turn detector about `text`; answer with `Predicted`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForEnd:
+    """For the reader of events: the turn ends at `deadline` unless the user goes on."""
+
+    delay: float
+    deadline: float
+    cause: Literal["min_delay", "max_delay", "manual"]
+    probability: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopWaiting:
+    """For the reader of events: the user went on before the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRecognizer:
+    """Have the recogniser finish what it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRecognizer:
+    """Have the recogniser forget what it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitTurn:
+    """The user's turn is over: answer it."""
+
+    text: str
+    confidence: float
+    started_at: float | None
+    ended_at: float | None
+    final_at: float | None
+    deadline: float | None
+    cause: CommitCause
+    skip_reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardTurn:
+    """The user's turn is forgotten."""
+
+    text: str
+    cause: DiscardCause
+
+
+@dataclass(frozen=True, slots=True)
+class StartPreemptive:
+    """Begin a reply to `text` before the turn is over."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPreemptive:
+    """The reply that was begun early is not wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGate:
+    """A reply may begin to be heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGate:
+    """A reply that may be interrupted must not begin: the user speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseOutput:
+    """Hold the agent's speech still."""
+
+    speech_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOutput:
+    """Let the agent's speech go on. `false_interruption`: there was nothing to stop for."""
+
+    speech_id: str
+    false_interruption: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutput:
+    """Silence now, and forget what is queued."""
+
+    speech_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptSpeech:
+    """Tell the speech to stop."""
+
+    speech_id: str
+    cause: InterruptCause
+
+
+Action: TypeAlias = (
+    SetTimer
+    | CancelTimer
+    | SetUserState
+    | SetAgentState
+    | OpenTurn
+    | Predict
+    | WaitForEnd
+    | StopWaiting
+    | FlushRecognizer
+    | ResetRecognizer
+    | CommitTurn
+    | DiscardTurn
+    | StartPreemptive
+    | CancelPreemptive
+    | OpenGate
+    | CloseGate
+    | PauseOutput
+    | ResumeOutput
+    | StopOutput
+    | InterruptSpeech
+)
