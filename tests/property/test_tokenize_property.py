@@ -1,5 +1,6 @@
 """A text gives the same tokens however it is cut into pieces, and none of it is lost."""
 
+import itertools
 import re
 from collections.abc import AsyncIterator
 
@@ -10,9 +11,11 @@ from agent_runtime.tokenize import SentenceTokenizer, WordTokenizer, basic, blin
 
 # ruff: noqa: RUF001 - the marks of many scripts are the subject
 PIECES = [
-    "a", "I", "The", "they", "Mr", "Inc", "U.S", "p.m", "e.g", "No", "Dr", "8", "5", "42", "x.com", "https://a.b/c?d=e", "好", "你们",
+    "a", "I", "The", "they", "Mr", "Inc", "U.S", "p.m", "e.g", "No", "Dr", "8", "5", "42", "x.com",
+    "https://a.b/c?d=e", "好", "你们",
     ".", ".", ".", "..", "...", "…", "!", "?", "?!", "。", "！", "？", "।", "؟", ",", "，", "：", "、", ":", ";",
-    " ", " ", " ", " ", "\n", "\n\n", "\t", '"', "”", "“", "'", "(", ")", "」", "*", "_", "-", "<b>", "</b>", "<i/>", "<", "１",
+    " ", " ", " ", "\n", "\n\n", "\t", '"', "”", "“", "'", "(", ")", "」", "*", "_", "-", "<b>", "</b>", "<i/>", "<",
+    "１",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(max_size=30)
 
@@ -22,7 +25,7 @@ def chunked(draw: st.DrawFn) -> list[str]:
     text = draw(texts)
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=12)))
     edges = [0, *cuts, len(text)]
-    return [text[left:right] for left, right in zip(edges, edges[1:], strict=False)]
+    return [text[left:right] for left, right in itertools.pairwise(edges)]
 
 
 async def streamed(tokenizer: SentenceTokenizer | WordTokenizer, chunks: list[str]) -> list[str]:
