@@ -20,7 +20,8 @@ from agent_runtime.errors import AgentLoadError
 from agent_runtime.module_loader import explain_failure, import_fresh, short_path
 
 if TYPE_CHECKING:
-    from agent_runtime.voice import Agent, AgentSession
+    from agent_runtime.voice.agent import Agent
+    from agent_runtime.voice.session import AgentSession
 
 AgentKind: TypeAlias = Literal["factory", "instance", "class"]
 
@@ -53,7 +54,8 @@ class LoadedAgent:
 
         Raises AgentLoadError if the user's code fails or makes something else.
         """
-        from agent_runtime.voice import Agent, AgentSession
+        from agent_runtime.voice.agent import Agent
+        from agent_runtime.voice.session import AgentSession
 
         value = getattr(self.module, self.name)
         try:
@@ -135,7 +137,7 @@ def _factories_in(module: ModuleType) -> list[tuple[str, AgentKind]]:
 
 def _agents_in(module: ModuleType) -> list[tuple[str, AgentKind]]:
     """The module's agents; instances are what the author made on purpose, so they go before classes."""
-    from agent_runtime.voice import Agent
+    from agent_runtime.voice.agent import Agent
 
     public = [(name, value) for name, value in vars(module).items() if not name.startswith("_")]
     instances: dict[int, tuple[str, AgentKind]] = {}
@@ -156,7 +158,7 @@ def _agents_in(module: ModuleType) -> list[tuple[str, AgentKind]]:
 
 
 def _kind_of(module: ModuleType, name: str, path: Path) -> AgentKind:
-    from agent_runtime.voice import Agent
+    from agent_runtime.voice.agent import Agent
 
     value = getattr(module, name, None)
     if value is None:
@@ -212,7 +214,7 @@ def _no_such_file(path: Path) -> str:
 
 def _no_agent(module: ModuleType, path: Path) -> str:
     """Why nothing was found, by the likeliest reason."""
-    from agent_runtime.voice import Agent
+    from agent_runtime.voice.agent import Agent
 
     where = short_path(path)
     for name, value in vars(module).items():

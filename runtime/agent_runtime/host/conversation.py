@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
-from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, InputMuted, ReloadFailed
+from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed
 from agent_runtime.host.providers import Providers, check_llm, make_providers
 from agent_runtime.reload import FileWatcher, Reloader
 from agent_runtime.settings import Settings
@@ -20,7 +20,8 @@ from agent_runtime.types import is_given
 if TYPE_CHECKING:
     from agent_runtime.devices import DeviceInfo
     from agent_runtime.host.audio import HostAudio
-    from agent_runtime.voice import Agent, AgentSession
+    from agent_runtime.voice.agent import Agent
+    from agent_runtime.voice.session import AgentSession
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Conversation:
         self._emit(ReloadFailed(str(exc), path, exc.line, exc.details), cause="save")
 
     def _make_session(self, agent: Agent) -> tuple[AgentSession[Any], Providers]:
-        from agent_runtime.voice import AgentSession
+        from agent_runtime.voice.session import AgentSession
 
         early: list[EventData] = []  # told once there is a session to tell it
         providers = make_providers(self._settings, early.append)
@@ -166,19 +167,15 @@ class Conversation:
 
     def send_text(self, text: str) -> None:
         """The user typed a turn; it stops the agent."""
-        session = self._running()
-        session.interrupt()
-        session.generate_reply(user_input=text)
+        self._running().send_text(text)
 
     def interrupt(self) -> None:
         """Stop the agent's speech."""
-        self._running().interrupt()
+        self._running().interrupt(cause="key")
 
     def set_muted(self, muted: bool) -> None:
         """Mute or unmute the microphone."""
-        if self._audio is not None:
-            self._audio.input.muted = muted
-            self._emit(InputMuted(muted))
+        self._running().set_input_muted(muted)
 
     def push_to_talk(self, action: Literal["press", "send", "discard", "off"]) -> None:
         """Take a turn by hand."""

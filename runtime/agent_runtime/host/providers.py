@@ -17,7 +17,7 @@ from agent_runtime.settings import Settings
 
 if TYPE_CHECKING:
     from agent_runtime import llm, stt, tts, vad
-    from agent_runtime.voice import TurnDetector
+    from agent_runtime.voice.turn import TurnDetector
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent_tools import Toolset
 
 if TYPE_CHECKING:
-    from agent_runtime.voice import Agent
+    from agent_runtime.voice.agent import Agent
 
 _OPTIONS: Final = ("llm", "stt", "tts", "vad", "turn_handling", "tool_handling", "use_tts_aligned_transcript")
 

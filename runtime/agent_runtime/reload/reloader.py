@@ -15,7 +15,7 @@ from agent_runtime.module_loader import short_path
 from agent_runtime.reload.differences import agent_diff
 
 if TYPE_CHECKING:
-    from agent_runtime.voice import Agent
+    from agent_runtime.voice.agent import Agent
 
 ReloadCause: TypeAlias = Literal["save", "key"]
 
