@@ -7,10 +7,12 @@ import contextvars
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+from rich.text import Text
 from textual.app import App
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -45,9 +47,9 @@ class ConsoleApp(App[None]):
         encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
     """
 
-    CSS_PATH = "console.tcss"
+    CSS_PATH = Path(__file__).with_name("console.tcss")
     TITLE = "agent-console"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide"), (160, "-full")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-full")]  # noqa: RUF012  # as Textual has it
     COMMANDS: ClassVar[set[type[ConsoleCommands]]] = {ConsoleCommands}  # type: ignore[assignment]  # narrower
     ENABLE_COMMAND_PALETTE = True
 
@@ -156,6 +158,10 @@ class ConsoleApp(App[None]):
             await asyncio.to_thread(self.backend.stop)
             self._pump.close()
 
+    def _fatal_error(self) -> None:
+        """Print the plain traceback once the terminal is restored; Textual's own prints every local variable."""
+        self.panic(Text(traceback.format_exc().rstrip()))
+
     def action_help_quit(self) -> None:
         """Ctrl+C: say how to quit; again within two seconds, quit."""
         now = time.monotonic()
@@ -165,7 +171,7 @@ class ConsoleApp(App[None]):
         self._asked_to_quit_at = now
         self.notify("q quits; so does ctrl+c again", timeout=2)
 
-    # --- frames --------------------------------------------------------------------------------------------------------
+    # --- frames ------------------------------------------------------------------------------------------------------
 
     def _wake_from_anywhere(self) -> None:
         assert self._app_loop is not None, "the backend is started by the app"

@@ -12,6 +12,8 @@ from agent_runtime.events import AnyEvent
 
 BUDGET: Final = 0.010
 """Seconds of one frame that may go into events. What is left waits for the next frame; nothing is dropped."""
+BACKLOG: Final = 2_000
+"""Events from which catching up counts more than an even frame: three times the budget."""
 
 
 class EventPump:
@@ -32,9 +34,9 @@ class EventPump:
             self._awake = True
             self._wake()
 
-    def drain(self, state: ConsoleState, budget: float = BUDGET) -> ConsoleState:
-        """The state after what has come in, or after as much of it as `budget` seconds allow."""
-        deadline = perf_counter() + budget
+    def drain(self, state: ConsoleState) -> ConsoleState:
+        """The state after what has come in, or after as much of it as a frame's budget allows."""
+        deadline = perf_counter() + (BUDGET if len(self._events) < BACKLOG else 3 * BUDGET)
         while self._events:
             state = reduce(state, self._events.popleft())
             if perf_counter() > deadline:

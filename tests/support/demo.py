@@ -6,11 +6,10 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tests.support.backend import ScriptedBackend
-from tests.support.conversation import STORIES
-
 from agent_console.app import ConsoleApp
 from agent_runtime.events import AnyEvent
+from tests.support.backend import ScriptedBackend
+from tests.support.conversation import STORIES
 
 
 class PlayingBackend(ScriptedBackend):

@@ -6,10 +6,9 @@ import asyncio
 import sys
 from pathlib import Path
 
+from agent_console.app import ConsoleApp
 from tests.support.backend import ScriptedBackend
 from tests.support.conversation import STORIES
-
-from agent_console.app import ConsoleApp
 
 SHOTS = [
     ("interrupted", (120, 40), "nocturne"),
@@ -19,9 +18,9 @@ SHOTS = [
 ]
 
 
-async def settle(app: ConsoleApp) -> None:
+async def settle(app: ConsoleApp, timeout: float = 10.0) -> None:
     """Until the screen shows every event that was sent."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(timeout):
         while not app.is_settled:  # noqa: ASYNC110  # frames tell nobody that they were drawn
             await asyncio.sleep(0.01)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal, Vertical
-from textual.reactive import var
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -31,9 +30,6 @@ class ConsoleScreen(Screen[None]):
     BINDINGS: ClassVar[Any] = bindings()
     AUTO_FOCUS = "Transcript"
 
-    log_shown = var(False, toggle_class="-log")
-    searching = var(False, toggle_class="-searching")
-
     def __init__(self, app: ConsoleApp) -> None:
         super().__init__()
         self._host = app
@@ -42,32 +38,51 @@ class ConsoleScreen(Screen[None]):
         self._dismissed: set[tuple[str, float]] = set()
         self._notices: tuple[Banner, ...] = ()
         self._talk = PushToTalk(app.backend.push_to_talk, self.set_timer)
+        self._searching = False
         self._pointed_at_input = False
+        self._make_widgets()
+
+    def _make_widgets(self) -> None:
+        draw = status
+        self.transcript = Transcript(id="transcript")
+        self.log_pane = LogPane(id="log")
+        self.log_pane.display = False
+        self._far_log = LogPane(id="far-log")
+        self._banner_bar = Notices(lambda state, now, w, _: draw.banner_lines(self._banners(), w), id="banners")
+        self._panels = {
+            "header": Panel(lambda state, now, w, _: draw.header(state, now, w), id="header"),
+            "banners": self._banner_bar,
+            "loading": Notices(_loading, id="loading"),
+            "audio": Panel(lambda state, now, w, _: draw.audio_panel(state, now, w), id="audio"),
+            "latency": Panel(self._draw_latency, id="latency"),
+            "session": Panel(lambda state, now, w, _: draw.session_panel(state, w), id="session"),
+            "agent": Panel(lambda state, now, w, h: draw.agent_panel(state, w, h), id="agent"),
+            "log-heading": Panel(lambda state, now, w, _: [draw.heading("LOG", w)], id="log-heading"),
+            "divider": Panel(self._draw_divider, id="divider"),
+            "instruments": Panel(lambda state, now, w, _: draw.instruments(state, now, w), id="instruments"),
+            "mark": Panel(self._draw_prompt_mark, id="prompt-mark"),
+        }
+        self._prompt = LineInput("", id="prompt")
+        self._search = LineInput("search the transcript", id="search")
+        self._search.display = False
+        self._prompt_bar = Horizontal(id="prompt-bar")
+        self._key_bar = KeyBar(self._host.keymap_in_use, id="keys")
 
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
-        yield Panel(lambda state, now, width, _: status.header(state, now, width), id="header")
-        yield Notices(lambda state, now, width, _: status.banner_lines(self._banners(), width), id="banners")
-        yield Notices(_loading, id="loading")
+        panels = self._panels
+        yield from (panels["header"], panels["banners"], panels["loading"])
         with Horizontal(id="body"):
             with Vertical(id="conversation"):
-                yield Transcript(id="transcript")
-                yield LogPane(id="log")
+                yield from (self.transcript, self.log_pane)
             with Vertical(id="side", classes="column"):
-                yield Panel(lambda state, now, width, _: status.audio_panel(state, now, width), id="audio")
-                yield Panel(self._draw_latency, id="latency")
-                yield Panel(lambda state, now, width, _: status.session_panel(state, width), id="session")
+                yield from (panels["audio"], panels["latency"], panels["session"])
             with Vertical(id="far", classes="column"):
-                yield Panel(lambda state, now, width, height: status.agent_panel(state, width, height), id="agent")
-                yield Panel(lambda state, now, width, _: [status.heading("LOG", width)], id="log-heading")
-                yield LogPane(id="far-log")
-        yield Panel(self._draw_divider, id="divider")
-        yield Panel(lambda state, now, width, _: status.instruments(state, now, width), id="instruments")
-        with Container(id="prompt-bar"):
-            yield Panel(self._draw_prompt_mark, id="prompt-mark")
-            yield LineInput("", id="prompt")
-            yield LineInput("search the transcript", id="search")
-        yield KeyBar(self._host.keymap_in_use, id="keys")
+                yield from (panels["agent"], panels["log-heading"], self._far_log)
+        yield from (panels["divider"], panels["instruments"])
+        with self._prompt_bar:
+            yield from (panels["mark"], self._prompt, self._search)
+        yield self._key_bar
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -77,51 +92,51 @@ class ConsoleScreen(Screen[None]):
         if state.push_to_talk != before.push_to_talk and state.push_to_talk != "pressed":
             self._talk.is_off()
         self._point_at_input(state)
-        self.query_one(Transcript).show(state, now)
-        for log in self.query(LogPane):
-            log.show(state, now)
-        for panel in self.query(Panel):
+        self.transcript.show(state, now)
+        self.log_pane.show(state, now)
+        self._far_log.show(state, now)
+        for panel in self._panels.values():
             panel.show(state, now)
         self._update_prompt()
 
     def notice(self, key: str, text: str, hint: str = "") -> None:
         """Say something of the console's own as a banner."""
         self._notices = (*self._notices, Banner(key, "warning", text, hint))
-        self.query_one("#banners", Notices).show(self._state, self._now)
+        self._banner_bar.show(self._state, self._now)
 
     @property
     def is_animating(self) -> bool:
         """Whether something moves without an event: a countdown, a running tool, a fading mark."""
         meters = self._state.meters
         clipped = meters.clipped_at is not None and self._now - meters.clipped_at < status.CLIP_SHOWN
-        return self._state.endpointing is not None or clipped or self.query_one(Transcript).is_timing
+        return self._state.endpointing is not None or clipped or self.transcript.is_timing
 
     def _banners(self) -> list[Banner]:
         return [b for b in (*self._notices, *self._state.banners) if (b.key, b.time) not in self._dismissed]
 
     def _draw_latency(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
-        transcript = self.query_one(Transcript)
+        transcript = self.transcript
         if transcript.selected is None:
             return status.latency_panel(state.latencies.last, width, live=True)
         latency: Latency | None = transcript.latency_of(transcript.selected)
         return status.latency_panel(latency, width, live=False)
 
     def _draw_divider(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
-        transcript = self.query_one(Transcript)
+        transcript = self.transcript
         if transcript.following or not transcript.lines_below:
             return [(("─" * width, "track"),)]
         text = f" {transcript.lines_below} lines below · end "
         return [(("─" * (width - len(text) - 2), "track"), (text, "key"), ("──", "track"))]
 
     def _draw_prompt_mark(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
-        if self.searching:
+        if self._searching:
             return [((" / ", "key"),)]
         if self._talk.talking or state.push_to_talk == "pressed":
             return [((" ● ", "error bold"),)]
         return [((f" {PROMPT} ", "user bold"),)]
 
     def _update_prompt(self) -> None:
-        prompt = self.query_one("#prompt", LineInput)
+        prompt = self._prompt
         talking = self._talk.talking or self._state.push_to_talk == "pressed"
         if talking:
             placeholder = "talking to you alone: press again to send, esc discards"
@@ -133,26 +148,26 @@ class ConsoleScreen(Screen[None]):
             placeholder = "t to type" if self._state.muted else "t to type, space to talk"
         if prompt.placeholder != placeholder:
             prompt.placeholder = placeholder
-        self.set_class(talking, "-talking")
+        self._prompt_bar.set_class(talking, "-talking")
         self._update_keys(talking)
 
     def _update_keys(self, talking: bool) -> None:
         situation: Situation = "reading"
         if talking:
             situation = "talking"
-        elif self.searching:
+        elif self._searching:
             situation = "searching"
-        elif self.query_one("#prompt").has_focus:
+        elif self._prompt.has_focus:
             situation = "typing"
-        self.query_one(KeyBar).show_situation(situation)
+        self._key_bar.show_situation(situation)
 
     def _point_at_input(self, state: ConsoleState) -> None:
         """Without a microphone the first thing to do is to type."""
         if self._pointed_at_input or not (state.mode == "text" or state.microphone.state == "unavailable"):
             return
         self._pointed_at_input = True
-        if not self.searching and self.is_current:
-            self.query_one("#prompt").focus()
+        if not self._searching and self.is_current:
+            self._prompt.focus()
 
     def _refresh_now(self) -> None:
         self.show(self._state, self._now)
@@ -178,7 +193,7 @@ class ConsoleScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Leave what is going on, one thing at a time."""
-        transcript = self.query_one(Transcript)
+        transcript = self.transcript
         if self._talk.talking:
             self._talk.discard()
         elif transcript.query_text:
@@ -197,7 +212,7 @@ class ConsoleScreen(Screen[None]):
 
     def action_type(self) -> None:
         """Go to the input."""
-        self.query_one("#prompt").focus()
+        self._prompt.focus()
 
     def action_interrupt(self) -> None:
         """Stop the agent."""
@@ -206,20 +221,25 @@ class ConsoleScreen(Screen[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Send what was typed, or go to the next match."""
         if event.input.id == "search":
-            self.query_one(Transcript).step_match(-1)
+            self.transcript.step_match(-1)
             return
         text = event.value.strip()
         if text:
             self._host.backend.send_text(text)
-            self.query_one("#prompt", LineInput).remember(text)
+            self._prompt.remember(text)
             event.input.clear()
-            self.query_one(Transcript).go_to_end()
+            self.transcript.go_to_end()
 
     def on_line_input_left(self, event: LineInput.Left) -> None:
         """The keyboard goes back to the console's keys; a search keeps its marks."""
-        self.searching = False
-        self.query_one(Transcript).focus()
+        self._show_search(False)
+        self.transcript.focus()
         self._refresh_now()
+
+    def _show_search(self, shown: bool) -> None:
+        self._searching = shown
+        self._search.display = shown
+        self._prompt.display = not shown
 
     # --- the agent's code and devices ------------------------------------------------------------------------------
 
@@ -248,18 +268,18 @@ class ConsoleScreen(Screen[None]):
 
     def action_open_turn(self) -> None:
         """Open or close a turn."""
-        self.query_one(Transcript).toggle_turn()
+        self.transcript.toggle_turn()
 
     def action_previous_turn(self) -> None:
         """Select the turn before."""
-        self.query_one(Transcript).select_turn(-1)
+        self.transcript.select_turn(-1)
 
     def action_next_turn(self) -> None:
         """Select the turn after."""
-        self.query_one(Transcript).select_turn(1)
+        self.transcript.select_turn(1)
 
     def _scroll(self, lines: int) -> None:
-        scrolled = self.focused if isinstance(self.focused, LogPane) else self.query_one(Transcript)
+        scrolled = self.focused if isinstance(self.focused, LogPane) else self.transcript
         scrolled.scroll_relative(y=lines, animate=False, immediate=True)
         self._refresh_now()
 
@@ -273,54 +293,53 @@ class ConsoleScreen(Screen[None]):
 
     def action_page_up(self) -> None:
         """A page up."""
-        self._scroll(2 - self.query_one(Transcript).size.height)
+        self._scroll(2 - self.transcript.size.height)
 
     def action_page_down(self) -> None:
         """A page down."""
-        self._scroll(self.query_one(Transcript).size.height - 2)
+        self._scroll(self.transcript.size.height - 2)
 
     def action_first(self) -> None:
         """To the start."""
-        self.query_one(Transcript).go_to_start()
+        self.transcript.go_to_start()
         self._refresh_now()
 
     def action_last(self) -> None:
         """To the live end."""
-        self.query_one(Transcript).go_to_end()
+        self.transcript.go_to_end()
         self._refresh_now()
 
     def action_search(self) -> None:
         """Open the search."""
-        self.searching = True
-        search = self.query_one("#search", LineInput)
-        search.value = ""
-        search.focus()
+        self._show_search(True)
+        self._search.value = ""
+        self._search.focus()
         self._refresh_now()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search while typing."""
-        if event.input.id == "search" and self.searching:
-            self.query_one(Transcript).search(event.value)
+        if event.input.id == "search" and self._searching:
+            self.transcript.search(event.value)
             self._refresh_now()
 
     def action_next_match(self) -> None:
         """The next match."""
-        self.query_one(Transcript).step_match(1)
+        self.transcript.step_match(1)
 
     def action_previous_match(self) -> None:
         """The match before."""
-        self.query_one(Transcript).step_match(-1)
+        self.transcript.step_match(-1)
 
     def action_copy(self) -> None:
         """Copy the selection, else a turn."""
-        text = self.get_selected_text() or self.query_one(Transcript).copy_text()
+        text = self.get_selected_text() or self.transcript.copy_text()
         if text:
             self.app.copy_to_clipboard(text)
             self.notify("copied")
 
     def action_log(self) -> None:
         """Show or hide the log."""
-        self.log_shown = not self.log_shown
+        self.log_pane.display = not self.log_pane.display
         self.call_after_refresh(self._refresh_now)
 
     # --- the console -------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class BlockScroll(ScrollView, Generic[T]):
     def set_items(self, items: Seq[T]) -> None:
         """Show these; costs as much as there is new."""
         old, self.items = self.items, items
-        if not self.display or not self.size.width:
+        if not self.is_attached or not self.display or not self.size.width:
             self._laid_out_for = 0
             return
         if self._laid_out_for != self.text_width:
@@ -94,7 +94,7 @@ class BlockScroll(ScrollView, Generic[T]):
 
     def _lay_out_from(self, index: int) -> None:
         if self.following and len(self.items) - self._first > 2 * WINDOW:
-            self._first = max(0, len(self.items) - WINDOW)
+            index = self._first = len(self.items) - WINDOW
             self._blocks.clear()
         index = max(index, self._first)
         del self._blocks[index - self._first :]
