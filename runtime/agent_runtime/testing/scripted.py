@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent_tools import Tool
 from livekit.rtc import AudioFrame
 
 from agent_runtime.llm import (
@@ -33,6 +32,7 @@ from agent_runtime.types import (
 )
 from agent_runtime.utils import shortuuid
 from agent_runtime.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADStream
+from agent_tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,7 @@ class ScriptedVAD(VAD):
     Times count from the first frame that a stream gets.
     """
 
-    def __init__(
-        self, speeches: Sequence[UserSpeech], *, min_speech: float = 0.05, min_silence: float = 0.5
-    ) -> None:
+    def __init__(self, speeches: Sequence[UserSpeech], *, min_speech: float = 0.05, min_silence: float = 0.5) -> None:
         super().__init__(capabilities=VADCapabilities(update_interval=0.05))
         self.speeches = list(speeches)
         self.min_speech = min_speech
@@ -131,6 +129,7 @@ class ScriptedSTT(STT[Any]):
         self.flushes: list[float] = []
         """Loop times at which it was asked to finish."""
         self._origin: float | None = None
+        self._began = asyncio.Event()
 
     async def _recognize_impl(
         self, buffer: Any, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
@@ -154,8 +153,8 @@ class _ScriptedSTTStream(RecognizeStream):
         loop = asyncio.get_running_loop()
         reader = asyncio.create_task(self._read(stt), name="scripted stt input")
         try:
-            while stt._origin is None:
-                await asyncio.sleep(0.005)
+            await stt._began.wait()
+            assert stt._origin is not None
             said: list[tuple[float, SpeechEventType, str]] = []
             for speech in stt.speeches:
                 if speech.text:
@@ -179,6 +178,7 @@ class _ScriptedSTTStream(RecognizeStream):
             if isinstance(item, AudioFrame):
                 if stt._origin is None:
                     stt._origin = loop.time()
+                    stt._began.set()
                 stt.frames.append(item)
             else:
                 stt.flushes.append(loop.time())

@@ -1,0 +1,51 @@
+"""The turn engine: sessions, agents, speeches, turns."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+_NAMES = {
+    "Agent": "agent",
+    "AgentSession": "session",
+    "AgentSessionOptions": "options",
+    "CloseEvent": "events",
+    "CloseReason": "events",
+    "ModelSettings": "agent",
+    "RunContext": "run_context",
+    "SessionConnectOptions": "options",
+    "SpeechHandle": "speech_handle",
+    "TurnDetector": "turn",
+    "TurnHandlingOptions": "turn",
+}
+
+__all__ = [
+    "Agent",
+    "AgentSession",
+    "AgentSessionOptions",
+    "CloseEvent",
+    "CloseReason",
+    "ModelSettings",
+    "RunContext",
+    "SessionConnectOptions",
+    "SpeechHandle",
+    "TurnDetector",
+    "TurnHandlingOptions",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Looked up when used: the pure parts (the turn machine) are imported without the session.
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if TYPE_CHECKING:
+    from agent_runtime.voice.agent import Agent, ModelSettings
+    from agent_runtime.voice.events import CloseEvent, CloseReason
+    from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
+    from agent_runtime.voice.run_context import RunContext
+    from agent_runtime.voice.session import AgentSession
+    from agent_runtime.voice.speech_handle import SpeechHandle
+    from agent_runtime.voice.turn import TurnDetector, TurnHandlingOptions

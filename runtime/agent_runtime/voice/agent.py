@@ -8,11 +8,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
-
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.voice.turn import TurnHandlingOptions, with_old_arguments
+from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
@@ -235,7 +234,7 @@ class Agent(HandoffTarget):
         """What is shown and remembered of what is said."""
         return Agent.default.transcription_node(self, text, model_settings)
 
-    class default:  # noqa: N801 - LiveKit's name
+    class default:
         """What the nodes do unless they are overridden."""
 
         @staticmethod
@@ -283,9 +282,7 @@ class Agent(HandoffTarget):
         ) -> AsyncGenerator[AudioFrame, None]:
             """The voice of the agent, else of the session."""
             engine = agent._running()
-            async with engine.require_tts().stream(
-                conn_options=engine.options.conn_options.tts_conn_options
-            ) as stream:
+            async with engine.require_tts().stream(conn_options=engine.options.conn_options.tts_conn_options) as stream:
 
                 async def forward() -> None:
                     async for piece in text:

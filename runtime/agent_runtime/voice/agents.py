@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
-from agent_tools import Tool, Toolset
-
 from agent_runtime import events as ev
 from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, Instructions
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
+from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
@@ -211,4 +210,3 @@ class Agents:
             await self._hook(agent, "on_exit", agent.on_exit)
             await self._close_toolsets(agent)
             agent._engine = None
-

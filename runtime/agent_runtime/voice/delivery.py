@@ -185,4 +185,3 @@ class Delivery:
         step.began(self._engine.clock.now())
         self._shown.append(piece)
         step.heard(self, "".join(self._shown), 0.0)
-

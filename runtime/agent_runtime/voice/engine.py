@@ -41,7 +41,9 @@ class NoProviderError(AgentConsoleError):
 class Engine:
     """See the module. Everything runs on the session's loop."""
 
-    def __init__(self, session: AgentSession[Any], options: AgentSessionOptions, report: Reporter, clock: Clock) -> None:
+    def __init__(
+        self, session: AgentSession[Any], options: AgentSessionOptions, report: Reporter, clock: Clock
+    ) -> None:
         self.session = session
         self.options = options
         self.report = report

@@ -7,8 +7,6 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent_tools import Tool
-
 from agent_runtime import events as ev
 from agent_runtime.io import PlaybackFinishedEvent
 from agent_runtime.llm import ChatChunk, ChatContext, CompletionUsage, FunctionToolCall, ToolContext
@@ -18,6 +16,7 @@ from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.tool_runner import ToolRunner
+from agent_tools import Tool
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
@@ -119,7 +118,9 @@ class Step:
         elif isinstance(chunk, FlushSentinel):
             self._close_delivery()
         elif chunk is not None:
-            raise TypeError(f"llm_node of {self.agent.id} yielded a {type(chunk).__name__}; it may yield str or ChatChunk")
+            raise TypeError(
+                f"llm_node of {self.agent.id} yielded a {type(chunk).__name__}; it may yield str or ChatChunk"
+            )
 
     def _take_chunk(self, chunk: ChatChunk) -> None:
         if chunk.usage is not None:
@@ -148,7 +149,7 @@ class Step:
     def _add_text(self, delta: str) -> None:
         if not delta:
             return
-        if self.sentence_at is None and any(mark in delta for mark in ".!?\n。！？"):  # noqa: RUF001 - full-width marks
+        if self.sentence_at is None and any(mark in delta for mark in ".!?\n。！？"):
             self.sentence_at = self.engine.clock.now()
         self._emit(ev.AgentText(self.speech.id, self.item_id, delta))
         if self._open is None:
@@ -289,5 +290,3 @@ async def with_transforms(text: AsyncIterator[str], transforms: list[Any]) -> As
         current = transform(current)
     async for piece in current:
         yield piece
-
-

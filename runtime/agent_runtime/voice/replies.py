@@ -7,8 +7,6 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_tools import Tool, Toolset
-
 from agent_runtime import events as ev
 from agent_runtime.errors import APIError
 from agent_runtime.llm import ChatContext, ChatItem, ChatMessage, MetricsReport, ToolChoice, ToolContext
@@ -18,6 +16,7 @@ from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.tool_runner import ExecutedCall
+from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
@@ -318,9 +317,7 @@ class Replies:
         if message is not None and context.index_by_id(message.id) is None:
             context.insert(message)
         if request.instructions:
-            context.add_message(
-                role="system", content=[request.instructions], created_at=self._engine.report.wall()
-            )
+            context.add_message(role="system", content=[request.instructions], created_at=self._engine.report.wall())
         return context
 
 

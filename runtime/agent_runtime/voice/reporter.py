@@ -146,9 +146,7 @@ class Reporter:
         """All calls of a step are done. The returned event says whether a listener called the reply or handoff off."""
         from agent_runtime.voice.events import FunctionToolsExecutedEvent
 
-        event = FunctionToolsExecutedEvent(
-            function_calls=calls, function_call_outputs=outputs, created_at=self.wall()
-        )
+        event = FunctionToolsExecutedEvent(function_calls=calls, function_call_outputs=outputs, created_at=self.wall())
         event._handoff_required = handoff
         self._emitter.emit("function_tools_executed", event)
         return event

@@ -7,8 +7,6 @@ import logging
 from collections.abc import AsyncIterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from agent_tools import Tool, Toolset
-
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
 from agent_runtime.events import EventStream
@@ -35,6 +33,7 @@ from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn import TurnHandlingOptions, resolve_turn_handling, with_old_arguments
 from agent_runtime.voice.turn_inputs import InterruptCause
+from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
@@ -117,9 +116,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
             transcription_timeout=transcription_timeout,
             min_consecutive_speech_delay=min_consecutive_speech_delay,
             use_tts_aligned_transcript=use_tts_aligned_transcript if is_given(use_tts_aligned_transcript) else None,
-            tts_text_transforms=(
-                tts_text_transforms if is_given(tts_text_transforms) else DEFAULT_TTS_TEXT_TRANSFORMS
-            ),
+            tts_text_transforms=(tts_text_transforms if is_given(tts_text_transforms) else DEFAULT_TTS_TEXT_TRANSFORMS),
             aec_warmup_duration=aec_warmup_duration if is_given(aec_warmup_duration) else 3.0,
             session_close_transcript_timeout=session_close_transcript_timeout,
             conn_options=conn_options if is_given(conn_options) else SessionConnectOptions(),
@@ -371,9 +368,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         self._running()
         return self._stop_speech(cause, force=force, strict=True)
 
-    def _stop_speech(
-        self, cause: InterruptCause, *, force: bool = False, strict: bool = False
-    ) -> asyncio.Future[None]:
+    def _stop_speech(self, cause: InterruptCause, *, force: bool = False, strict: bool = False) -> asyncio.Future[None]:
         engine = self._engine
         engine.turns.cancel_early()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -6,11 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_tools import HandoffTarget, StopResponse, ToolFlag, ToolOutcome
-
 from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall, FunctionCallOutput, FunctionToolCall, ToolContext
 from agent_runtime.voice.run_context import RunContext, enter_run_context
+from agent_tools import HandoffTarget, StopResponse, ToolFlag, ToolOutcome
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_tools import StopResponse
-
 from agent_runtime import events as ev
 from agent_runtime.clock import TimerHandle
 from agent_runtime.llm import ChatContext, ChatMessage, MetricsReport
@@ -19,6 +17,7 @@ from agent_runtime.voice.replies import ReplyRequest
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_machine import TurnMachine
+from agent_tools import StopResponse
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
@@ -148,9 +147,7 @@ class TurnDriver:
     def _wait_for_end(self, action: inputs.WaitForEnd) -> None:
         report = self._engine.report
         report.emit(
-            ev.EndpointingStarted(
-                action.delay, report.relative(action.deadline), action.probability, action.threshold
-            ),
+            ev.EndpointingStarted(action.delay, report.relative(action.deadline), action.probability, action.threshold),
             action.cause,
         )
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from agent_runtime.types import AgentState, UserState
 from agent_runtime.voice import turn_inputs as i
 
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001 - apostrophes
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’][^\W_]+)*")
 
 
 def count_words(text: str) -> int:
