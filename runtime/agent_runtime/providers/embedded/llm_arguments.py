@@ -1,0 +1,233 @@
+"""A tool's arguments, taken from what the user said.
+
+Every value is the user's own words, or a number, a choice or a yes or no that they said: nothing is made up. What isn't
+said is left out; what is left out but needed is for the assistant to ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent_runtime.providers.embedded.llm_numbers import Number, numbers_in
+from agent_runtime.providers.embedded.llm_tools import ToolSpec
+from agent_runtime.providers.embedded.llm_words import FUNCTION_WORD, WordVectors, stem, words_of
+
+_SPLITTERS = frozenset(words_of("in at for on to from over about into inside called named labelled"))
+"""Words between what goes to one parameter and what goes to the next. "with", "of" and "by" stay inside of titles."""
+_EDGE = frozenset(
+    words_of(
+        "a an the some any my me our your this that these those please now today right here there is it are "
+        "was i we you he she want need would like to could can will have get give let lets and or of if be do "
+        "does did not just so then also up off out us thanks thank hello hi hey okay ok yes no what how where "
+        "when who which why whats hows its im id ill tell show looking look next anymore more again much many "
+        "something anything one"
+    )
+)
+_ARTICLES = frozenset(words_of("a an the some any my"))
+_INSIDE = frozenset(words_of("by of with and"))
+_TIME_NAME = re.compile(r"\b(time|when|hour|clock)\b")
+_DAY_NAME = re.compile(r"\b(day|date)\b")
+_NUMBER = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_MINUTES = r"(?:oh )?(?:\d{2}|five|ten|fifteen|twenty|thirty|forty|fifty)(?: five)?"
+_MARK = r"(?: ?(?:a\.?m\.?|p\.?m\.?)(?!\w)| o'?clock| in the (?:morning|afternoon|evening)| at night)"
+_TIMES = (
+    rf"(?:half past|(?:a )?quarter (?:to|past)) {_NUMBER}\b",
+    rf"\b(?:{_NUMBER}:\d\d{_MARK}?|{_NUMBER}(?: {_MINUTES})?{_MARK}|noon|midnight)",
+    rf"(?<=\bat )(?:{_NUMBER}(?: {_MINUTES})?)\b",
+    rf"(?<=\bfor )(?:{_NUMBER}(?: {_MINUTES})?)\b",
+    rf"(?<=\bby )(?:{_NUMBER}(?: {_MINUTES})?)\b",
+)
+_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+_DAYS = (
+    rf"\b(?:the day after tomorrow|(?:(?:next|this) )?(?:{_WEEKDAY}|weekend|week)|today|tomorrow|tonight|yesterday)\b",
+    rf"\b(?:{_MONTH} \d{{1,2}}|(?:the )?\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}|\d{{4}}-\d\d-\d\d)\b",
+)
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_NO = frozenset(words_of("off no not never disable stop without false close closed deactivate"))
+_ALIKE = 0.35
+"""Similarity at which a word stands for one of a parameter's choices."""
+
+
+@dataclass
+class Arguments:
+    """What was found, and the required parameters for which nothing was."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class ArgumentFinder:
+    """Finds a tool's arguments in an utterance."""
+
+    def __init__(self, vectors: WordVectors) -> None:
+        self._vectors = vectors
+
+    def find(self, tool: ToolSpec, utterance: str) -> Arguments:
+        """The arguments of `tool` that `utterance` tells."""
+        return _Search(tool, utterance, self._vectors).run()
+
+
+class _Search:
+    """One look through an utterance: what a value was found in is taken, and out of the question for the next."""
+
+    def __init__(self, tool: ToolSpec, utterance: str, vectors: WordVectors) -> None:
+        self._tool = tool
+        self._vectors = vectors
+        self._said = [word for word in (token.strip(',.!?;"()') for token in utterance.split()) if word]
+        self._heard = [word.lower().replace("\u2019", "'") for word in self._said]
+        self._taken: set[int] = set()
+        self._values: dict[str, Any] = {}
+
+    def run(self) -> Arguments:
+        schemas = self._tool.properties
+        self._find_phrases({k for k, v in schemas.items() if _is_text(v) and _told_by(k, v, _TIME_NAME)}, _TIMES)
+        self._find_phrases({k for k, v in schemas.items() if _is_text(v) and _told_by(k, v, _DAY_NAME)}, _DAYS)
+        for name, schema in schemas.items():
+            if schema.get("enum"):
+                self._find_choice(name, schema["enum"])
+        self._find_numbers()
+        for name, schema in schemas.items():
+            if schema.get("type") == "boolean" and name in self._tool.required:
+                self._values[name] = not _NO.intersection(words_of(" ".join(self._heard)))
+        self._find_texts()
+        values = {name: self._values[name] for name in schemas if name in self._values}
+        return Arguments(values, [name for name in self._tool.required if name not in values])
+
+    def _find_phrases(self, names: set[str], patterns: tuple[str, ...]) -> None:
+        """Give parameters, in order, the phrases that match: the first pattern is the surest."""
+        for name in self._tool.properties:
+            if name not in names:
+                continue
+            for pattern in patterns:
+                span = self._match(pattern)
+                if span is not None:
+                    self._take(name, " ".join(self._said[span[0] : span[1]]), range(*span))
+                    break
+
+    def _match(self, pattern: str) -> tuple[int, int] | None:
+        text = " ".join(self._heard)
+        for match in re.finditer(pattern, text):
+            start = text[: match.start()].count(" ")
+            span = start, start + match.group().count(" ") + 1
+            if not self._taken.intersection(range(*span)):
+                return span
+        return None
+
+    def _find_choice(self, name: str, choices: list[Any]) -> None:
+        best, score, where = None, _ALIKE, range(0)
+        for choice in choices:
+            parts = words_of(str(choice).replace("_", " "))
+            for start in range(len(self._heard) - len(parts) + 1):
+                span = range(start, start + len(parts))
+                if not parts or self._taken.intersection(span):
+                    continue
+                likeness = sum(self._alike(self._heard[i], p) for i, p in zip(span, parts, strict=True)) / len(parts)
+                if likeness > score:
+                    best, score, where = choice, likeness, span
+        if best is not None:
+            self._take(name, best, where)
+
+    def _find_numbers(self) -> None:
+        names = [k for k, v in self._tool.properties.items() if v.get("type") in ("integer", "number")]
+        names.sort(key=lambda name: name not in self._tool.required)
+        for number in numbers_in(self._heard):
+            if not names or self._taken.intersection(range(number.start, number.end)):
+                continue
+            name = names.pop(0)
+            value, end = self._in_unit(name, number)
+            if self._tool.properties[name]["type"] == "integer":
+                value = round(value)
+            self._take(name, value, range(number.start, end))
+
+    def _in_unit(self, name: str, number: Number) -> tuple[float, int]:
+        """The number in the unit that the parameter is named after, if another was said; and where its words end."""
+        said = stem(self._heard[number.end]) if number.end < len(self._heard) else ""
+        said_seconds = {stem(unit): seconds for unit, seconds in _SECONDS.items()}.get(said)
+        wanted = next((seconds for unit, seconds in _SECONDS.items() if unit in name.lower()), None)
+        value = number.value
+        if said_seconds and wanted:
+            value = value * said_seconds / wanted
+        return (value if value % 1 else int(value)), number.end + bool(said_seconds)
+
+    def _find_texts(self) -> None:
+        open_names = [k for k, v in self._tool.properties.items() if _is_text(v) and k not in self._values]
+        open_names.sort(key=lambda name: name not in self._tool.required)
+        chunks = self._chunks()
+        pairs = [(self._suits(name, chunk), name, chunk) for name in open_names for chunk in chunks]
+        pairs.sort(key=lambda pair: pair[0], reverse=True)
+        used: set[range] = set()
+        for _, name, chunk in pairs:
+            if (
+                name in self._values
+                or chunk in used
+                or (name not in self._tool.required and not self._introduced(chunk))
+            ):
+                continue
+            used.add(chunk)
+            self._values[name] = " ".join(self._said[chunk.start : chunk.stop])
+
+    def _chunks(self) -> list[range]:
+        """Runs of words that nothing has taken, without the words around them that only ask."""
+        bounds = [i for i, word in enumerate(self._heard) if i in self._taken or word in _SPLITTERS]
+        chunks = []
+        for start, stop in zip([-1, *bounds], [*bounds, len(self._heard)], strict=True):
+            left, right = start + 1, stop
+            while left < right and self._only_asks(self._heard[left]):
+                left += 1
+            while right > left and self._only_asks(self._heard[right - 1]):
+                right -= 1
+            left = self._after_verb(left, right)
+            if left < right:
+                chunks.append(range(left, right))
+        return chunks
+
+    def _after_verb(self, left: int, right: int) -> int:
+        """Where the thing begins, if its article tells: in "send a toothbrush" the verb is not part of it."""
+        for i in range(right - 1, left, -1):
+            if self._heard[i] in _ARTICLES and self._heard[i - 1] not in _INSIDE:
+                return i + 1
+        return left
+
+    def _only_asks(self, word: str) -> bool:
+        plain = (words_of(word) or [""])[0]
+        if plain in self._tool.properties:
+            return False
+        asking = {stem(w) for w in words_of(f"{self._tool.name.replace('_', ' ')} {self._tool.description}")}
+        return plain in _EDGE or word in _EDGE or stem(plain) in asking
+
+    def _suits(self, name: str, chunk: range) -> float:
+        """How well some words go to a parameter: by what they mean, how much they tell, and the word before them."""
+        about = words_of(f"{name.replace('_', ' ')} {self._tool.properties[name].get('description', '')}")
+        words = [w for i in chunk for w in words_of(self._heard[i])]
+        about = [word for word in about if self._vectors.weight(word) > FUNCTION_WORD]
+        alike = max((self._vectors.similarity(a, w) for a in about for w in words), default=0.0)
+        telling = max((self._vectors.weight(w) for w in words), default=0.0)
+        before = self._heard[chunk.start - 1] if chunk.start else ""
+        return alike + 0.5 * telling + (1.0 if before == name else 0.0) + (0.3 if before in _SPLITTERS else 0.0)
+
+    def _introduced(self, chunk: range) -> bool:
+        return chunk.start > 0 and self._heard[chunk.start - 1] in ("called", "named", "labelled", "for", "about")
+
+    def _take(self, name: str, value: Any, where: range) -> None:
+        self._values[name] = value
+        self._taken.update(where)
+
+    def _alike(self, word: str, other: str) -> float:
+        return max((self._vectors.similarity(part, other) for part in words_of(word)), default=0.0)
+
+
+def is_time(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a parameter is a time of day."""
+    return _told_by(name, schema, _TIME_NAME)
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "string" and not schema.get("enum")
+
+
+def _told_by(name: str, schema: Mapping[str, Any], pattern: re.Pattern[str]) -> bool:
+    return pattern.search(f"{name.replace('_', ' ')} {schema.get('description', '')}".lower()) is not None
