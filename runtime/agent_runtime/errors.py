@@ -93,7 +93,10 @@ class APIError(AgentConsoleError):
 
 
 class APIStatusError(APIError):
-    """Raised when a provider answered with a status that means failure."""
+    """Raised when a provider answered with a status that means failure.
+
+    `retry_after` is how many seconds it wants to be left alone for, where it says so.
+    """
 
     def __init__(
         self,
@@ -103,12 +106,14 @@ class APIStatusError(APIError):
         request_id: str | None = None,
         body: object | None = None,
         retryable: bool | None = None,
+        retry_after: float | None = None,
     ) -> None:
         if retryable is None:
             # 4xx is our request's fault and stays so, but for a timeout (408), a conflict (409) and a rate limit (429).
             retryable = not 400 <= status_code < 500 or status_code in (408, 409, 429)
         self.status_code = status_code
         self.request_id = request_id
+        self.retry_after = retry_after
         super().__init__(f"{message} (status {status_code})", body=body, retryable=retryable)
 
 

@@ -228,13 +228,16 @@ class LLMStream(ABC):
         options = self._conn_options
         if self._event_ch.first_response is not None and not self._retry_on_chunk_sent:
             error.retryable = False  # the caller can't take back what it has already
+        asked_for = (isinstance(error, APIStatusError) and error.retry_after) or 0.0
+        if asked_for > options.timeout:
+            error.retryable = False  # nobody in a conversation waits that long
         retry = error.retryable and attempt < options.max_retry
         self._emit_error(error, recoverable=retry)
         if not error.retryable or options.max_retry == 0:
             raise error
         if not retry:
             raise APIConnectionError(f"{self._llm.label} failed {attempt + 1} times: {error}") from error
-        interval = options.interval_for(attempt)
+        interval = max(options.interval_for(attempt), asked_for)
         logger.warning("%s failed, trying again in %s s: %s", self._llm.label, interval, error)
         await asyncio.sleep(interval)
 
