@@ -17,6 +17,7 @@ from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConne
 from agent_runtime.utils import EventEmitter
 
 if TYPE_CHECKING:
+    from agent_runtime.llm.chat_items import MetricsMetadata
     from agent_runtime.stt.stream import RecognizeStream
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
         return "unknown"
 
     @property
-    def metrics_metadata(self) -> dict[str, str]:
+    def metrics_metadata(self) -> MetricsMetadata:
         """What the metrics of a turn say about it."""
         return {"model_name": self.model, "model_provider": self.provider}
 

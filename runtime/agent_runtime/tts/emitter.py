@@ -76,6 +76,11 @@ class AudioEmitter:
         return self._audio_durations[idx] if -count <= idx < count else 0.0
 
     @property
+    def playout_end(self) -> float:
+        """The loop's time at which all that was sent on will have been heard, if it is played at once."""
+        return self._playout_end
+
+    @property
     def total_duration(self) -> float:
         """Seconds of audio that were sent on, in all segments."""
         return sum(self._audio_durations)
@@ -154,7 +159,7 @@ class AudioEmitter:
             data = bytes(frame.data)
         else:
             if self._resampler is None or self._resampler.in_rate != frame.sample_rate:
-                logger.warning("%s gives audio at %d Hz, not %d", self._label, frame.sample_rate, self._sample_rate)
+                logger.debug("%s gives audio at %d Hz, not %d", self._label, frame.sample_rate, self._sample_rate)
                 self._resampler = Resampler(frame.sample_rate, self._sample_rate, self._num_channels)
             samples = to_array(frame)
             data = self._resampler.push(samples[:, 0] if self._num_channels == 1 else samples).tobytes()

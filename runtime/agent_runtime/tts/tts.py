@@ -13,6 +13,7 @@ from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from agent_runtime.utils import EventEmitter
 
 if TYPE_CHECKING:
+    from agent_runtime.llm.chat_items import MetricsMetadata
     from agent_runtime.tts.streams import ChunkedStream, SynthesizeStream
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class TTS(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
         return "unknown"
 
     @property
-    def metrics_metadata(self) -> dict[str, str]:
+    def metrics_metadata(self) -> MetricsMetadata:
         """What the metrics of a turn say about it."""
         return {"model_name": self.model, "model_provider": self.provider}
 
