@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from agent_runtime.errors import MissingDependencyError
 from agent_runtime.media import g711
 from agent_runtime.media.fade import fade_in, fade_length, fade_out

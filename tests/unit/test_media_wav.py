@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from agent_runtime.errors import MediaError
 from agent_runtime.media import g711
 from agent_runtime.media.wav import WavReader, WavWriter, read_wav, write_wav
@@ -78,7 +79,10 @@ def test_reads_piece_by_piece(tmp_path: Path) -> None:
         (wav(1, 16, 2, RAMP.tobytes())[:-3], "is truncated: 13 of 16 bytes of audio are there"),
         (wav(1, 16, 2, RAMP.tobytes())[:36], "has no audio in it: the file is truncated"),
         (wav(1, 16, 2, RAMP.tobytes())[:24], "is truncated in its format"),
-        (wav(0x55, 16, 1, b"\0\0"), "has encoding 0x0055 with 16 bits, which isn't supported: convert it to 16-bit PCM"),
+        (
+            wav(0x55, 16, 1, b"\0\0"),
+            "has encoding 0x0055 with 16 bits, which isn't supported: convert it to 16-bit PCM",
+        ),
         (wav(1, 12, 1, b"\0\0"), "has PCM of 12 bits, which isn't supported: convert it to 16-bit PCM"),
         (wav(1, 16, 0, b"\0\0"), "has 0 channels at 22050 Hz in blocks of 0 bytes: the file is damaged"),
         (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "has audio before its format: the file is damaged"),

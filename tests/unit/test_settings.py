@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import ConfigError
-from agent_runtime.settings_layers import ResolvedSettings, find_project_file, load_settings, setting_fields
+from agent_runtime.settings_layers import (
+    ResolvedSettings,
+    find_project_file,
+    load_settings,
+    setting_descriptions,
+    setting_fields,
+)
 
 
 @pytest.fixture
@@ -139,4 +145,6 @@ def test_a_config_file_that_is_asked_for_must_exist(folder):
 
 
 def test_every_setting_says_what_it_is():
-    assert [name for name, info in setting_fields().items() if not info.description] == []
+    assert list(setting_descriptions()) == list(setting_fields())
+    assert [name for name, text in setting_descriptions().items() if not text] == []
+    assert setting_descriptions()["text"] == "No microphone and no speaker: the conversation is typed."

@@ -119,7 +119,9 @@ class Speaker:
         for block in reversed(history):
             if block.start <= position < block.start + block.length:
                 return block.heard_at + (position - block.start) / self._rate
-        # Played so long ago that its block is forgotten.
+        if position < 0:
+            return self._queued_anew_at  # it was played before the device that is open now
+        # Else played so long ago that its block is forgotten, or still to come.
         return history[0].heard_at if history and position < history[0].start else None
 
     def clear(self) -> None:
@@ -165,7 +167,7 @@ class Speaker:
             self._told_underflows += new
             self._broken += new
             self._on_event(AudioDropped("output", self._told_underflows))
-        if self._broken < TOLERATED or self._block >= LONGEST_BLOCK or self.queued:
+        if self._broken < TOLERATED or self._block >= LONGEST_BLOCK or self.heard(self._clock.now()) < self._written:
             return False
         self._block *= 2
         return True
@@ -224,6 +226,7 @@ class Speaker:
         self._ring.write(resample(rest, old_rate, rate))
         self._anchor()
         self._heard_before = self._index(0)
+        self._queued_anew_at = self._clock.now()
 
     def _anchor(self) -> None:
         """Tie the end of what was written to its place in the ring, so that rounding never adds up."""

@@ -123,6 +123,7 @@ class DeviceSupervisor:
         delay = FIRST_RETRY
         lost = False
         while not self._closed:
+            self._woken.clear()
             wishes = self._wishes
             if not self._wanted:
                 lost = False
@@ -130,7 +131,8 @@ class DeviceSupervisor:
                 continue
             stream = await self._open(lost)
             if stream is None:
-                await self._sleep(delay)
+                if wishes == self._wishes:
+                    await self._sleep(delay)
                 delay = FIRST_RETRY if wishes != self._wishes else min(LAST_RETRY, delay * 2)
                 continue
             delay = FIRST_RETRY
