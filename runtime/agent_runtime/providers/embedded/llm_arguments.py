@@ -19,7 +19,7 @@ _SPLITTERS = frozenset(words_of("in at for on to from over about into inside cal
 """Words between what goes to one parameter and what goes to the next. "with", "of" and "by" stay inside of titles."""
 _EDGE = frozenset(
     words_of(
-        "a an the some any my me our your this that these those please now today right here there is it are "
+        "a an the some any with my me our your this that these those please now today right here there is it are "
         "was i we you he she want need would like to could can will have get give let lets and or of if be do "
         "does did not just so then also up off out us thanks thank hello hi hey okay ok yes no what how where "
         "when who which why whats hows its im id ill tell show looking look next anymore more again much many "
@@ -28,6 +28,7 @@ _EDGE = frozenset(
 )
 _ARTICLES = frozenset(words_of("a an the some any my"))
 _INSIDE = frozenset(words_of("by of with and"))
+_PUNCTUATION = ',.!?;"()'
 _TIME_NAME = re.compile(r"\b(time|when|hour|clock)\b")
 _DAY_NAME = re.compile(r"\b(day|date)\b")
 _NUMBER = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
@@ -77,7 +78,8 @@ class _Search:
     def __init__(self, tool: ToolSpec, utterance: str, vectors: WordVectors) -> None:
         self._tool = tool
         self._vectors = vectors
-        self._said = [word for word in (token.strip(',.!?;"()') for token in utterance.split()) if word]
+        self._tokens = [token for token in utterance.split() if token.strip(_PUNCTUATION)]
+        self._said = [token.strip(_PUNCTUATION) for token in self._tokens]
         self._heard = [word.lower().replace("\u2019", "'") for word in self._said]
         self._taken: set[int] = set()
         self._values: dict[str, Any] = {}
@@ -89,6 +91,8 @@ class _Search:
         for name, schema in schemas.items():
             if schema.get("enum"):
                 self._find_choice(name, schema["enum"])
+            elif schema.get("type") == "object" and schema.get("properties"):
+                self._find_object(name, schema)
         self._find_numbers()
         for name, schema in schemas.items():
             if schema.get("type") == "boolean" and name in self._tool.required:
@@ -154,7 +158,7 @@ class _Search:
         return (value if value % 1 else int(value)), number.end + bool(said_seconds)
 
     def _find_texts(self) -> None:
-        open_names = [k for k, v in self._tool.properties.items() if _is_text(v) and k not in self._values]
+        open_names = [k for k, v in self._tool.properties.items() if _is_in_words(v) and k not in self._values]
         open_names.sort(key=lambda name: name not in self._tool.required)
         chunks = self._chunks()
         pairs = [(self._suits(name, chunk), name, chunk) for name in open_names for chunk in chunks]
@@ -168,7 +172,26 @@ class _Search:
             ):
                 continue
             used.add(chunk)
-            self._values[name] = " ".join(self._said[chunk.start : chunk.stop])
+            if self._tool.properties[name]["type"] == "array":
+                self._values[name] = self._items(chunk)
+            else:
+                self._values[name] = " ".join(self._said[chunk.start : chunk.stop])
+
+    def _items(self, chunk: range) -> list[str]:
+        text = " ".join(token for token in self._tokens[chunk.start : chunk.stop])
+        return [
+            item.strip(_PUNCTUATION)
+            for item in re.split(r",\s*(?:and\s+)?|\s+and\s+", text)
+            if item.strip(_PUNCTUATION)
+        ]
+
+    def _find_object(self, name: str, schema: Mapping[str, Any]) -> None:
+        """Parameters of a parameter: found as those of a tool of its own, or not at all."""
+        parameters = {**schema, "$defs": self._tool.parameters.get("$defs", {})}
+        inner = ToolSpec(f"{self._tool.name} {name}", self._tool.description, parameters)
+        found = _Search(inner, " ".join(self._tokens), self._vectors).run()
+        if found.values and not found.missing:
+            self._values[name] = found.values
 
     def _chunks(self) -> list[range]:
         """Runs of words that nothing has taken, without the words around them that only ask."""
@@ -227,6 +250,10 @@ def is_time(name: str, schema: Mapping[str, Any]) -> bool:
 
 def _is_text(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "string" and not schema.get("enum")
+
+
+def _is_in_words(schema: Mapping[str, Any]) -> bool:
+    return _is_text(schema) or (schema.get("type") == "array" and schema.get("items", {}).get("type") == "string")
 
 
 def _told_by(name: str, schema: Mapping[str, Any], pattern: re.Pattern[str]) -> bool:
