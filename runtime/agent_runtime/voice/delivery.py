@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent_runtime import events as ev
 from agent_runtime.io import PlaybackFinishedEvent
+from agent_runtime.types import USERDATA_TTS_STARTED_TIME
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.playout import Segment
@@ -143,6 +144,9 @@ class Delivery:
         try:
             async for frame in node:
                 if seconds == 0.0:
+                    # Providers that cut text into sentences say when the first one went out.
+                    self._text_at = frame.userdata.get(USERDATA_TTS_STARTED_TIME) or self._text_at
+                    step.synthesis_at = step.synthesis_at or self._text_at
                     step.tts_ttfb = engine.clock.now() - self._text_at
                     step._emit(ev.TTSFirstByte(step.speech.id, step.tts_ttfb))
                 seconds += frame.samples_per_channel / frame.sample_rate

@@ -252,6 +252,8 @@ class Engine:
 
     def speech_ended(self) -> None:
         """A speech is over."""
+        if not any(speech.scheduled for speech in self.replies.active):
+            self.turns.turn_is_over()
         self._check_idle()
 
     def tool_ended(self) -> None:

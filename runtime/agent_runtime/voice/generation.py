@@ -47,7 +47,8 @@ class Step:
         self.first_token_at: float | None = None
         self.first_audio_at: float | None = None
         self.tts_ttfb: float | None = None
-        self.sentence_at: float | None = None
+        self.synthesis_at: float | None = None
+        """When the first text went to the synthesizer."""
         self.heard_from: float | None = None
         """When the first sample (or text) of it was out."""
         self._audio: AsyncIterable[AudioFrame] | None = None
@@ -149,8 +150,6 @@ class Step:
     def _add_text(self, delta: str) -> None:
         if not delta:
             return
-        if self.sentence_at is None and any(mark in delta for mark in ".!?\n。！？"):
-            self.sentence_at = self.engine.clock.now()
         self._emit(ev.AgentText(self.speech.id, self.item_id, delta))
         if self._open is None:
             self._open = Delivery(self)
@@ -164,8 +163,6 @@ class Step:
             self._open = None
 
     def _end_text(self) -> None:
-        if self.sentence_at is None:
-            self.sentence_at = self.engine.clock.now()
         self._close_delivery()
 
     # --- where it goes -----------------------------------------------------------------------------------------------
@@ -222,8 +219,8 @@ class Step:
         if self.first_token_at is not None:
             clock.mark("llm", relative(self.first_token_at), model.model if model else None)
         if self.first_audio_at is not None:
-            if self.sentence_at is not None:
-                clock.mark("llm_sentence", relative(min(self.sentence_at, self.first_audio_at)))
+            if self.synthesis_at is not None:
+                clock.mark("llm_sentence", relative(self.synthesis_at), model.model if model else None)
             voice = self.engine.tts
             clock.mark("tts", relative(self.first_audio_at), voice.model if voice else None)
 

@@ -32,6 +32,7 @@ from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn import TurnHandlingOptions, resolve_turn_handling, with_old_arguments
+from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_inputs import InterruptCause
 from agent_tools import Tool, Toolset
 
@@ -335,13 +336,16 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
             tool_choice,
         )
         allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
-        return engine.replies.generate(
+        speech = engine.replies.generate(
             request,
             allow_interruptions=allow,
             input_details=InputDetails(input_modality),
             turn_id=self._turn_for("text" if message is not None else "generate_reply", message),
             user_initiated=True,
         )
+        if message is not None:
+            speech._turn_clock = TurnClock(self._events.now())
+        return speech
 
     def send_text(self, text: str) -> SpeechHandle:
         """The user typed a turn: the agent stops and answers it."""

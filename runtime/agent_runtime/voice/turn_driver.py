@@ -16,7 +16,7 @@ from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.replies import ReplyRequest
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn_clock import TurnClock
-from agent_runtime.voice.turn_machine import TurnMachine
+from agent_runtime.voice.turn_machine import TurnMachine, UserTurn
 from agent_tools import StopResponse
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ class TurnDriver:
         if self._turn_id is None:
             self._turn_id = self._engine.report.turn_started("speech")
         return self._turn_id
+
+    def turn_is_over(self) -> None:
+        """The last speech ended: what happens next belongs to no turn, unless the user has begun one."""
+        if self.machine.user is not UserTurn.CLOSED:
+            self._engine.report.turn_id = self._turn_id
 
     async def aclose(self) -> None:
         """Call off what is going on."""
@@ -247,8 +252,11 @@ class TurnDriver:
     # --- answering a turn --------------------------------------------------------------------------------------------
 
     def _discard(self, action: inputs.DiscardTurn) -> None:
-        self._engine.report.emit(ev.TurnDiscarded(action.text), action.cause, turn_id=self._turn_id)
+        report = self._engine.report
+        report.emit(ev.TurnDiscarded(action.text), action.cause, turn_id=self._turn_id)
         self._turn_id = None
+        speech = self._engine.scheduler.current
+        report.turn_id = speech.turn_id if speech is not None else None
 
     def _commit(self, action: inputs.CommitTurn) -> None:
         report = self._engine.report

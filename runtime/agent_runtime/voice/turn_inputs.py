@@ -12,6 +12,7 @@ InterruptCause: TypeAlias = Literal["voice", "text", "api", "key", "push_to_talk
 CommitCause: TypeAlias = Literal[
     "endpointing.min_delay", "endpointing.max_delay", "stt", "manual", "push_to_talk", "text", "api"
 ]
+WaitCause: TypeAlias = Literal["min_delay", "max_delay", "manual"]
 DiscardCause: TypeAlias = Literal["push_to_talk", "api", "empty", "agent_uninterruptible", "stop_response"]
 
 # --- inputs: what the user's side tells ------------------------------------------------------------------------------
@@ -291,7 +292,7 @@ class WaitForEnd:
 
     delay: float
     deadline: float
-    cause: Literal["min_delay", "max_delay", "manual"]
+    cause: WaitCause
     probability: float | None
     threshold: float | None
 

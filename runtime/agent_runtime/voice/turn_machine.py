@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from agent_runtime.voice import turn_inputs as i
-from agent_runtime.voice.turn_steps import Floor, Guard, OpenTurn, Step, TurnSettings, UserTurn, count_words, timer
-from agent_runtime.voice.turn_steps import TurnSteps as T
+from agent_runtime.voice.floor_half import FloorHalf as F
+from agent_runtime.voice.turn_memory import Floor, Guard, OpenTurn, Step, TurnSettings, UserTurn, count_words, timer
+from agent_runtime.voice.user_half import UserHalf as U
 
 __all__ = ["FLOOR", "USER", "Floor", "OpenTurn", "Row", "TurnMachine", "TurnSettings", "UserTurn", "count_words"]
 
@@ -37,142 +38,140 @@ _U, _F = UserTurn, Floor
 
 USER: Final[Table] = {
     # --- the VAD
-    (_U.LISTENING, i.VoiceStarted): (Row((T.open_turn, T.hear_voice), _U.SPEAKING),),
-    (_U.PAUSED, i.VoiceStarted): (Row((T.hear_voice,), _U.SPEAKING),),
-    (_U.PREDICTING, i.VoiceStarted): (Row((T.hear_voice,), _U.SPEAKING),),
-    (_U.ENDPOINTING, i.VoiceStarted): (Row((T.hear_voice,), _U.SPEAKING),),
-    (_U.SPEAKING, i.VoiceStarted): (Row((T.hear_voice,)),),
-    (_U.TALKING, i.VoiceStarted): (Row((T.note_voice_start,)),),
-    (_U.SPEAKING, i.VoiceWindow): (Row((T.follow_voice,)),),
+    (_U.LISTENING, i.VoiceStarted): (Row((U.open_turn, U.hear_voice), _U.SPEAKING),),
+    (_U.PAUSED, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
+    (_U.PREDICTING, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
+    (_U.ENDPOINTING, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
+    (_U.SPEAKING, i.VoiceStarted): (Row((U.hear_voice,)),),
+    (_U.TALKING, i.VoiceStarted): (Row((U.note_voice_start,)),),
+    (_U.SPEAKING, i.VoiceWindow): (Row((U.follow_voice,)),),
     (_U.SPEAKING, i.VoiceEnded): (
-        Row((T.lose_voice, T.settle), _U.PAUSED, when=T.ends_by_silence),
-        Row((T.lose_voice,), _U.PAUSED),
+        Row((U.lose_voice, U.settle), _U.PAUSED, when=U.ends_by_silence),
+        Row((U.lose_voice,), _U.PAUSED),
     ),
-    (_U.TALKING, i.VoiceEnded): (Row((T.note_voice_end,)),),
-    (_U.COMMITTING, i.VoiceEnded): (Row((T.user_is_silent,)),),
-    (ANY, i.VoiceEnded): (Row((T.user_is_silent,)),),
+    (_U.TALKING, i.VoiceEnded): (Row((U.note_voice_end,)),),
+    (_U.COMMITTING, i.VoiceEnded): (Row((U.user_is_silent,)),),
+    (ANY, i.VoiceEnded): (Row((U.user_is_silent,)),),
     # --- the recogniser
-    (_U.LISTENING, i.Interim): (Row((T.open_turn, T.take_interim), _U.PAUSED, when=T.has_text),),
-    (ANY, i.Interim): (Row((T.take_interim,)),),
+    (_U.LISTENING, i.Interim): (Row((U.open_turn, U.take_interim), _U.PAUSED, when=U.has_text),),
+    (ANY, i.Interim): (Row((U.take_interim,)),),
     (_U.LISTENING, i.Final): (
-        Row((T.open_turn, T.take_final, T.settle), _U.PAUSED, when=T.text_while_vad_ends_turns),
-        Row((T.open_turn, T.take_final), _U.PAUSED, when=T.has_text),
+        Row((U.open_turn, U.take_final, U.settle), _U.PAUSED, when=U.has_text_and_ends_by_silence),
+        Row((U.open_turn, U.take_final), _U.PAUSED, when=U.has_text),
     ),
-    (_U.SPEAKING, i.Final): (Row((T.take_final,), when=T.has_text),),
-    (_U.TALKING, i.Final): (Row((T.take_final,), when=T.has_text),),
+    (_U.SPEAKING, i.Final): (Row((U.take_final,), when=U.has_text),),
+    (_U.TALKING, i.Final): (Row((U.take_final,), when=U.has_text),),
     (_U.PAUSED, i.Final): (
-        Row((T.take_final, T.settle), when=T.text_while_vad_ends_turns),
-        Row((T.take_final,), when=T.has_text),
+        Row((U.take_final, U.settle), when=U.has_text_and_ends_by_silence),
+        Row((U.take_final,), when=U.has_text),
     ),
-    (_U.PREDICTING, i.Final): (Row((T.take_final, T.settle), _U.PAUSED, when=T.has_text),),
-    (_U.ENDPOINTING, i.Final): (Row((T.stop_waiting, T.take_final, T.settle), _U.PAUSED, when=T.has_text),),
+    (_U.PREDICTING, i.Final): (Row((U.take_final, U.settle), _U.PAUSED, when=U.has_text),),
+    (_U.ENDPOINTING, i.Final): (Row((U.stop_waiting, U.take_final, U.settle), _U.PAUSED, when=U.has_text),),
     (_U.COMMITTING, i.Final): (
-        Row((T.take_final, T.commit), _U.LISTENING, when=T.has_text),
-        Row((T.commit,), _U.LISTENING, when=T.something_was_said),
-        Row((T.discard_empty,), _U.LISTENING),
+        Row((U.take_final, U.commit), _U.LISTENING, when=U.has_text),
+        Row((U.commit,), _U.LISTENING, when=U.something_was_said),
+        Row((U.discard_empty,), _U.LISTENING),
     ),
-    (_U.LISTENING, i.RecognizerStarted): (
-        Row((T.open_turn, T.recognizer_hears), _U.SPEAKING, when=T.ends_by_recognizer),
-    ),
-    (_U.PAUSED, i.RecognizerStarted): (Row((T.recognizer_hears,), _U.SPEAKING, when=T.ends_by_recognizer),),
-    (_U.PREDICTING, i.RecognizerStarted): (Row((T.recognizer_hears,), _U.SPEAKING, when=T.ends_by_recognizer),),
-    (_U.ENDPOINTING, i.RecognizerStarted): (Row((T.recognizer_hears,), _U.SPEAKING, when=T.ends_by_recognizer),),
-    (_U.SPEAKING, i.RecognizerEnded): (Row((T.recognizer_ends, T.settle), _U.PAUSED, when=T.ends_by_recognizer),),
-    (_U.PAUSED, i.RecognizerEnded): (Row((T.recognizer_ends, T.settle), when=T.ends_by_recognizer),),
+    (_U.LISTENING, i.RecognizerStarted): (Row((U.open_turn, U.hear_voice), _U.SPEAKING, when=U.ends_by_recognizer),),
+    (_U.PAUSED, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
+    (_U.PREDICTING, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
+    (_U.ENDPOINTING, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
+    (_U.SPEAKING, i.RecognizerEnded): (Row((U.recognizer_ends, U.settle), _U.PAUSED, when=U.ends_by_recognizer),),
+    (_U.PAUSED, i.RecognizerEnded): (Row((U.recognizer_ends, U.settle), when=U.ends_by_recognizer),),
     # --- deciding
     (_U.PAUSED, i.Settle): (
-        Row((T.drop_decision,), when=T.nothing_to_decide),
-        Row((T.ask_detector,), _U.PREDICTING, when=T.detector_is_asked),
-        Row((T.skip_detector,), _U.PREDICTING),
+        Row((U.drop_decision,), when=U.nothing_to_decide),
+        Row((U.ask_detector,), _U.PREDICTING, when=U.detector_is_asked),
+        Row((U.skip_detector,), _U.PREDICTING),
     ),
-    (_U.PREDICTING, i.Predicted): (Row((T.set_deadline,), _U.ENDPOINTING),),
+    (_U.PREDICTING, i.Predicted): (Row((U.set_deadline,), _U.ENDPOINTING),),
     (_U.ENDPOINTING, i.TimerFired): (
-        Row((T.drop_decision,), _U.PAUSED, when=T.endpointing_too_few_words),
-        Row((T.commit,), _U.LISTENING, when=timer("endpointing")),
-        Row((T.user_left,), when=timer("away")),
+        Row((U.drop_decision,), _U.PAUSED, when=U.deadline_with_too_few_words),
+        Row((U.commit,), _U.LISTENING, when=timer("endpointing")),
+        Row((U.user_left,), when=timer("away")),
     ),
     # --- by hand
     (_U.TALKING, i.TalkPressed): (Row(),),
-    (ANY, i.TalkPressed): (Row((T.open_turn, T.press_talk), _U.TALKING),),
+    (ANY, i.TalkPressed): (Row((U.open_turn, U.press_talk), _U.TALKING),),
     (_U.COMMITTING, i.CommitRequested): (Row(),),
     (ANY, i.CommitRequested): (
-        Row((T.begin_commit, T.commit), _U.LISTENING, when=T.transcript_is_complete),
-        Row((T.open_turn, T.begin_commit, T.await_transcript), _U.COMMITTING, when=T.recognizer_owes),
-        Row((T.begin_commit, T.discard_empty), _U.LISTENING),
+        Row((U.begin_commit, U.commit), _U.LISTENING, when=U.transcript_is_complete),
+        Row((U.open_turn, U.begin_commit, U.await_transcript), _U.COMMITTING, when=U.recognizer_owes),
+        Row((U.begin_commit, U.discard_empty), _U.LISTENING),
     ),
     (_U.COMMITTING, i.TimerFired): (
-        Row((T.commit, T.forget_recognizer), _U.LISTENING, when=T.transcript_is_late),
-        Row((T.discard_empty, T.forget_recognizer), _U.LISTENING, when=timer("transcript")),
-        Row((T.user_left,), when=timer("away")),
+        Row((U.commit, U.forget_recognizer), _U.LISTENING, when=U.transcript_is_late),
+        Row((U.discard_empty, U.forget_recognizer), _U.LISTENING, when=timer("transcript")),
+        Row((U.user_left,), when=timer("away")),
     ),
-    (ANY, i.ClearRequested): (Row((T.clear_turn,), _U.LISTENING),),
+    (ANY, i.ClearRequested): (Row((U.clear_turn,), _U.LISTENING),),
     # --- the rest
-    (_U.PAUSED, i.NothingSaid): (Row((T.discard_empty,), _U.LISTENING),),
-    (ANY, i.Activity): (Row((T.user_is_there,)),),
-    (ANY, i.TimerFired): (Row((T.user_left,), when=timer("away")),),
-    (ANY, i.Closed): (Row((T.close_user,), _U.CLOSED),),
+    (_U.PAUSED, i.NothingSaid): (Row((U.discard_empty,), _U.LISTENING),),
+    (ANY, i.Activity): (Row((U.user_is_there,)),),
+    (ANY, i.TimerFired): (Row((U.user_left,), when=timer("away")),),
+    (ANY, i.Closed): (Row((U.close_user,), _U.CLOSED),),
 }
 """The user's turn."""
 
 FLOOR: Final[Table] = {
-    (_F.OPEN, i.Started): (Row((T.start_listening,)),),
-    (_F.OPEN, i.ReplyScheduled): (Row((T.think,)),),
-    (_F.YIELDING, i.ReplyScheduled): (Row((T.think,)),),
-    (_F.OPEN, i.FloorTaken): (Row((T.take_floor,), _F.REPLYING),),
+    (_F.OPEN, i.Started): (Row((F.start_listening,)),),
+    (_F.OPEN, i.ReplyScheduled): (Row((F.think,)),),
+    (_F.YIELDING, i.ReplyScheduled): (Row((F.think,)),),
+    (_F.OPEN, i.FloorTaken): (Row((F.take_floor,), _F.REPLYING),),
     # --- a speech that isn't heard yet
-    (_F.REPLYING, i.PlayoutBegan): (Row((T.speak,), _F.SPEAKING, when=T.is_holder),),
-    (_F.REPLYING, i.PlayoutEnded): (Row((T.end_playout,), when=T.is_holder),),
-    (_F.REPLYING, i.Final): (Row((T.interrupt,), when=T.final_interrupts),),
+    (_F.REPLYING, i.PlayoutBegan): (Row((F.speak,), _F.SPEAKING, when=F.is_holder),),
+    (_F.REPLYING, i.PlayoutEnded): (Row((F.end_playout,), when=F.is_holder),),
+    (_F.REPLYING, i.Final): (Row((F.interrupt,), when=F.final_interrupts),),
     # --- a speech that is heard
     (_F.SPEAKING, i.VoiceWindow): (
-        Row((T.hold,), _F.HELD, when=T.long_voice_can_pause),
-        Row((T.interrupt,), when=T.long_voice),
+        Row((F.hold,), _F.HELD, when=F.long_voice_and_can_pause),
+        Row((F.interrupt,), when=F.long_voice),
     ),
     (_F.SPEAKING, i.Interim): (
-        Row((T.hold, T.wait_for_silence_to_last), _F.HELD, when=T.interim_interrupts_can_pause),
-        Row((T.interrupt,), when=T.interim_interrupts),
+        Row((F.hold, F.wait_for_silence_to_last), _F.HELD, when=F.interim_interrupts_and_can_pause),
+        Row((F.interrupt,), when=F.interim_interrupts),
     ),
-    (_F.SPEAKING, i.Final): (Row((T.interrupt,), when=T.final_interrupts),),
-    (_F.SPEAKING, i.PlayoutEnded): (Row((T.end_playout,), _F.REPLYING, when=T.is_holder),),
+    (_F.SPEAKING, i.Final): (Row((F.interrupt,), when=F.final_interrupts),),
+    (_F.SPEAKING, i.PlayoutEnded): (Row((F.end_playout,), _F.REPLYING, when=F.is_holder),),
     # --- a speech that holds still
-    (_F.HELD, i.VoiceStarted): (Row((T.forget_hold,)),),
-    (_F.HELD, i.RecognizerStarted): (Row((T.forget_hold,)),),
-    (_F.HELD, i.VoiceEnded): (Row((T.wait_for_silence_to_last,)),),
-    (_F.HELD, i.RecognizerEnded): (Row((T.wait_for_silence_to_last,)),),
-    (_F.HELD, i.Interim): (Row((T.wait_for_silence_to_last,), when=T.interim_interrupts),),
-    (_F.HELD, i.Final): (Row((T.interrupt,), when=T.has_text),),
-    (_F.HELD, i.TurnEnded): (Row((T.forget_hold,), when=T.turn_is_answered),),
+    (_F.HELD, i.VoiceStarted): (Row((F.forget_hold,)),),
+    (_F.HELD, i.RecognizerStarted): (Row((F.forget_hold,)),),
+    (_F.HELD, i.VoiceEnded): (Row((F.wait_for_silence_to_last,)),),
+    (_F.HELD, i.RecognizerEnded): (Row((F.wait_for_silence_to_last,)),),
+    (_F.HELD, i.Interim): (Row((F.wait_for_silence_to_last,), when=F.interim_interrupts),),
+    (_F.HELD, i.Final): (Row((F.interrupt,), when=F.final_confirms),),
+    (_F.HELD, i.TurnEnded): (Row((F.forget_hold,), when=F.turn_is_answered),),
     (_F.HELD, i.TimerFired): (
-        Row((T.resume_later,), when=T.false_interruption_undecided),
-        Row((T.resume,), _F.SPEAKING, when=timer("false_interruption")),
-        Row((T.warmed_up,), when=timer("aec_warmup")),
+        Row((F.resume_later,), when=F.false_interruption_undecided),
+        Row((F.resume,), _F.SPEAKING, when=timer("false_interruption")),
+        Row((F.warmed_up,), when=timer("aec_warmup")),
     ),
-    (_F.HELD, i.TurnDropped): (Row((T.resume,), _F.SPEAKING, when=T.resume_was_waiting),),
+    (_F.HELD, i.TurnDropped): (Row((F.resume,), _F.SPEAKING, when=F.resume_was_waiting),),
     (_F.HELD, i.InterruptibleChanged): (
-        Row((T.note_interruptible, T.resume), _F.SPEAKING, when=T.no_longer_interruptible),
+        Row((F.note_interruptible, F.resume_protected), _F.SPEAKING, when=F.no_longer_interruptible),
     ),
-    (_F.HELD, i.PlayoutEnded): (Row((T.let_output_go, T.end_playout), _F.REPLYING, when=T.is_holder),),
+    (_F.HELD, i.PlayoutEnded): (Row((F.let_output_go, F.end_playout), _F.REPLYING, when=F.is_holder),),
     # --- an interrupted speech winds up
-    (_F.REPLYING, i.SpeechInterrupted): (Row((T.stop_output,), _F.YIELDING, when=T.is_holder),),
-    (_F.SPEAKING, i.SpeechInterrupted): (Row((T.stop_output,), _F.YIELDING, when=T.is_holder),),
-    (_F.HELD, i.SpeechInterrupted): (Row((T.stop_output,), _F.YIELDING, when=T.is_holder),),
-    (_F.YIELDING, i.PlayoutEnded): (Row((T.yield_floor,), when=T.is_holder),),
+    (_F.REPLYING, i.SpeechInterrupted): (Row((F.stop_output,), _F.YIELDING, when=F.is_holder),),
+    (_F.SPEAKING, i.SpeechInterrupted): (Row((F.stop_output,), _F.YIELDING, when=F.is_holder),),
+    (_F.HELD, i.SpeechInterrupted): (Row((F.stop_output,), _F.YIELDING, when=F.is_holder),),
+    (_F.YIELDING, i.PlayoutEnded): (Row((F.end_interrupted,), when=F.is_holder),),
     # --- every speech
-    (ANY, i.InterruptibleChanged): (Row((T.note_interruptible,), when=T.is_holder),),
-    (_F.HELD, i.FloorReleased): (Row((T.let_output_go, T.release_floor), _F.OPEN, when=T.is_holder),),
-    (ANY, i.FloorReleased): (Row((T.release_floor,), _F.OPEN, when=T.is_holder),),
-    (ANY, i.TimerFired): (Row((T.warmed_up,), when=timer("aec_warmup")),),
-    (ANY, i.Closed): (Row((T.close_floor,), _F.CLOSED),),
+    (ANY, i.InterruptibleChanged): (Row((F.note_interruptible,), when=F.is_holder),),
+    (_F.HELD, i.FloorReleased): (Row((F.let_output_go, F.release_floor), _F.OPEN, when=F.is_holder),),
+    (ANY, i.FloorReleased): (Row((F.release_floor,), _F.OPEN, when=F.is_holder),),
+    (ANY, i.TimerFired): (Row((F.warmed_up,), when=timer("aec_warmup")),),
+    (ANY, i.Closed): (Row((F.close_floor,), _F.CLOSED),),
 }
 """The agent's speech."""
 
 
-class TurnMachine(T):
+class TurnMachine(U, F):
     """See the module. Made once per session; `settings` may be changed between feeds."""
 
     def feed(self, event: i.Input, now: float) -> list[i.Action]:
         """Take an input that came at `now`; returns what is to be done, in order."""
-        self._now = now
+        self.now = now
         actions = self._out = []
         self._raised.append(event)
         while self._raised:

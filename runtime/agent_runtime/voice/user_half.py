@@ -1,0 +1,278 @@
+"""The user's half of the turn machine: the guards and steps that the table `USER` names."""
+
+from __future__ import annotations
+
+from agent_runtime.voice import turn_inputs as i
+from agent_runtime.voice.turn_memory import Floor, OpenTurn, TurnMemory, count_words
+
+
+class UserHalf(TurnMemory):
+    """See the module. `event` is always the input of the row that names the method."""
+
+    # --- guards ------------------------------------------------------------------------------------------------------
+
+    def has_text(self, event: i.Interim | i.Final) -> bool:
+        """Anything was recognised."""
+        return bool(event.text)
+
+    def nothing_to_decide(self, event: object) -> bool:
+        """A recogniser is there and gave no final yet."""
+        return self.settings.has_stt and not self.turn.text
+
+    def detector_is_asked(self, event: object) -> bool:
+        """There is a turn detector, and text for it to judge."""
+        return self.settings.has_detector and bool(self.turn.text)
+
+    def ends_by_silence(self, event: object) -> bool:
+        """Turn detection is by silence, with or without a detector."""
+        return self.settings.detection == "vad"
+
+    def ends_by_recognizer(self, event: object) -> bool:
+        """Turn detection is the recogniser's."""
+        return self.settings.detection == "stt"
+
+    def has_text_and_ends_by_silence(self, event: i.Final) -> bool:
+        """Text came, and silence decides."""
+        return bool(event.text) and self.settings.detection == "vad"
+
+    def deadline_with_too_few_words(self, event: i.TimerFired) -> bool:
+        """The deadline came, and what was said is too short to interrupt the speech that has the floor."""
+        s = self.settings
+        if event.name != "endpointing" or not s.has_stt or s.min_words == 0:
+            return False
+        if self.holder is None or not self.interruptible or self.floor is Floor.YIELDING:
+            return False
+        return count_words(self.turn.text) < s.min_words
+
+    def transcript_is_complete(self, event: i.CommitRequested) -> bool:
+        """Nothing is owed, or a final came just now and nothing after it."""
+        turn = self.turn
+        recent = turn.final_at is not None and self.now - turn.final_at <= 0.5 and not turn.interim
+        return bool(turn.transcript) and (recent or not event.expect_final)
+
+    def recognizer_owes(self, event: i.CommitRequested) -> bool:
+        """The recogniser may still tell something."""
+        return event.expect_final
+
+    def transcript_is_late(self, event: i.TimerFired) -> bool:
+        """Waiting for the final was long enough, and what is there will do."""
+        return event.name == "transcript" and bool(self.turn.transcript)
+
+    def something_was_said(self, event: object) -> bool:
+        """There is a transcript, even if it may still change."""
+        return bool(self.turn.transcript)
+
+    # --- steps: voice ------------------------------------------------------------------------------------------------
+
+    def open_turn(self, event: object) -> None:
+        """Begin a turn, unless one is open."""
+        if not self.turn.open:
+            self.turn = OpenTurn(open=True)
+            self.act(i.OpenTurn("push_to_talk" if isinstance(event, i.TalkPressed) else "speech"))
+
+    def hear_voice(self, event: i.VoiceStarted | i.RecognizerStarted) -> None:
+        """The user speaks: the turn goes on, and no reply may begin."""
+        self.note_voice_start(event)
+        self.set_user_state("speaking", event.at, "vad" if isinstance(event, i.VoiceStarted) else "stt")
+        self.stop_waiting(event)
+        if self.settings.detection not in ("manual", "realtime_llm"):
+            self.act(i.CloseGate())
+
+    def note_voice_start(self, event: i.VoiceStarted | i.RecognizerStarted | i.TalkPressed) -> None:
+        """Keep when the turn began."""
+        if self.turn.started_at is None:
+            self.turn.started_at = event.at
+
+    def note_voice_end(self, event: i.VoiceEnded) -> None:
+        """Keep when voice was last heard."""
+        self.turn.ended_at = event.at
+
+    def follow_voice(self, event: i.VoiceWindow) -> None:
+        """Keep when voice was last heard; let a waiting reply begin after a noise."""
+        self.turn.ended_at = self.now - event.silence
+        # Silence for half of the shortest wait, and not a word recognised: a noise need not hold a reply up.
+        if event.silence > self.settings.min_delay / 2 and not self.turn.transcript:
+            self.act(i.OpenGate())
+
+    def lose_voice(self, event: i.VoiceEnded) -> None:
+        """The user fell silent."""
+        self.turn.ended_at = event.at
+        self.set_user_state("listening", event.at, "vad")
+        if not self.turn.transcript:
+            self.act(i.OpenGate())
+
+    def user_is_silent(self, event: i.VoiceEnded) -> None:
+        """The user fell silent, and no turn is at stake."""
+        self.set_user_state("listening", event.at, "vad")
+        self.act(i.OpenGate())
+
+    def recognizer_ends(self, event: i.RecognizerEnded) -> None:
+        """The recogniser says that the turn is over."""
+        self.turn.ended_at = event.at
+        self.set_user_state("listening", event.at, "stt")
+
+    # --- steps: text -------------------------------------------------------------------------------------------------
+
+    def take_interim(self, event: i.Interim) -> None:
+        """Keep what may still change; a preflight begins a reply, and words beyond it drop that reply."""
+        self.turn.interim = event.text
+        heard = self.turn.transcript
+        if event.preflight and event.text:
+            self.turn.preflight = heard
+            self._begin_early(heard, event.confidence)
+        elif self.turn.preflight and event.text and self.turn.preflight != heard:
+            self.turn.preflight = ""
+            self.act(i.CancelPreemptive())
+
+    def take_final(self, event: i.Final) -> None:
+        """Keep it, and begin a reply to what is known so far."""
+        turn, known = self.turn, self.turn.preflight
+        turn.text = f"{turn.text} {event.text}".strip()
+        turn.interim = turn.preflight = ""
+        turn.confidences.append(event.confidence)
+        turn.final_at = self.now
+        if not self.settings.has_vad or turn.ended_at is None:
+            turn.ended_at = min(event.ended_at, self.now) if event.ended_at is not None else self.now
+        if turn.text != known and self.settings.detection == "vad":
+            self._begin_early(turn.text, turn.confidence)
+
+    def _begin_early(self, text: str, confidence: float) -> None:
+        s, turn = self.settings, self.turn
+        if not s.preemptive or s.detection == "manual":
+            return
+        if self.holder is not None and self.floor is not Floor.YIELDING:
+            return
+        if turn.started_at is not None and self.now - turn.started_at > s.preemptive_max_speech:
+            self.act(i.CancelPreemptive())
+        elif turn.preemptive_attempts < s.preemptive_max_retries:
+            turn.preemptive_attempts += 1
+            self.act(i.StartPreemptive(text, confidence))
+
+    # --- steps: deciding ---------------------------------------------------------------------------------------------
+
+    def stop_waiting(self, event: object) -> None:
+        """The deadline doesn't hold any more."""
+        self.turn.deadline = None
+        if self.cancel_timer("endpointing"):
+            self.act(i.StopWaiting())
+
+    def settle(self, event: object) -> None:
+        """See whether there is something to decide on."""
+        self.raise_(i.Settle())
+
+    def ask_detector(self, event: object) -> None:
+        """Ask the turn detector."""
+        self.act(i.Predict(self.turn.text))
+
+    def skip_detector(self, event: object) -> None:
+        """Go on as if a detector had no opinion."""
+        self.raise_(i.Predicted(None, None))
+
+    def set_deadline(self, event: i.Predicted) -> None:
+        """The turn ends so and so long after the last voiced frame; at once, if that is past."""
+        s, turn = self.settings, self.turn
+        probability, threshold = event.probability, event.threshold
+        turn.delayed = probability is not None and threshold is not None and probability < threshold
+        delay = s.max_delay if turn.delayed else s.min_delay
+        turn.deadline = (turn.ended_at if turn.ended_at is not None else self.now) + delay
+        cause: i.WaitCause = "max_delay" if turn.delayed else "min_delay"
+        self.act(i.WaitForEnd(delay, turn.deadline, cause, probability, threshold))
+        if turn.deadline <= self.now:
+            self.raise_(i.TimerFired("endpointing"))
+        else:
+            self.set_timer("endpointing", turn.deadline)
+
+    def commit(self, event: object) -> None:
+        """The turn is over: have it answered."""
+        turn, asked = self.turn, self.turn.commit
+        self.timer_is_over("endpointing")
+        self.cancel_timer("transcript")
+        text = turn.transcript if asked is not None else turn.text
+        skip = asked is not None and asked.skip_reply
+        times = (turn.started_at, turn.ended_at, turn.final_at, turn.deadline)
+        self.act(i.CommitTurn(text, turn.confidence, *times, self._commit_cause(), skip))
+        self.turn = OpenTurn()
+        self.act(i.OpenGate())
+        self.raise_(i.TurnEnded(reply=not skip))
+
+    def _commit_cause(self) -> i.CommitCause:
+        if self.turn.commit is not None:
+            return self.turn.commit.cause
+        if self.settings.detection == "stt":
+            return "stt"
+        return "endpointing.max_delay" if self.turn.delayed else "endpointing.min_delay"
+
+    def drop_decision(self, event: object) -> None:
+        """There is nothing to decide, or what was said isn't enough: the turn stays open."""
+        self.timer_is_over("endpointing")
+        self.act(i.CancelPreemptive())
+        if not self.turn.transcript:
+            self.act(i.OpenGate())
+        self.raise_(i.TurnDropped())
+
+    # --- steps: by hand ----------------------------------------------------------------------------------------------
+
+    def press_talk(self, event: i.TalkPressed) -> None:
+        """Push-to-talk is down."""
+        self.note_voice_start(event)
+        self.stop_waiting(event)
+        self.cancel_timer("transcript")
+        self.set_user_state("speaking", event.at, "push_to_talk")
+
+    def begin_commit(self, event: i.CommitRequested) -> None:
+        """The turn is over, says somebody."""
+        self.stop_waiting(event)
+        self.turn.commit = event
+        if event.cause == "push_to_talk":
+            self.set_user_state("listening", self.now, "push_to_talk")
+
+    def await_transcript(self, event: i.CommitRequested) -> None:
+        """Have the recogniser finish, and wait for it only so long."""
+        deadline = self.now + event.transcript_timeout
+        self.act(i.WaitForEnd(event.transcript_timeout, deadline, "manual", None, None))
+        self.set_timer("transcript", deadline)
+        self.act(i.FlushRecognizer())
+
+    def forget_recognizer(self, event: object) -> None:
+        """What the recogniser still owes belongs to the turn that is over."""
+        self.act(i.ResetRecognizer())
+
+    def discard_empty(self, event: object) -> None:
+        """Nothing was said."""
+        self._discard("empty")
+
+    def clear_turn(self, event: i.ClearRequested) -> None:
+        """Forget what was said, says somebody."""
+        if event.cause == "push_to_talk":
+            self.set_user_state("listening", self.now, "push_to_talk")
+        self._discard(event.cause)
+        self.act(i.ResetRecognizer())
+
+    def _discard(self, cause: i.DiscardCause) -> None:
+        self.stop_waiting(None)
+        self.cancel_timer("transcript")
+        if self.turn.open:
+            self.act(i.DiscardTurn(self.turn.transcript, cause))
+        self.turn = OpenTurn()
+        self.act(i.CancelPreemptive())
+        self.act(i.OpenGate())
+        self.raise_(i.TurnDropped())
+
+    # --- steps: presence, end ----------------------------------------------------------------------------------------
+
+    def user_left(self, event: object) -> None:
+        """Nobody said anything for long."""
+        self.timer_is_over("away")
+        self.set_user_state("away", self.now, "away_timer")
+
+    def user_is_there(self, event: object) -> None:
+        """The user gave a sign of life."""
+        if self.user_state == "away":
+            self.set_user_state("listening", self.now, "away_timer")
+        else:
+            self.watch_presence()
+
+    def close_user(self, event: object) -> None:
+        """The session ends."""
+        self.cancel_all_timers()
+        self.act(i.CancelPreemptive())
