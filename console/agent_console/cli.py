@@ -1,135 +1,25 @@
-"""The command line: what is wrong is said in one line before the screen is touched."""
+"""`agent-console`: what is wrong is said in one line before the screen is touched."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Final, NoReturn
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from agent_runtime.errors import AgentConsoleError, AgentLoadError
 
 BAD_INPUT: Final = 2
 """Exit code for what the user can put right: a flag, a setting, an agent's file, a theme, a WAV."""
-
-_PARTS = Group("Parts", sort_key=1)
-_AUDIO = Group("Audio", sort_key=2)
-_CONSOLE = Group("Console", sort_key=3)
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return f"agent-console {version('agent-console')}"
-
-
-app = App(
-    name="agent-console",
-    help="Build, hear, see and debug a voice agent in the terminal.",
-    version=_version,
-    help_format="plaintext",
-)
-
-
-@app.default
-def run(
-    agent: str | None = None,
-    /,
-    *,
-    llm: Annotated[str | None, Parameter(group=_PARTS)] = None,
-    stt: Annotated[str | None, Parameter(group=_PARTS)] = None,
-    tts: Annotated[str | None, Parameter(group=_PARTS)] = None,
-    vad: Annotated[str | None, Parameter(group=_PARTS)] = None,
-    turn_detection: Annotated[str | None, Parameter(group=_PARTS)] = None,
-    text: Annotated[bool | None, Parameter(group=_AUDIO, negative="")] = None,
-    input_device: Annotated[str | None, Parameter(group=_AUDIO)] = None,
-    output_device: Annotated[str | None, Parameter(group=_AUDIO)] = None,
-    input_wav: Annotated[Path | None, Parameter(group=_AUDIO)] = None,
-    output_wav: Annotated[Path | None, Parameter(group=_AUDIO)] = None,
-    theme: Annotated[str | None, Parameter(group=_CONSOLE)] = None,
-    log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Parameter(group=_CONSOLE)] = None,
-    reload: Annotated[bool | None, Parameter(group=_CONSOLE)] = None,
-    profile: Annotated[Literal["dev", "prod", "test"] | None, Parameter(group=_CONSOLE)] = None,
-    config: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
-) -> int:
-    """Talk to an agent.
-
-    Args:
-        agent: file.py, file.py:Name or package.module; the bundled assistant if left out.
-        llm: embedded, openai or openai:MODEL.
-        stt: embedded or none.
-        tts: embedded or none.
-        vad: embedded or none.
-        turn_detection: embedded, vad, stt or manual.
-        text: no microphone and no speaker: type.
-        input_device: microphone, by id or part of its name (see `agent-console devices`).
-        output_device: speaker, by id or part of its name.
-        input_wav: play this file as the user's part instead of the microphone.
-        output_wav: write the agent's speech to this file instead of the speaker.
-        theme: the console's colours.
-        log_level: the least severe lines of the log.
-        reload: swap in new code when the agent's file is saved.
-        profile: a set of defaults.
-        config: use this file instead of the nearest agent-console.toml.
-    """
-    from agent_console.start import start
-
-    flags: dict[str, Any] = {
-        "llm": llm,
-        "stt": stt,
-        "tts": tts,
-        "vad": vad,
-        "turn_detection": turn_detection,
-        "text": text,
-        "audio.input_device": input_device,
-        "audio.output_device": output_device,
-        "audio.input_wav": input_wav,
-        "audio.output_wav": output_wav,
-        "theme": theme,
-        "log_level": log_level,
-        "reload": reload,
-        "profile": profile,
-    }
-    return start(agent, flags, config)
-
-
-@app.command
-def devices() -> int:
-    """List the microphones and speakers."""
-    from agent_console.reports import print_devices
-
-    return print_devices()
-
-
-@app.command
-def config(agent: str | None = None, /, *, config: Path | None = None) -> int:
-    """Show each setting, its value and where it came from.
-
-    Args:
-        agent: the agent whose `.env` and project file count; those of the current folder if left out.
-        config: use this file instead of the nearest agent-console.toml.
-    """
-    from agent_console.reports import print_config
-
-    return print_config(agent, config)
-
-
-@app.command
-def doctor() -> int:
-    """Check terminal, sound, models and keys, and say what to do about each."""
-    from agent_console.doctor import print_doctor
-
-    return print_doctor()
+COMMANDS: Final = frozenset({"config", "devices", "doctor"})
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 2 for bad input, 1 for a crash, 128 + n for signal n."""
-    from agent_runtime.errors import AgentConsoleError, AgentLoadError
-
+    # Nothing that an import makes is garbage; looking for some costs a fifth of the time to the first frame.
+    gc.disable()
     try:
-        code = app(sys.argv[1:] if arguments is None else arguments, exit_on_error=False, print_error=False)
-    except CycloptsError as exc:
-        code = _refuse(f"{' '.join(str(exc).split())} See `agent-console --help`.")
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     except AgentLoadError as exc:
         if exc.details:
             print(exc.details, file=sys.stderr)
@@ -138,7 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _refuse(str(exc))
     except KeyboardInterrupt:
         code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if len(arguments) > 1 or any(word.startswith("-") or word in COMMANDS for word in arguments):
+        from agent_console.arguments import run_arguments
+
+        return run_arguments(arguments)
+    # The commonest call needs no parser, and no time to load one.
+    from agent_console.start import start
+
+    return start(arguments[0] if arguments else None, {}, None)
 
 
 def _refuse(message: str) -> int:

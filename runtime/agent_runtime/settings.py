@@ -45,7 +45,7 @@ def _spec(part: Part) -> Callable[[str], str]:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AudioSettings(_Section):
@@ -115,7 +115,7 @@ _sources: ContextVar[tuple[PydanticBaseSettingsSource, ...]] = ContextVar("_sour
 class Settings(BaseSettings):
     """Everything that can be configured. Made by `load_settings`."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     profile: Profile = "dev"
     """A set of defaults: `dev` to build, `prod` to serve, `test` for no devices and no reload."""

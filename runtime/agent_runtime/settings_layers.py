@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -35,6 +38,32 @@ def setting_fields() -> dict[str, FieldInfo]:
                 yield from walk(section, f"{prefix}{name}.")
             else:
                 yield f"{prefix}{name}", info
+
+    return dict(walk(Settings, ""))
+
+
+@cache
+def setting_descriptions() -> dict[str, str]:
+    """What each setting is, by its dotted name: the text under it in the model's source.
+
+    pydantic could read it too, but would do so, slowly, each time that the model is imported.
+    """
+
+    def walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+        body = ast.parse(inspect.getsource(model)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        texts: dict[str, str] = {}
+        for field, text in pairwise(body.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                value = text.value if isinstance(text, ast.Expr) else None
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    texts[field.target.id] = inspect.cleandoc(value.value)
+        for name, info in model.model_fields.items():
+            section = info.annotation
+            if isinstance(section, type) and issubclass(section, BaseModel):
+                yield from walk(section, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", texts.get(name, "")
 
     return dict(walk(Settings, ""))
 
@@ -89,8 +118,8 @@ class ResolvedSettings:
     def rows(self) -> list[SettingRow]:
         """Every setting, in the order of the model."""
         return [
-            SettingRow(name, _shown(self.get(name)), self.origins.get(name, DEFAULT_ORIGIN), info.description or "")
-            for name, info in setting_fields().items()
+            SettingRow(name, _shown(self.get(name)), self.origins.get(name, DEFAULT_ORIGIN), description)
+            for name, description in setting_descriptions().items()
         ]
 
     def get(self, dotted: str) -> Any:

@@ -120,7 +120,15 @@ class ConsoleProcess:
         """Press keys one after the other, by name (`enter`, `ctrl+p`) or as one character."""
         for key in keys:
             self.child.send(KEYS.get(key, key).encode())
-            self._drain(0.02)
+            # What follows an escape at once is part of its sequence.
+            self.run_for(0.25 if key == "escape" else 0.03)
+
+    def run_for(self, seconds: float) -> None:
+        """Let it run, reading what it draws."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if not self._drain(left) and not self.child.isalive():
+                return
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""

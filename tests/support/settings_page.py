@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent_runtime.settings import CONVENTIONAL_VARIABLES, PROFILES, Settings
-from agent_runtime.settings_layers import ENV_PREFIX, setting_fields
+from agent_runtime.settings_layers import ENV_PREFIX, setting_descriptions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
@@ -49,12 +49,12 @@ def page() -> str:
     """The page as it should be."""
     defaults = Settings.from_sources(())
     rows = []
-    for name, info in setting_fields().items():
+    for name, description in setting_descriptions().items():
         value: object = defaults
         for part in name.split("."):
             value = getattr(value, part)
         shown = "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
-        rows.append(f"| `{name}` | {shown} | {info.description} |")
+        rows.append(f"| `{name}` | {shown} | {description} |")
     profiles = []
     for name, values in PROFILES.items():
         shown = ", ".join(f"`{key} = {str(value).lower()}`" for key, value in values.items())

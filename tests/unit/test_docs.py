@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_console.cli import app
+from agent_console.arguments import app
 from tests.support import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]

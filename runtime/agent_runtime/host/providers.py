@@ -88,9 +88,13 @@ def _made(part: Any, spec: ProviderSpec, make: Callable[[], T], emit: Emit) -> T
     try:
         return make()
     except MissingDependencyError as exc:
-        logger.warning("%s: %s", part, exc)
-        emit(ModelLoading(part, spec.provider, 0.0, error=str(exc)))
-        return None
+        problem = str(exc)
+        logger.warning("%s: %s", part, problem)
+    except Exception as exc:
+        problem = f"it can't be made: {type(exc).__name__}: {exc}"
+        logger.exception("%s: %s", part, problem)
+    emit(ModelLoading(part, spec.provider, 0.0, error=problem))
+    return None
 
 
 async def _load(part: Any, provider: Loadable, emit: Emit) -> None:
