@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
 from agent_runtime.media import g711
 from agent_runtime.media.framing import Framer
 from agent_runtime.media.levels import measure
 from agent_runtime.media.mix import mix, to_channels, to_mono
 from agent_runtime.media.resample import Resampler, resample
 from agent_runtime.media.ring import AudioRing
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 RATES = st.sampled_from([8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000])
 CUTS = st.lists(st.integers(0, 997), min_size=1, max_size=12)

@@ -71,7 +71,8 @@ def list_devices() -> list[DeviceInfo]:
     except (OSError, subprocess.TimeoutExpired) as e:
         raise DeviceError(f"the sound devices can't be listed: {e}") from e
     if done.returncode:
-        raise DeviceError(f"the sound devices can't be listed: {done.stderr.strip().splitlines()[-1:] or 'no answer'}")
+        reason = done.stderr.strip().rpartition("\n")[2] or "no answer"
+        raise DeviceError(f"the sound devices can't be listed: {reason}")
     return [DeviceInfo(**entry) for entry in json.loads(done.stdout)]
 
 
