@@ -347,6 +347,28 @@ async def test_usage_alone_is_an_answer():
     assert [part.delta for part in await chunks_of(Reply([usage(), DONE]))] == [None]
 
 
+async def test_arguments_as_an_object():
+    assert await calls_of(tool_call(0, id="c1", name="a", arguments={"x": 1})) == [("a", '{"x": 1}')]
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, "x", 1, float("inf"), [None], [{}], ["x"], {"a": 1}])
+async def test_odd_values_are_skipped(odd):
+    reply = Reply(
+        [
+            event(json.dumps(odd)),
+            event({"id": odd, "choices": odd, "usage": odd}),
+            chunk({"content": odd, "tool_calls": odd, "extra_content": None}),
+            chunk({"tool_calls": [{"index": odd, "id": odd, "function": odd}]}),
+            event({"id": "x", "choices": [{"delta": odd}]}),
+            chunk({"content": "Hi"}, usage={"prompt_tokens": odd, "completion_tokens": 2}),
+            DONE,
+        ]
+    )
+    response = await chunks_of(reply)
+    assert "".join(part.delta.content for part in response if part.delta) in ("Hi", "xHi")
+    assert response[-1].usage.completion_tokens == 2
+
+
 # --- cancelling -----------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,6 @@ from agent_tools import Tool
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
-    from openai.types.chat import ChatCompletionChunk
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 
@@ -145,16 +144,17 @@ class LLM(llm.LLM[str]):
 
     async def create(
         self, request: dict[str, Any], chat_ctx: ChatContext, tools: list[Tool], conn_options: APIConnectOptions
-    ) -> AsyncStream[ChatCompletionChunk]:
-        """Send a request; its answer comes in chunks. Raises what the `openai` package does."""
+    ) -> AsyncStream[object]:
+        """Send a request; its answer comes in chunks, as plain JSON. Raises what the `openai` package does."""
         messages, _ = chat_ctx.to_provider_format("openai")
         if tools and (schemas := ToolContext(tools).parse_function_tools("openai", strict=self._strict)):
             request = {**request, "tools": schemas}
         client = await self._get_client()
         import openai
 
-        create: Any = client.chat.completions.create  # its overloads know OpenAI's own models and options only
-        stream: AsyncStream[ChatCompletionChunk] = await create(
+        # Its overloads know OpenAI's own models and options only.
+        create: Any = client.chat.completions.with_raw_response.create
+        response = await create(
             model=self._model,
             messages=messages,
             stream=True,
@@ -162,6 +162,8 @@ class LLM(llm.LLM[str]):
             timeout=openai.Timeout(self._patience(conn_options), connect=self._timeout or conn_options.timeout),
             **request,
         )
+        # Plain JSON, since the package takes 80 µs to make a chunk of each, of the 95 in all.
+        stream: AsyncStream[object] = response.parse(to=openai.AsyncStream[object])
         return stream
 
     def translate(self, error: Exception, conn_options: APIConnectOptions) -> Exception:

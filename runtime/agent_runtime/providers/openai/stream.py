@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import APIConnectionError
 from agent_runtime.llm import ChatChunk, ChatContext, ChoiceDelta, CompletionUsage, FunctionToolCall, LLMStream
+from agent_runtime.providers.openai.json_values import as_count, as_dict, as_list, as_text
 from agent_runtime.providers.openai.thinking import ThinkingFilter
 from agent_runtime.providers.openai.tool_calls import ToolCallAssembler
 from agent_runtime.types import APIConnectOptions
 from agent_tools import Tool
 
 if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionChunk
-
     from agent_runtime.providers.openai.llm import LLM
 
 
@@ -57,7 +56,7 @@ class OpenAIStream(LLMStream):
 
 
 class _Answer:
-    """Reads chunks as servers differ in sending them."""
+    """Reads chunks, which are plain JSON, as servers differ in sending them; what isn't as it should be is skipped."""
 
     def __init__(self) -> None:
         self.began = False
@@ -65,25 +64,24 @@ class _Answer:
         self._calls = ToolCallAssembler()
         self._thinking = ThinkingFilter()
 
-    def read(self, chunk: ChatCompletionChunk) -> list[ChatChunk]:
+    def read(self, chunk: object) -> list[ChatChunk]:
         """What a chunk adds; nothing where it is only a keep-alive or a thought."""
-        self._id = getattr(chunk, "id", None) or self._id
+        fields = as_dict(chunk)
+        self._id = as_text(fields.get("id")) or self._id
         parts: list[ChatChunk] = []
-        # Only one answer is asked for. Azure sends a chunk without any first, others at the end with the usage.
-        for choice in (getattr(chunk, "choices", None) or [])[:1]:
+        # Only one answer is asked for. Azure sends a chunk without any first, others one at the end with the usage.
+        for choice in map(as_dict, as_list(fields.get("choices"))[:1]):
             self.began = True
-            delta = getattr(choice, "delta", None)
-            finished = getattr(choice, "finish_reason", None) is not None
-            text = self._thinking.feed(_text(getattr(delta, "content", None)))
-            calls = self._calls.feed(getattr(delta, "tool_calls", None) or [])
-            if finished:
+            delta = as_dict(choice.get("delta"))
+            text = self._thinking.feed(_content(delta.get("content")))
+            calls = self._calls.feed(as_list(delta.get("tool_calls")))
+            if choice.get("finish_reason"):
                 text += self._thinking.finish()
                 calls += self._calls.finish()
-            extra = getattr(delta, "extra_content", None)
-            parts += self._part(text, calls, extra if isinstance(extra, dict) else None)
-        if (usage := getattr(chunk, "usage", None)) is not None:
+            parts += self._part(text, calls, as_dict(delta.get("extra_content")) or None)
+        if usage := as_dict(fields.get("usage")):
             self.began = True
-            parts.append(ChatChunk(id=self._id, usage=_usage(usage, getattr(chunk, "service_tier", None))))
+            parts.append(ChatChunk(id=self._id, usage=_usage(usage, as_text(fields.get("service_tier")) or None)))
         return parts
 
     def finish(self) -> list[ChatChunk]:
@@ -97,27 +95,24 @@ class _Answer:
         return [ChatChunk(id=self._id, delta=delta)]
 
 
-def _text(content: object) -> str:
+def _content(content: object) -> str:
     """Some servers send a list of parts, as the other direction allows."""
-    if isinstance(content, str):
-        return content
     if isinstance(content, list):
-        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
-    return ""
+        return "".join(as_text(as_dict(part).get("text")) for part in content)
+    return as_text(content)
 
 
-def _usage(usage: Any, service_tier: str | None) -> CompletionUsage:
-    prompt = getattr(usage, "prompt_tokens_details", None)
-    completion = getattr(usage, "completion_tokens_details", None)
-    cached = getattr(prompt, "cached_tokens", None) or 0
-    prompt_tokens, completion_tokens = usage.prompt_tokens or 0, usage.completion_tokens or 0
+def _usage(usage: dict[str, Any], service_tier: str | None) -> CompletionUsage:
+    prompt, completion = as_dict(usage.get("prompt_tokens_details")), as_dict(usage.get("completion_tokens_details"))
+    cached = as_count(prompt.get("cached_tokens"))
+    prompt_tokens, completion_tokens = as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens"))
     return CompletionUsage(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         prompt_cached_tokens=cached,
         cache_read_tokens=cached,
-        cache_creation_tokens=getattr(prompt, "cache_write_tokens", None) or 0,
-        reasoning_tokens=getattr(completion, "reasoning_tokens", None) or 0,
-        total_tokens=getattr(usage, "total_tokens", None) or prompt_tokens + completion_tokens,
+        cache_creation_tokens=as_count(prompt.get("cache_write_tokens")),
+        reasoning_tokens=as_count(completion.get("reasoning_tokens")),
+        total_tokens=as_count(usage.get("total_tokens")) or prompt_tokens + completion_tokens,
         service_tier=service_tier,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from agent_runtime.llm import FunctionToolCall
+from agent_runtime.providers.openai.json_values import as_dict, as_text
 from agent_runtime.utils import shortuuid
 
 
 @dataclass
 class _Partial:
-    index: int | None
+    index: object
     call_id: str
     name: str
     arguments: str
@@ -41,17 +43,14 @@ class ToolCallAssembler:
     def feed(self, pieces: Iterable[Any]) -> list[FunctionToolCall]:
         """The calls that are complete now because another began."""
         completed: list[FunctionToolCall] = []
-        for piece in pieces:
-            function = getattr(piece, "function", None)
-            if function is None:
-                continue
-            index, call_id = getattr(piece, "index", None), getattr(piece, "id", None) or ""
-            name, arguments = getattr(function, "name", None) or "", getattr(function, "arguments", None) or ""
+        for piece in map(as_dict, pieces):
+            function = as_dict(piece.get("function"))
+            index, call_id = piece.get("index"), as_text(piece.get("id"))
+            name, arguments = as_text(function.get("name")), _arguments(function.get("arguments"))
             current = self._current
             if current is None or self._begins_another(current, index, call_id, name):
                 completed += self.finish()
-                extra = getattr(piece, "extra_content", None)
-                self._current = _Partial(index, call_id, name, arguments, extra if isinstance(extra, dict) else None)
+                self._current = _Partial(index, call_id, name, arguments, as_dict(piece.get("extra_content")) or None)
                 continue
             current.call_id = current.call_id or call_id
             current.name = current.name or name
@@ -64,7 +63,7 @@ class ToolCallAssembler:
         return [current.complete()] if current is not None and current.name else []
 
     @staticmethod
-    def _begins_another(current: _Partial, index: int | None, call_id: str, name: str) -> bool:
+    def _begins_another(current: _Partial, index: object, call_id: str, name: str) -> bool:
         if index is not None and current.index is not None and index != current.index:
             return True
         if call_id and current.call_id and call_id != current.call_id:
@@ -72,6 +71,11 @@ class ToolCallAssembler:
         if not name or not current.name:
             return False
         return name != current.name or (not call_id and _is_complete(current.arguments))
+
+
+def _arguments(arguments: object) -> str:
+    """Some servers send an object instead of the text of one."""
+    return json.dumps(arguments) if isinstance(arguments, dict) else as_text(arguments)
 
 
 def _is_complete(arguments: str) -> bool:
