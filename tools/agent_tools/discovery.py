@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 from typing import Any, TypeAlias
 
@@ -18,13 +17,14 @@ def find_function_tools(cls_or_obj: Any) -> list[AnyFunctionTool]:
     Properties are not evaluated.
     """
     cls = cls_or_obj if isinstance(cls_or_obj, type) else type(cls_or_obj)
-    names = [name for base in reversed(cls.__mro__) for name in vars(base)]
+    members: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        members.update(vars(base))
     if cls is not cls_or_obj:
-        names += getattr(cls_or_obj, "__dict__", {})
+        members.update(getattr(cls_or_obj, "__dict__", {}))
     tools: list[AnyFunctionTool] = []
-    for name in dict.fromkeys(names):
-        static = inspect.getattr_static(cls_or_obj, name, None)
-        if _may_hold_tool(static) and (tool := as_function_tool(getattr(cls_or_obj, name))) is not None:
+    for name, member in members.items():
+        if _may_hold_tool(member) and (tool := as_function_tool(getattr(cls_or_obj, name))) is not None:
             tools.append(tool)
     return tools
 
@@ -47,6 +47,5 @@ def as_function_tool(member: Any) -> AnyFunctionTool | None:
 
 def _may_hold_tool(static: Any) -> bool:
     inner = static.__func__ if isinstance(static, staticmethod | classmethod) else static
-    return isinstance(inner, FunctionTool | RawFunctionTool) or isinstance(
-        getattr(inner, "__wrapped__", None) if callable(inner) else None, FunctionTool | RawFunctionTool
-    )
+    wrapped = getattr(inner, "__wrapped__", None) if isinstance(inner, types.FunctionType) else None
+    return isinstance(inner, FunctionTool | RawFunctionTool) or isinstance(wrapped, FunctionTool | RawFunctionTool)
