@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -189,6 +189,10 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         async def ask(member: _Member) -> SpeechEvent:
             return await member.stt.recognize(buffer, language=language, conn_options=self._options(conn_options))
 
+        async def probe(member: _Member) -> bool:
+            await ask(member)
+            return True
+
         problems: list[str] = []
         try:
             for member in self._candidates(problems):
@@ -204,13 +208,13 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         finally:
             for member in self._members:
                 if not self._closed and member.breaker.begin_probe():
-                    member.probe = asyncio.create_task(self._probe(member, ask(member)))
+                    member.probe = asyncio.create_task(self._probe(member, probe))
         raise APIConnectionError(f"no recogniser answered: {'; '.join(problems)}")
 
-    async def _probe(self, member: _Member, attempt: Any) -> None:
-        """Find out by `attempt`, a coroutine, whether it is back."""
+    async def _probe(self, member: _Member, attempt: Callable[[_Member], Awaitable[bool]]) -> None:
+        """Find out whether it is back. `attempt` says False if that remained open."""
         try:
-            await attempt
+            settled = await attempt(member)
         except Exception as e:
             logger.warning("%s is still down: %s", member.stt.label, e)
             member.breaker.record_failure()
@@ -218,7 +222,10 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
             member.breaker.abandon_probe()
             raise
         else:
-            self._report_success(member)
+            if settled:
+                self._report_success(member)
+            else:
+                member.breaker.abandon_probe()
 
     def _report_success(self, member: _Member) -> None:
         if member.breaker.record_success():
@@ -313,7 +320,7 @@ class FallbackRecognizeStream(RecognizeStream):
                 _push(stream, item)
             self._main = stream
             if self._input_ch.closed and self._input_ch.empty():
-                stream.end_input()
+                stream._input_ch.close()  # the flush at its end is in the backlog
             async for event in stream:
                 if event.type is SpeechEventType.FINAL_TRANSCRIPT:
                     self._backlog.clear()
@@ -327,27 +334,26 @@ class FallbackRecognizeStream(RecognizeStream):
             for stream in [self._main, *self._probes]:
                 if stream is not None:
                     _push(stream, frame)
-        if self._main is not None and not self._main._input_ch.closed:
-            self._main.end_input()
+        if self._main is not None:
+            self._main._input_ch.close()
 
     def _probe_the_others(self, asked: _Member) -> None:
         for member in self._adapter._members:
             if member is not asked and member.breaker.begin_probe():
-                options = dataclasses.replace(self._adapter._options(self._conn_options), max_retry=0)
-                stream = member.stt.stream(language=self._language, conn_options=options)
-                self._probes.append(stream)
-                member.probe = asyncio.create_task(self._adapter._probe(member, self._hear_something(stream)))
+                member.probe = asyncio.create_task(self._adapter._probe(member, self._hear_something))
 
-    async def _hear_something(self, stream: RecognizeStream) -> None:
-        """Wait until a recogniser that is probed has recognised something of the live audio."""
-        try:
-            async with stream:
+    async def _hear_something(self, member: _Member) -> bool:
+        """Whether a recogniser has recognised something of the live audio, before the stream ended."""
+        options = dataclasses.replace(self._adapter._options(self._conn_options), max_retry=0)
+        async with member.stt.stream(language=self._language, conn_options=options) as stream:
+            self._probes.append(stream)
+            try:
                 async for event in stream:
                     if event.type is SpeechEventType.FINAL_TRANSCRIPT and event.alternatives[0].text:
-                        return
-            raise APIConnectionError("it recognised nothing")
-        finally:
-            self._probes.remove(stream)
+                        return True
+            finally:
+                self._probes.remove(stream)
+        return False
 
 
 def _push(stream: RecognizeStream, frame: AudioFrame | None) -> None:

@@ -248,7 +248,7 @@ class FallbackSynthesizeStream(SynthesizeStream):
                 _push(self._listener, item)
         self._read.append(None)
         if self._listener is not None:
-            self._listener.end_input()
+            _push(self._listener, None)
 
     async def _speak(self, tts: TTS[Any], options: APIConnectOptions) -> AsyncIterator[SynthesizedAudio]:
         adapter = None if tts.capabilities.streaming else StreamAdapter(tts=tts)
@@ -258,7 +258,8 @@ class FallbackSynthesizeStream(SynthesizeStream):
                     _push(stream, item)
                 self._listener = stream
                 async for audio in stream:
-                    self._started_time = self._started_time or stream._started_time
+                    if self._started_time is None:
+                        self._started_time = stream._started_time
                     yield audio
         finally:
             self._listener = None
@@ -268,7 +269,7 @@ class FallbackSynthesizeStream(SynthesizeStream):
 
 def _push(stream: SynthesizeStream, item: Any) -> None:
     if item is None:
-        stream.end_input()
+        stream._input_ch.close()  # the flush at its end came before
     elif isinstance(item, str):
         stream.push_text(item)
     else:

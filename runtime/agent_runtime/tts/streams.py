@@ -39,7 +39,7 @@ class AudioStream(ABC):
     def __init__(self, *, tts: TTS[Any], conn_options: APIConnectOptions) -> None:
         self._tts = tts
         self._conn_options = conn_options
-        self._started_time = 0.0
+        self._started_time: float | None = None
         self._input_tokens = 0
         self._output_tokens = 0
         self._acquire_time = 0.0
@@ -78,7 +78,7 @@ class AudioStream(ABC):
             if self._task.done() and not self._task.cancelled() and (exc := self._task.exception()):
                 raise exc from None
             raise StopAsyncIteration from None
-        if self._started_time:
+        if self._started_time is not None:
             audio.frame.userdata[USERDATA_TTS_STARTED_TIME] = self._started_time
         return audio
 
@@ -250,7 +250,7 @@ class SynthesizeStream(AudioStream):
 
     def _mark_started(self) -> None:
         # For providers: the first text goes out now, which is where the time to the first audio counts from.
-        if not self._started_time:
+        if self._started_time is None:
             self._started_time = asyncio.get_running_loop().time()
 
     def _input_so_far(self) -> str:
@@ -301,7 +301,7 @@ class _AudioChan(aio.Chan[SynthesizedAudio]):
 
     def _report(self, *, cancelled: bool) -> None:
         stream = self._stream
-        asked = self._last is not None or (stream._started_time and stream._input_so_far())
+        asked = self._last is not None or (stream._started_time is not None and bool(stream._input_so_far()))
         if not asked or stream._failed or not stream._reports_usage:
             return
         self._reported = True
@@ -326,4 +326,5 @@ class _AudioChan(aio.Chan[SynthesizedAudio]):
 
     @property
     def _since(self) -> float:
-        return self._stream._started_time or self._created
+        started = self._stream._started_time
+        return self._created if started is None else started
