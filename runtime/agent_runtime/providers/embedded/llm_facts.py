@@ -32,7 +32,7 @@ def spoken(output: str, *, is_error: bool = False) -> str:
     value = _parsed(output)
     text = _sentence(_said(value) if not isinstance(value, str) else value)
     if is_error:
-        return f"Sorry, that didn't work. {text}".strip()
+        return f"Sorry. {text}" if text else "Sorry, that didn't work."
     return text or "Done."
 
 
