@@ -33,6 +33,7 @@ class _PacedSentences(SentenceStream):
         self._pacer = pacer
         self._sentences = sentences
         self._emitter = emitter
+        self._first = True
         self._queue = aio.Chan[TokenData]()
         self._reader = asyncio.create_task(self._read(), name="read sentences")
 
@@ -58,10 +59,13 @@ class _PacedSentences(SentenceStream):
     async def __anext__(self) -> TokenData:
         # Whoever asks has had all audio of what they got before.
         batch = await self._queue.__anext__()
+        if self._first:
+            self._first = False
+            return batch
         remaining = self._emitter.playout_end - asyncio.get_running_loop().time()
         await asyncio.sleep(max(0.0, remaining - self._pacer.min_remaining_audio))
         while not self._queue.empty() and len(batch.token) < self._pacer.max_text_length:
-            batch.token += " " * (not batch.token[-1:].isspace()) + self._queue.recv_nowait().token
+            batch.token = f"{batch.token.rstrip()} {self._queue.recv_nowait().token.lstrip()}"
         return batch
 
     async def _read(self) -> None:
