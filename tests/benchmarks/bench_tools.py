@@ -17,9 +17,7 @@ from agent_runtime.voice.transforms import filter_emoji, filter_markdown
 from agent_tools import CallContext, find_function_tools, function_tool
 
 ARGUMENTS = '{"city": "Paris", "days": 2}'
-REPLY = (
-    "In **Paris** it is sunny, 17 degrees, i.e. warm. Take a hat! [More](http://x.y) is at 5 p.m. Then it rains. " * 5
-)
+REPLY = "In **Paris** it is sunny, 17 degrees, i.e. warm. Take a hat! [More](http://x.y) at 5 p.m. Then it rains. " * 5
 
 REFERENCE = """
 import asyncio, time
@@ -79,7 +77,7 @@ def per_call(name: str, function: Callable[[], object], count: int = 2000) -> No
     print(f"{name:26} {best * 1e6:9.1f} us")
 
 
-async def main(reference: str | None) -> None:
+async def main() -> None:
     """Measure and print."""
     tool = make_tool()
     context = CallContext()
@@ -94,8 +92,6 @@ async def main(reference: str | None) -> None:
         for _ in range(count):
             await tool.execute(arguments, context)  # type: ignore[attr-defined]
         print(f"{name:26} {(time.perf_counter() - began) / count * 1e6:9.1f} us")
-    if reference:
-        print(subprocess.run([reference, "-c", REFERENCE], capture_output=True, text=True, check=True).stdout, end="")
     pieces = [REPLY[at : at + 4] for at in range(0, len(REPLY), 4)]
 
     async def stream():
@@ -121,4 +117,7 @@ async def main(reference: str | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reference", help="a Python that has livekit-agents")
-    asyncio.run(main(parser.parse_args().reference))
+    reference = parser.parse_args().reference
+    asyncio.run(main())
+    if reference:
+        print(subprocess.run([reference, "-c", REFERENCE], capture_output=True, text=True, check=True).stdout, end="")

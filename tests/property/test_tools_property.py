@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import inspect
 import json
+import keyword
 import string
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -67,7 +68,7 @@ def around(inner: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
 
 types = st.recursive(st.sampled_from(LEAVES), around, max_leaves=4)
 names = st.text(string.ascii_letters + "_é", min_size=1, max_size=8).filter(
-    lambda name: name.isidentifier() and name != "self"
+    lambda name: name.isidentifier() and not keyword.iskeyword(name) and name != "self"
 ) | st.sampled_from(["schema", "json", "model_config", "copy", "class_", "type", "title", "items", "properties"])
 
 
