@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -25,7 +26,7 @@ ASCII: Final[Mapping[str, str]] = {
     **dict.fromkeys("→≥\u276f\u203a", ">"),
     **dict.fromkeys("\u2018\u2019", "'"),
     **dict.fromkeys("\u201c\u201d", '"'),
-    "▏": " ",
+    **dict.fromkeys("▏°", " "),
     "✗": "x",
     "↓": "v",
     "↑": "^",
@@ -68,7 +69,8 @@ def _plain_character(character: str, encoding: str) -> str:
     try:
         character.encode(encoding)
     except UnicodeEncodeError:
-        return ASCII.get(character, "?" * get_character_cell_size(character))
+        letter = unicodedata.normalize("NFKD", character)[0]
+        return ASCII.get(character) or (letter if letter.isascii() else "?" * get_character_cell_size(character))
     return character
 
 

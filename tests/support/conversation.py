@@ -163,10 +163,10 @@ class Script:
         self.emit(ev.PlayoutStarted(speech))
         self.emit(ev.AgentStateChanged("thinking", "speaking"), "playout")
         if measure:
-            self._measure()
+            self.measure()
         return speech, item
 
-    def _measure(self) -> None:
+    def measure(self) -> None:
         """Parts of plausible length that follow each other up to now."""
         spans: Sequence[tuple[str, float, str | None]] = (
             ("transcription", 0.212, "moonshine-tiny"),
@@ -304,15 +304,20 @@ def without_microphone() -> Script:
 
 
 def long_history(turns: int) -> Iterator[AnyEvent]:
-    """Many turns, without meters: each a question, a tool call and an answer."""
+    """Many turns, without meters and word by word progress: each a question, a tool call and an answer."""
     script = Script(meters=False).open().ready()
     for number in range(turns):
         script.begin_turn()
         question = f"Question {number}: what about the weather in city {number}?"
-        script.emit(ev.UserTranscribed(question, is_final=True))
         script.emit(ev.TurnCommitted(question, script.now), "endpointing.min_delay")
         script.calls("get_weather", {"city": f"city {number}"}, WEATHER)
-        script.answers(f"In city {number}: {ANSWER}")
+        speech, item = f"speech {number}", f"item {number}"
+        script.emit(ev.AgentText(speech, item, f"In city {number}: {ANSWER}"))
+        script.emit(ev.PlayoutStarted(speech))
+        script.measure()
+        script.wait(4.0)
+        script.emit(ev.PlayoutFinished(speech, 4.0, False))
+        script.emit(ev.SpeechFinished(speech, False))
     yield from script.events
 
 

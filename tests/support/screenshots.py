@@ -18,10 +18,10 @@ SHOTS = [
 ]
 
 
-async def settle(app: ConsoleApp, timeout: float = 10.0) -> None:
+async def settle(app: ConsoleApp, timeout: float = 10.0, *, seq: int = 1) -> None:
     """Until the screen shows every event that was sent."""
     async with asyncio.timeout(timeout):
-        while not app.is_settled:  # noqa: ASYNC110  # frames tell nobody that they were drawn
+        while not (app.is_settled and app.state.seq >= seq):  # noqa: ASYNC110  # frames tell nobody that they were drawn
             await asyncio.sleep(0.01)
 
 

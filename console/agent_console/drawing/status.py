@@ -113,9 +113,9 @@ def microphone_meter(state: ConsoleState, now: float, width: int) -> Line:
     """The input level with its held peak; a word instead where there is nothing to measure."""
     meters = state.meters
     if state.muted:
-        return (("muted", "error bold"), (" " * (width - 5), ""))
+        return (("muted", "error bold"), (" " * max(0, width - 5), ""))
     if state.microphone.state not in ("opened", "unknown"):
-        return ((f"{'off':<{width}}", "faint"),)
+        return (("off".ljust(width), "faint"),)
     clipped = meters.clipped_at is not None and now - meters.clipped_at < CLIP_SHOWN
     number: Span = ("   clip", "error bold") if clipped else (f" {_db(meters.input_rms)}", "muted")
     style = "fair" if clipped else "level"
@@ -175,7 +175,7 @@ def _remaining(countdown: Endpointing, now: float) -> tuple[float, float]:
 
 def instruments(state: ConsoleState, now: float, width: int) -> list[Line]:
     """All instruments on two lines, for screens without room for a column of them."""
-    third = (width - 2) // 3
+    third = max(18, (width - 2) // 3)
     vad = probability(state)
     strip_width = max(4, third - 5 - line_width(vad) - 2)
     spare = width - 2 - 3 * third
@@ -183,7 +183,7 @@ def instruments(state: ConsoleState, now: float, width: int) -> list[Line]:
         (" mic ", "muted"),
         *microphone_meter(state, now, third - 6),
         ("  vad ", "muted"),
-        *bars.strip(state.meters.vad_history, strip_width + spare, state.meters.vad_threshold),
+        *bars.strip(state.meters.vad_history, max(1, strip_width + spare), state.meters.vad_threshold),
         (" ", ""),
         *vad,
         ("  out ", "muted"),

@@ -48,16 +48,30 @@ class ConsoleScreen(Screen[None]):
         self.log_pane = LogPane(id="log")
         self.log_pane.display = False
         self._far_log = LogPane(id="far-log")
-        self._banner_bar = Notices(lambda state, now, w, _: draw.banner_lines(self._banners(), w), id="banners")
+        self._banner_bar = Notices(
+            lambda state, now, w, _: draw.banner_lines(self._banners(), w),
+            lambda state: (state.banners, self._notices, len(self._dismissed)),
+            id="banners",
+        )
         self._panels = {
             "header": Panel(lambda state, now, w, _: draw.header(state, now, w), id="header"),
             "banners": self._banner_bar,
-            "loading": Notices(_loading, id="loading"),
+            "loading": Notices(_loading, lambda state: (state.loading,), id="loading"),
             "audio": Panel(lambda state, now, w, _: draw.audio_panel(state, now, w), id="audio"),
-            "latency": Panel(self._draw_latency, id="latency"),
-            "session": Panel(lambda state, now, w, _: draw.session_panel(state, w), id="session"),
-            "agent": Panel(lambda state, now, w, h: draw.agent_panel(state, w, h), id="agent"),
-            "log-heading": Panel(lambda state, now, w, _: [draw.heading("LOG", w)], id="log-heading"),
+            "latency": Panel(
+                self._draw_latency, lambda state: (state.latencies, self.transcript.selected), id="latency"
+            ),
+            "session": Panel(
+                lambda state, now, w, _: draw.session_panel(state, w),
+                lambda state: (state.latencies, state.usage, state.dropped_input, state.dropped_output),
+                id="session",
+            ),
+            "agent": Panel(
+                lambda state, now, w, h: draw.agent_panel(state, w, h),
+                lambda state: (state.agent, state.instructions, state.tools, state.model, state.reload_duration),
+                id="agent",
+            ),
+            "log-heading": Panel(lambda state, now, w, _: [draw.heading("LOG", w)], lambda state: (), id="log-heading"),
             "divider": Panel(self._draw_divider, id="divider"),
             "instruments": Panel(lambda state, now, w, _: draw.instruments(state, now, w), id="instruments"),
             "mark": Panel(self._draw_prompt_mark, id="prompt-mark"),
@@ -123,9 +137,13 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_divider(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
         transcript = self.transcript
-        if transcript.following or not transcript.lines_below:
+        if transcript.query_text:
+            number, count = transcript.match_position
+            text = f" match {number} of {count} " if count else " no match "
+        elif transcript.following or not transcript.lines_below:
             return [(("─" * width, "track"),)]
-        text = f" {transcript.lines_below} lines below · end "
+        else:
+            text = f" {transcript.lines_below} lines below · end "
         return [(("─" * (width - len(text) - 2), "track"), (text, "key"), ("──", "track"))]
 
     def _draw_prompt_mark(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
@@ -139,7 +157,7 @@ class ConsoleScreen(Screen[None]):
         prompt = self._prompt
         talking = self._talk.talking or self._state.push_to_talk == "pressed"
         if talking:
-            placeholder = "talking to you alone: press again to send, esc discards"
+            placeholder = "recording: let go or press again to send, esc drops it"
         elif self._state.closed:
             placeholder = "the session is closed"
         elif prompt.has_focus:
@@ -221,7 +239,7 @@ class ConsoleScreen(Screen[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Send what was typed, or go to the next match."""
         if event.input.id == "search":
-            self.transcript.step_match(-1)
+            self._step_match(-1)
             return
         text = event.value.strip()
         if text:
@@ -324,11 +342,15 @@ class ConsoleScreen(Screen[None]):
 
     def action_next_match(self) -> None:
         """The next match."""
-        self.transcript.step_match(1)
+        self._step_match(1)
 
     def action_previous_match(self) -> None:
         """The match before."""
-        self.transcript.step_match(-1)
+        self._step_match(-1)
+
+    def _step_match(self, step: int) -> None:
+        self.transcript.step_match(step)
+        self._refresh_now()
 
     def action_copy(self) -> None:
         """Copy the selection, else a turn."""

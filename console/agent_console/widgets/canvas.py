@@ -76,8 +76,8 @@ class Canvas(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
     ALLOW_SELECT = False
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.painter = Painter(self)
         self._lines: Sequence[Line] = ()
         self._drawn_for: Size | None = None

@@ -11,20 +11,32 @@ from agent_console.widgets.canvas import Canvas
 
 Draw: TypeAlias = Callable[[ConsoleState, float, int, int], Sequence[Line]]
 """Lines from the state, the session's time (seconds), and the width and height in cells."""
+Slice: TypeAlias = Callable[[ConsoleState], tuple[object, ...]]
+"""The parts of the state that a panel depends on."""
 
 
 class Panel(Canvas):
-    """Draws the state by one function."""
+    """Draws the state by one function: each frame, or only when the slice that it depends on is another."""
 
-    def __init__(self, draw: Draw, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, draw: Draw, slice_of: Slice | None = None, *, id: str) -> None:
+        super().__init__(id=id)
         self._draw = draw
+        self._slice_of = slice_of
+        self._slice: tuple[object, ...] | None = None
         self._state = ConsoleState()
         self._now = 0.0
 
     def show(self, state: ConsoleState, now: float) -> None:
         """Take the state of this frame."""
         self._state, self._now = state, now
+        if self._slice_of is not None:
+            before, self._slice = self._slice, self._slice_of(state)
+            if before is not None and all(old is new for old, new in zip(before, self._slice, strict=True)):
+                return
+        self.changed()
+
+    def changed(self) -> None:
+        """Draw what there is now."""
         self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
@@ -35,14 +47,10 @@ class Panel(Canvas):
 class Notices(Panel):
     """A panel that takes as many lines as it has, and none when there is nothing to tell."""
 
-    def show(self, state: ConsoleState, now: float) -> None:
-        """Take the state of this frame, and grow or shrink."""
-        self._state, self._now = state, now
+    def changed(self) -> None:
+        """Grow or shrink, and draw."""
         count = len(self.draw(self.app.size.width, 0))
-        if count != self._count:
-            self._count = count
+        if count != (self.styles.height.value if self.styles.height is not None else 0):
             self.styles.height = count
             self.display = count > 0
         self.repaint()
-
-    _count = 0

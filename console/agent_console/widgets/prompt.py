@@ -36,6 +36,7 @@ class LineInput(Input):
 
     def __init__(self, placeholder: str, *, id: str) -> None:
         super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
+        self.cursor_blink = False
         self._history: list[str] = []
         self._at = 0
 

@@ -41,8 +41,8 @@ class BlockScroll(ScrollView, Generic[T]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.painter = Painter(self)
         self.items: Seq[T] = Seq()
         self.following = True

@@ -25,6 +25,8 @@ class Transcript(BlockScroll[Entry], can_focus=True):
         super().__init__(id=id)
         self._cursor: int | None = None
         self.query_text = ""
+        self.match_position = (0, 0)
+        """Which entry that matches the search is the current one, from 1, and how many there are."""
         self._match: int | None = None
         self._opened: set[str] = set()
         self._latencies: dict[str, Latency] = {}
@@ -152,29 +154,28 @@ class Transcript(BlockScroll[Entry], can_focus=True):
 
     # --- search --------------------------------------------------------------------------------------------------
 
-    def search(self, text: str) -> int:
-        """Mark what matches and go to the newest. Returns the number of entries that match."""
+    def search(self, text: str) -> None:
+        """Mark what matches and go to the newest; an empty text ends the search."""
         self.query_text = text.casefold()
         self._match = None
         matches = self._matches()
         if matches:
-            self._go_to_match(matches[-1])
+            self._go_to_match(matches, len(matches) - 1)
+        else:
+            self.match_position = (0, 0)
         self.refresh()
-        return len(matches)
 
-    def step_match(self, step: int) -> tuple[int, int]:
-        """Go to the next or previous match, around the ends. Returns its number from 1, and how many there are."""
+    def step_match(self, step: int) -> None:
+        """Go to the next or previous match, around the ends."""
         matches = self._matches()
-        if not matches:
-            return 0, 0
-        at = matches.index(self._match) if self._match in matches else 0
-        at = (at + step) % len(matches)
-        self._go_to_match(matches[at])
-        return at + 1, len(matches)
+        if matches:
+            at = matches.index(self._match) if self._match in matches else 0
+            self._go_to_match(matches, (at + step) % len(matches))
 
-    def _go_to_match(self, index: int) -> None:
-        self._match = index
-        self.go_to_item(index)
+    def _go_to_match(self, matches: Sequence[int], at: int) -> None:
+        self._match = matches[at]
+        self.match_position = (at + 1, len(matches))
+        self.go_to_item(matches[at])
         self.refresh()
 
     def _matches(self) -> list[int]:

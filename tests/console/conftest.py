@@ -1,0 +1,20 @@
+"""Snapshots are pictures of one Textual version; others may check them but not write them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import textual
+from pytest_textual_snapshot import SVGImageExtension
+
+BASELINE = {"python": "3.11", "textual": "8.2.8"}
+
+# syrupy renamed the attribute that names the file's ending; without it a picture ends in `.raw`.
+SVGImageExtension.file_extension = "svg"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    here = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "textual": textual.__version__}
+    if config.getoption("update_snapshots", default=False) and here != BASELINE:
+        raise pytest.UsageError(f"snapshots are written with {BASELINE}, this is {here}")

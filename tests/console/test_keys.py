@@ -1,0 +1,325 @@
+"""Every key of the registry does what it says, and letters are letters while one types."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from textual.pilot import Pilot
+
+from agent_console.app import ConsoleApp
+from agent_console.keys import ACTIONS
+from agent_console.screens.console import ConsoleScreen
+from agent_console.screens.details import DetailsScreen
+from agent_console.screens.devices import DevicesScreen
+from agent_console.screens.help import HelpScreen
+from agent_runtime import events as ev
+from tests.support.backend import ScriptedBackend
+from tests.support.conversation import STORIES, long_history
+from tests.support.screenshots import settle
+
+
+class Console:
+    """The app on a story, with the pilot that presses its keys."""
+
+    def __init__(self, app: ConsoleApp, backend: ScriptedBackend, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.backend = backend
+        self.pilot = pilot
+
+    @property
+    def screen(self) -> ConsoleScreen:
+        return self.app.console_screen
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def send(self, *data: ev.EventData) -> None:
+        """Events after those of the story."""
+        seq = self.app.state.seq
+        for number, item in enumerate(data):
+            self.backend.send(ev.Event(seq + 1 + number, self.app.state.now, "session-1", None, None, item))
+        await settle(self.app, seq=seq + len(data))
+        await self.pilot.pause()
+
+
+Open = Callable[..., AbstractAsyncContextManager[Console]]
+
+
+@pytest.fixture
+def console() -> Open:
+    @asynccontextmanager
+    async def start(
+        story: str = "interrupted", size: tuple[int, int] = (80, 24), **options: object
+    ) -> AsyncIterator[Console]:
+        events = list(long_history(int(story))) if story.isdigit() else STORIES[story]().events
+        backend = ScriptedBackend(events)
+        app = ConsoleApp(backend, monotonic=lambda: 0.0, encoding="utf-8", **options)  # type: ignore[arg-type]
+        async with app.run_test(size=size) as pilot:
+            await settle(app)
+            await pilot.pause()
+            yield Console(app, backend, pilot)
+
+    return start
+
+
+async def test_m_mutes_and_unmutes(console: Open) -> None:
+    async with console() as it:
+        await it.press("m")
+        await it.send(ev.InputMuted(True))
+        await it.press("m")
+        assert it.backend.calls == [("set_muted", True), ("set_muted", False)]
+
+
+async def test_i_interrupts_and_r_reloads(console: Open) -> None:
+    async with console() as it:
+        await it.press("i", "r")
+        assert it.backend.calls == [("interrupt",), ("reload",)]
+
+
+@pytest.mark.parametrize("key", ["t", "enter"])
+async def test_typing_a_turn(console: Open, key: str) -> None:
+    async with console() as it:
+        await it.press(key, *"mi q", "enter")
+        assert it.backend.calls == [("send_text", "mi q")]
+        await it.press("up")
+        assert it.app.focused.value == "mi q"  # type: ignore[union-attr]
+        await it.press("down")
+        assert it.app.focused.value == ""  # type: ignore[union-attr]
+
+
+async def test_an_empty_line_is_not_sent(console: Open) -> None:
+    async with console() as it:
+        await it.press("t", "space", "enter")
+        assert it.backend.calls == []
+
+
+async def test_escape_leaves_the_input_and_letters_are_keys_again(console: Open) -> None:
+    async with console() as it:
+        await it.press("t", "m", "escape", "m")
+        assert it.backend.calls == [("set_muted", True)]
+
+
+async def test_without_a_microphone_one_types_at_once(console: Open) -> None:
+    async with console("without_microphone") as it:
+        await it.press(*"quit", "enter")
+        assert it.backend.calls == [("send_text", "quit")]
+
+
+async def test_space_starts_and_escape_discards(console: Open) -> None:
+    async with console() as it:
+        await it.press("space")
+        await it.press("escape")
+        assert it.backend.calls == [("push_to_talk", "press"), ("push_to_talk", "discard")]
+
+
+async def test_question_mark_opens_help_with_every_key(console: Open) -> None:
+    async with console(size=(120, 60)) as it:
+        await it.press("question_mark")
+        assert isinstance(it.app.screen, HelpScreen)
+        page = str(it.app.screen.query_one("#help").render())
+        assert all(action.help.split()[0] in page for action in ACTIONS)
+        await it.press("escape")
+        assert it.app.screen is it.screen
+
+
+async def test_d_picks_a_device(console: Open) -> None:
+    async with console() as it:
+        await it.press("d")
+        assert isinstance(it.app.screen, DevicesScreen)
+        await it.press("down", "enter")
+        assert it.backend.calls == [("select_device", "input", "3")]
+        await it.press("escape")
+        assert it.app.screen is it.screen
+
+
+async def test_e_shows_the_traceback_of_a_failed_reload(console: Open) -> None:
+    async with console("troubles") as it:
+        await it.press("e")
+        assert isinstance(it.app.screen, DetailsScreen)
+        text = " ".join(str(widget.render()) for widget in it.app.screen.query("Static"))
+        assert "SyntaxError: expected ':'" in text
+        await it.press("q")
+        assert it.app.screen is it.screen
+
+
+async def test_turns_are_selected_and_opened(console: Open) -> None:
+    async with console() as it:
+        transcript = it.screen.transcript
+        await it.press("k")
+        assert transcript.selected == "turn-4"
+        await it.press("left_square_bracket")
+        assert transcript.selected == "turn-3"
+        height = transcript.virtual_size.height
+        await it.press("o")
+        assert transcript.virtual_size.height == height + 9
+        await it.press("o", "j", "j")
+        assert transcript.selected is None
+        assert transcript.virtual_size.height == height
+
+
+async def test_scrolling_away_stays_and_end_follows_again(console: Open) -> None:
+    async with console("40") as it:
+        transcript = it.screen.transcript
+        bottom = transcript.scroll_offset.y
+        await it.press("up")
+        assert transcript.scroll_offset.y == bottom - 1
+        await it.send(ev.LogWritten("info", "x", "y"), ev.AgentText("s", "i", "one more line"))
+        assert transcript.scroll_offset.y == bottom - 1
+        await it.press("pageup")
+        assert transcript.scroll_offset.y < bottom - 10
+        await it.press("end")
+        assert transcript.scroll_offset.y == transcript.max_scroll_y > bottom
+        await it.send(ev.AgentText("s", "i2", "another"))
+        assert transcript.scroll_offset.y == transcript.max_scroll_y
+        await it.press("up", "down")
+        assert transcript.following
+
+
+async def test_home_shows_the_first_turn_of_a_long_history(console: Open) -> None:
+    async with console("250") as it:
+        await it.press("home")
+        transcript = it.screen.transcript
+        assert transcript.scroll_offset.y == 0
+        assert "Question 0:" in transcript.render_line(1).text
+        await it.press("pagedown", "end")
+        assert "hardly any wind" in transcript.render_line(transcript.size.height - 1).text
+
+
+async def test_search_goes_through_the_matches(console: Open) -> None:
+    async with console() as it:
+        transcript = it.screen.transcript
+        await it.press("slash", *"oslo")
+        assert transcript.match_position == (3, 3)
+        await it.press("enter")
+        assert transcript.match_position == (2, 3)
+        await it.press("escape", "n")
+        assert transcript.match_position == (3, 3)
+        await it.press("N", "N")
+        assert transcript.match_position == (1, 3)
+        await it.press("escape")
+        assert transcript.query_text == ""
+
+
+async def test_search_finds_what_is_far_above(console: Open) -> None:
+    async with console("250") as it:
+        await it.press("slash", *"city 7?")
+        transcript = it.screen.transcript
+        assert transcript.match_position == (1, 1)
+        shown = [transcript.render_line(y).text for y in range(transcript.size.height)]
+        assert any("Question 7:" in line for line in shown)
+
+
+async def test_y_copies_the_newest_turn(console: Open) -> None:
+    async with console("speaking") as it:
+        await it.press("y")
+        assert it.app.clipboard.startswith("you: And what should I wear?\nWeatherAgent: A warm coat")
+
+
+async def test_l_shows_and_hides_the_log(console: Open) -> None:
+    async with console("troubles") as it:
+        await it.press("l")
+        assert it.screen.log_pane.display
+        assert "turn 2 answered" in it.screen.log_pane.render_line(0).text
+        await it.press("l")
+        assert not it.screen.log_pane.display
+
+
+async def test_escape_puts_banners_away_one_by_one(console: Open) -> None:
+    async with console("troubles") as it:
+        banners = it.screen.query_one("#banners")
+        assert banners.size.height == 2
+        await it.press("escape")
+        assert banners.size.height == 1
+        await it.press("escape")
+        assert not banners.display
+
+
+async def test_the_palette_runs_an_action(console: Open) -> None:
+    async with console() as it:
+        await it.press("ctrl+p", *"interr")
+        await it.press("enter")
+        await it.pilot.pause()
+        assert it.backend.calls == [("interrupt",)]
+
+
+async def test_the_palette_offers_our_themes(console: Open) -> None:
+    async with console() as it:
+        await it.press("ctrl+p", *"theme paper")
+        await it.press("enter")
+        await it.pilot.pause()
+        assert it.app.theme == "paper"
+
+
+async def test_a_keymap_moves_a_key(console: Open) -> None:
+    async with console(keymap={"mute": "x"}) as it:
+        await it.press("m")
+        assert it.backend.calls == []
+        await it.press("x")
+        assert it.backend.calls == [("set_muted", True)]
+        assert "x mute" in it.screen.query_one("#keys").render_line(0).text
+
+
+async def test_q_ends_the_session_and_leaves(console: Open) -> None:
+    async with console() as it:
+        await it.press("q")
+        assert it.backend.calls == [("stop",)]
+        assert it.app.return_code == 0
+
+
+async def test_ctrl_c_twice_leaves(console: Open) -> None:
+    async with console() as it:
+        await it.press("ctrl+c")
+        assert it.backend.calls == []
+        await it.press("ctrl+c")
+        assert it.backend.calls == [("stop",)]
+
+
+async def test_every_action_has_a_method(console: Open) -> None:
+    async with console() as it:
+        missing = [action.id for action in ACTIONS if not hasattr(it.screen, f"action_{action.id}")]
+        assert missing == []
+
+
+async def test_a_click_on_the_footer_does_what_the_key_does(console: Open) -> None:
+    async with console() as it:
+        line = it.screen.query_one("#keys").render_line(0).text
+        await it.pilot.click("#keys", offset=(line.index("mute"), 0))
+        assert it.backend.calls == [("set_muted", True)]
+
+
+async def test_a_click_opens_a_turn(console: Open) -> None:
+    async with console() as it:
+        transcript = it.screen.transcript
+        rows = [transcript.render_line(y).text for y in range(transcript.size.height)]
+        row = next(y for y, text in enumerate(rows) if "A warm coat" in text)
+        height = transcript.virtual_size.height
+        await it.pilot.click("#transcript", offset=(rows[row].index("0.82"), row))
+        assert transcript.selected == "turn-3"
+        assert transcript.virtual_size.height > height
+
+
+async def test_notices_and_unknown_themes_are_told(console: Open) -> None:
+    async with console(theme="nowhere", keymap={"fly": "f"}) as it:
+        text = "\n".join(it.screen.query_one("#banners").render_line(y).text for y in range(2))
+        assert "no action 'fly'" in text
+        assert "theme 'nowhere' isn't there" in text
+        assert it.app.theme == "nocturne"
+
+
+@pytest.mark.parametrize("size", [(20, 6), (40, 12), (200, 60)])
+async def test_other_sizes_draw_without_an_error(console: Open, size: tuple[int, int]) -> None:
+    async with console("troubles", size=size) as it:
+        await it.press("k", "o", "l", "slash", "x", "escape")
+        await it.pilot.resize_terminal(120, 40)
+        await it.pilot.resize_terminal(*size)
+        assert it.app.return_code is None
+
+
+async def test_the_session_s_end_is_said(console: Open) -> None:
+    async with console() as it:
+        await it.send(ev.SessionClosed("error", "the model is gone"))
+        assert "the model is gone" in it.screen.query_one("#banners").render_line(0).text
+        assert "closed" in it.screen.query_one("#header").render_line(0).text

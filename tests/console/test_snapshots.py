@@ -1,0 +1,72 @@
+"""Pictures of the console's main states, drawn from recorded events alone, at the sizes that people have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+
+from agent_console.app import ConsoleApp
+from tests.support.backend import ScriptedBackend
+from tests.support.conversation import STORIES
+from tests.support.screenshots import settle
+
+SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (160, 50)
+Compare = Callable[..., bool]
+
+
+def console(story: str, theme: str = "nocturne", encoding: str = "utf-8") -> ConsoleApp:
+    """The console on a story, with a clock that stands still between events."""
+    backend = ScriptedBackend(STORIES[story]().events)
+    return ConsoleApp(backend, theme=theme, encoding=encoding, monotonic=lambda: 0.0)
+
+
+def after(*keys: str) -> Callable[[Pilot[None]], object]:
+    async def run_before(pilot: Pilot[None]) -> None:
+        assert isinstance(pilot.app, ConsoleApp)
+        await settle(pilot.app)
+        await pilot.press(*keys)
+        await pilot.pause()
+
+    return run_before
+
+
+@pytest.mark.parametrize("theme", ["nocturne", "paper"])
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_every_size_in_both_themes(snap_compare: Compare, size: tuple[int, int], theme: str) -> None:
+    assert snap_compare(console("interrupted", theme), terminal_size=size, run_before=after())
+
+
+@pytest.mark.parametrize(
+    "story", ["starting", "listening", "counting_down", "speaking", "troubles", "without_microphone"]
+)
+def test_states_on_the_smallest_screen(snap_compare: Compare, story: str) -> None:
+    assert snap_compare(console(story), terminal_size=SMALL, run_before=after())
+
+
+@pytest.mark.parametrize("story", ["counting_down", "speaking", "recovered"])
+def test_states_with_columns(snap_compare: Compare, story: str) -> None:
+    assert snap_compare(console(story), terminal_size=MEDIUM, run_before=after())
+
+
+@pytest.mark.parametrize(
+    ("story", "keys"),
+    [
+        ("interrupted", "k k o"),
+        ("troubles", "l"),
+        ("troubles", "e"),
+        ("interrupted", "question_mark"),
+        ("interrupted", "d"),
+        ("interrupted", "slash o s l o"),
+        ("listening", "space"),
+    ],
+    ids=["turn opened", "log", "traceback", "help", "devices", "search", "push-to-talk"],
+)
+def test_what_a_key_opens(snap_compare: Compare, story: str, keys: str) -> None:
+    assert snap_compare(console(story), terminal_size=SMALL, run_before=after(*keys.split()))
+
+
+def test_a_terminal_without_utf8_gets_ascii(snap_compare: Compare) -> None:
+    app = console("counting_down", encoding="ascii")
+    assert snap_compare(app, terminal_size=MEDIUM, run_before=after())
