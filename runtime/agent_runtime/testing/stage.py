@@ -156,7 +156,8 @@ async def scripted_session(
     options = {"aec_warmup_duration": None, "tts_text_transforms": None, **options}
     options.setdefault("turn_handling", {})
     options["turn_handling"] = {"turn_detection": None, **options["turn_handling"]}
-    session: AgentSession[Any] = AgentSession(stt=stt, vad=vad, llm=llm, tts=tts, clock=clock, **options)
+    parts = {"stt": stt, "vad": vad, "llm": llm, "tts": tts, "clock": clock}
+    session: AgentSession[Any] = AgentSession(**{**parts, **options})
     output = ScriptedAudioOutput(can_pause=can_pause, clock=clock) if speaker else None
     transcript = ScriptedTextOutput()
     stage = Stage(session, stt=stt, vad=vad, llm=llm, tts=tts, speaker=output, transcript=transcript)

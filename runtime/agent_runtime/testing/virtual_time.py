@@ -60,8 +60,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         if timeout is None:
             raise VirtualTimeError("everything waits and no timer is set: the test would hang for ever")
         scheduled = getattr(self, "_scheduled", None)
-        # The next timer's own time, not now + timeout: sums of differences drift away from the instant meant.
-        self._virtual_now = max(self._virtual_now, scheduled[0].when() if scheduled else self._virtual_now + timeout)
+        # The next timer's own time, not now + timeout, and to the nanosecond: sums of intervals drift off the instant
+        # that was meant.
+        then = scheduled[0].when() if scheduled else self._virtual_now + timeout
+        self._virtual_now = max(self._virtual_now, round(then, 9))
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None

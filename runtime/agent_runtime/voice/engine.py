@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime import events as ev
@@ -29,6 +29,10 @@ from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, U
 
 if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
+
+
+STUCK_TIMEOUT = 5.0
+"""Seconds that closing waits for a task of the agent's code that was cancelled."""
 
 
 class NoProviderError(AgentConsoleError):
@@ -70,6 +74,7 @@ class Engine:
         self.llm: Any = None
         self.tts: Any = None
         self.feed: Callable[[inputs.Input], None] = self.turns.feed
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._idle: asyncio.Event = asyncio.Event()
         self._words: aio.Chan[str] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -301,6 +306,23 @@ class Engine:
         """End the session from inside."""
         self.session._close_soon(reason, error)
 
+    def spawn(self, coro: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task that is ended with the session at the latest."""
+        task = asyncio.create_task(coro, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _end_tasks(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            # User code may hold on to its cancellation; closing doesn't wait for ever.
+            _, stuck = await asyncio.wait(tuple(self._tasks), timeout=STUCK_TIMEOUT)
+            for task in stuck:
+                error = TimeoutError(f"{task.get_name()} did not end {STUCK_TIMEOUT} s after it was cancelled")
+                self.report.failed(task.get_name(), error)
+
     # --- words as text -----------------------------------------------------------------------------------------------
 
     def _wants_words(self) -> bool:
@@ -337,6 +359,7 @@ class Engine:
         self.feed(inputs.Closed())
         self.scheduler.close()
         await self.agents.aclose()
+        await self._end_tasks()
         self.playout.set_output(None)
         self.providers.close()
         if self._words is not None and self._writer is not None:

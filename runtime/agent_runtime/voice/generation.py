@@ -68,7 +68,7 @@ class Step:
         self.tools = ToolRunner(self.engine, self.speech, tools)
         model = self.engine.llm
         self._emit(ev.LLMStarted(self.speech.id, model.model if model else "", self.speech.num_steps - 1), cause)
-        self._source = asyncio.create_task(self._read_model(chat_ctx, tools.flatten()), name="llm_node")
+        self._source = self.engine.spawn(self._read_model(chat_ctx, tools.flatten()), "llm_node")
 
     def read(self, text: str | AsyncIterable[str], audio: AsyncIterable[AudioFrame] | None) -> None:
         """Speak a given text, with the given audio if there is any."""
@@ -77,7 +77,7 @@ class Step:
             self._add_text(text)
             self._end_text()
         else:
-            self._source = asyncio.create_task(self._read_text(text), name="say")
+            self._source = self.engine.spawn(self._read_text(text), "say")
 
     async def _read_text(self, text: AsyncIterable[str]) -> None:
         try:
@@ -181,7 +181,7 @@ class Step:
 
     def _start_delivery(self) -> None:
         if self._may_deliver and self._deliver is None and (self._deliveries or self._audio is not None):
-            self._deliver = asyncio.create_task(self._deliver_all(), name="deliver")
+            self._deliver = self.engine.spawn(self._deliver_all(), "deliver")
 
     async def _deliver_all(self) -> None:
         index = 0

@@ -59,7 +59,7 @@ class ToolRunner:
             ev.ToolStarted(call.call_id, call.name, call.arguments, self._speech.id), turn_id=self._speech.turn_id
         )
         report.call("tool_execution_updated", lambda: _started_payload(call, report.wall()))
-        task = asyncio.create_task(self._run(call), name=f"tool {call.name}")
+        task = self._engine.spawn(self._run(call), f"tool {call.name}")
         self._calls.append((call, task))
 
     async def _run(self, call: FunctionCall) -> ToolOutcome:

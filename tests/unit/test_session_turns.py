@@ -1,0 +1,263 @@
+"""When a user's turn ends, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent_runtime import Agent
+from agent_runtime.testing import Answer, Stage, UserSpeech
+from tests.support.play import HELLO, causes, play, since
+
+OK = Answer("OK")
+
+
+class Detector:
+    model = "scripted"
+    provider = "tests"
+
+    def __init__(self, probability: float, *, threshold: float | None = 0.5, error: Exception | None = None) -> None:
+        self.probability, self.threshold, self.error = probability, threshold, error
+        self.asked: list[str] = []
+
+    async def unlikely_threshold(self, language: str | None) -> float | None:
+        return self.threshold
+
+    async def supports_language(self, language: str | None) -> bool:
+        return language == "en"
+
+    async def predict_end_of_turn(self, chat_ctx: Any, *, timeout: float | None = None) -> float:
+        self.asked.append(chat_ctx.messages()[-1].text_content)
+        if self.error is not None:
+            raise self.error
+        return self.probability
+
+
+def test_a_sure_detector_ends_the_turn_after_the_shortest_wait() -> None:
+    detector = Detector(0.9)
+    stage = play(6.0, HELLO, answers=[OK], turn_handling={"turn_detection": detector})
+    assert stage.times("turn_committed") == [3.0]
+    assert causes(stage, "turn_committed") == ["endpointing.min_delay"]
+    (waiting,) = stage.of("endpointing_started")
+    assert (waiting.data.end_of_turn_probability, waiting.data.threshold) == (0.9, 0.5)
+    assert detector.asked == [HELLO.text]
+
+
+def test_a_doubting_detector_ends_it_after_the_longest() -> None:
+    stage = play(9.0, HELLO, answers=[OK], turn_handling={"turn_detection": Detector(0.1)})
+    assert stage.times("turn_committed") == [5.5]
+    assert causes(stage, "turn_committed") == ["endpointing.max_delay"]
+    (waiting,) = stage.of("endpointing_started")
+    assert waiting.data.delay == 3.0
+    assert waiting.data.deadline == pytest.approx(5.5)
+
+
+def test_a_detector_that_fails_is_reported_and_done_without() -> None:
+    detector = Detector(0.9, error=RuntimeError("no model"))
+    stage = play(6.0, HELLO, answers=[OK], turn_handling={"turn_detection": detector})
+    assert stage.times("turn_committed") == [3.0]
+    (error,) = stage.of("error_occurred")
+    assert error.data.source == "turn_detector"
+    assert "no model" in error.data.message
+
+
+def test_speech_that_goes_on_before_the_deadline_is_one_turn() -> None:
+    first = UserSpeech(0.5, 1.5, "I would like")
+    second = UserSpeech(2.4, 3.4, "a cup of tea")
+    stage = play(8.0, first, second, answers=[OK], turn_handling={"turn_detection": Detector(0.1)})
+    assert [e.data.text for e in stage.of("turn_committed")] == ["I would like a cup of tea"]
+    assert len(stage.of("turn_started")) == 1
+    assert stage.times("endpointing_cancelled") == [2.45]
+
+
+def test_a_late_final_ends_the_turn_at_once() -> None:
+    slow = UserSpeech(0.5, 2.5, "Hello", stt_delay=1.5)
+    stage = play(8.0, slow, answers=[OK])
+    assert stage.times("turn_committed") == [4.0]
+    parts = stage.of("turn_measured")[0].data.parts
+    assert [(p.name, round(p.end - p.start, 6)) for p in parts][0] == ("transcription", 1.5)
+
+
+def test_a_noise_is_no_turn() -> None:
+    stage = play(6.0, UserSpeech(0.5, 1.5, ""))
+    assert stage.of("turn_committed") == []
+    assert stage.said() == []
+
+
+def test_a_final_without_voice_is_a_turn() -> None:
+    stage = play(6.0, HELLO, answers=[OK], use_vad=False)
+    assert stage.times("turn_committed") == [3.2]
+
+
+def test_silence_of_both_for_long_means_that_the_user_is_away() -> None:
+    stage = play(25.0, UserSpeech(20.0, 21.0, "Hello"), answers=[OK])
+    assert since(stage, 0.5, "user_state_changed")[:2] == [(15.0, "user away"), (20.05, "user speaking")]
+    assert causes(stage, "user_state_changed")[0] == "away_timer"
+
+
+def test_no_away_timer_without_a_timeout() -> None:
+    stage = play(100.0, user_away_timeout=None)
+    assert stage.of("user_state_changed") == []
+
+
+def test_a_sign_of_life_brings_the_user_back() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(16.0)
+        stage.session.reset_away_timer()
+
+    stage = play(40.0, act=act)
+    assert since(stage, 0.5) == [(15.0, "user away"), (16.0, "user listening"), (31.0, "user away")]
+
+
+class Recognizing(Agent):
+    """Its stt_node tells of speech's start and end as some recognisers do."""
+
+    async def stt_node(self, audio: Any, model_settings: Any) -> Any:
+        from agent_runtime.stt import SpeechEvent, SpeechEventType
+
+        async for event in Agent.default.stt_node(self, audio, model_settings):
+            yield SpeechEvent(type=SpeechEventType.START_OF_SPEECH)
+            yield event
+            yield SpeechEvent(type=SpeechEventType.END_OF_SPEECH)
+
+
+def test_the_recogniser_may_end_turns() -> None:
+    stage = play(
+        8.0,
+        HELLO,
+        answers=[OK],
+        agent=lambda: Recognizing(instructions=""),
+        use_vad=False,
+        turn_handling={"turn_detection": "stt"},
+    )
+    assert causes(stage, "turn_committed") == ["stt"]
+    assert stage.times("turn_committed") == [3.2]
+    assert causes(stage, "user_state_changed") == ["stt", "stt"]
+
+
+def test_a_manual_turn_ends_by_hand_alone() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(5.0)
+        assert stage.of("turn_committed") == []
+        stage.session.commit_user_turn()
+
+    stage = play(8.0, HELLO, answers=[OK], act=act, turn_handling={"turn_detection": "manual"})
+    # The final came long ago, so the recogniser is asked and given its time.
+    assert stage.times("turn_committed") == [7.0]
+    assert causes(stage, "turn_committed") == ["manual"]
+    assert stage.stt.flushes == [5.0]
+
+
+def test_a_manual_turn_whose_final_just_came_is_answered_at_once() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(3.0)
+        stage.session.commit_user_turn()
+
+    stage = play(8.0, HELLO, answers=[OK], act=act, turn_handling={"turn_detection": "manual"})
+    assert stage.times("turn_committed") == [3.0]
+    assert stage.times("agent_state_changed", new="speaking") == [3.5]
+
+
+def test_a_manual_turn_waits_for_its_final() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(2.5)
+        stage.session.commit_user_turn()
+
+    stage = play(8.0, HELLO, answers=[OK], act=act, turn_handling={"turn_detection": "manual"})
+    assert stage.times("turn_committed") == [2.7]
+
+
+def test_a_manual_turn_takes_the_interim_when_no_final_comes() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(2.0)
+        stage.session.commit_user_turn(transcript_timeout=1.0)
+
+    speech = UserSpeech(0.5, 1.5, "never", stt_delay=99.0, interims=[(1.0, "Hello")])
+    stage = play(8.0, speech, answers=[OK], act=act, turn_handling={"turn_detection": "manual"})
+    assert [(e.time, e.data.text) for e in stage.of("turn_committed")] == [(3.0, "Hello")]
+
+
+def test_a_manual_turn_without_a_word_is_discarded() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(1.0)
+        stage.session.commit_user_turn(transcript_timeout=0.5)
+
+    stage = play(4.0, act=act, turn_handling={"turn_detection": "manual"})
+    assert causes(stage, "turn_discarded") == ["empty"]
+    assert stage.said() == []
+
+
+def test_a_turn_may_be_kept_without_a_reply() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(3.0)
+        stage.session.commit_user_turn(skip_reply=True)
+
+    stage = play(8.0, HELLO, act=act, turn_handling={"turn_detection": "manual"})
+    assert stage.said() == [("user", HELLO.text)]
+    assert stage.llm.requests == []
+
+
+def test_a_cleared_turn_is_forgotten() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(2.8)
+        stage.session.clear_user_turn()
+
+    stage = play(8.0, HELLO, answers=[OK], act=act)
+    assert causes(stage, "turn_discarded") == ["api"]
+    assert stage.of("turn_committed") == []
+    assert stage.said() == []
+
+
+def test_an_early_reply_to_other_words_is_dropped() -> None:
+    first = UserSpeech(0.5, 1.5, "I would like")
+    second = UserSpeech(2.2, 3.2, "a cup of tea")
+    stage = play(8.0, first, second, answers=[Answer("What?"), OK], turn_handling={"endpointing": {"min_delay": 1.0}})
+    assert stage.said() == [("user", "I would like a cup of tea"), ("assistant", "OK")]
+    assert causes(stage, "llm_started") == ["preemptive", "preemptive"]
+    cancelled = [e.data.cancelled for e in stage.of("llm_finished")]
+    assert cancelled.count(False) >= 1
+
+
+def test_a_hook_that_changes_the_message_gets_a_fresh_reply() -> None:
+    class Editing(Agent):
+        async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+            turn_ctx.add_message(role="system", content="It is raining.", created_at=turn_ctx.items[-1].created_at)
+
+    stage = play(8.0, HELLO, answers=[Answer("too early"), OK], agent=lambda: Editing(instructions="x"))
+    assert stage.said()[-1] == ("assistant", "OK")
+    assert "It is raining." in [m.text_content for m in stage.llm.requests[-1].messages()]
+    assert "It is raining." not in [m.text_content for m in stage.session.history.messages()]
+    assert [e.data.name for e in stage.of("hook_finished")] == ["on_user_turn_completed"]
+
+
+def test_turn_options_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"turn_handling\['endpointing'\] has no 'min_dely'"):
+        play(1.0, turn_handling={"endpointing": {"min_dely": 1.0}})
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        play(1.0, turn_handling={"interruption": {"min_duration": -1}})
+
+
+def test_options_may_change_in_mid_conversation() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(1.0)
+        stage.session.update_options(turn_handling={"endpointing": {"min_delay": 1.0}})
+
+    stage = play(8.0, HELLO, answers=[OK], act=act)
+    assert stage.times("turn_committed") == [3.5]
+
+
+def test_the_parts_of_a_turn_add_up() -> None:
+    stage = play(8.0, HELLO, answers=[OK], turn_handling={"preemptive_generation": {"enabled": False}})
+    (measured,) = stage.of("turn_measured")
+    parts = measured.data.parts
+    assert (round(measured.data.start, 6), round(measured.data.end, 6)) == (2.5, 3.5)
+    assert parts[0].start == measured.data.start
+    assert parts[-1].end == measured.data.end
+    assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert {p.name: round(p.end - p.start, 6) for p in parts} == {
+        "endpointing": 0.5,
+        "llm": 0.1,
+        "llm_sentence": 0.2,
+        "tts": 0.2,
+    }
