@@ -88,7 +88,7 @@ def run(
         "reload": reload,
         "profile": profile,
     }
-    return start(agent, flags, config)
+    start(agent, flags, config)
 
 
 @app.command

@@ -39,7 +39,7 @@ def _run(arguments: Sequence[str]) -> int:
     # The commonest call needs no parser, and no time to load one.
     from agent_console.start import start
 
-    return start(arguments[0] if arguments else None, {}, None)
+    start(arguments[0] if arguments else None, {}, None)
 
 
 def _refuse(message: str) -> int:

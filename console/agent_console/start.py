@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from agent_console.data import data_folder
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent, parse_target
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT: Final = 2.0
 """Seconds that the runtime gets to give the devices back."""
+EXIT_TIMEOUT: Final = 0.5
 DEFAULT_AGENT: Final = "minimal_assistant.py"
 
 native = logging.getLogger("agent_runtime.native")
 
 
-def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> int:
-    """Check everything that can be wrong, then open the console and stay until it is closed; the exit code.
+def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> NoReturn:
+    """Check everything that can be wrong, then open the console, and end the process when it is closed.
 
     Raises AgentConsoleError, with the terminal untouched, for what the user can put right.
     """
@@ -43,7 +45,7 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None)
         raise AgentConsoleError(
             "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
         )
-    return run_console(resolved, loaded)
+    run_console(resolved, loaded)
 
 
 def resolve(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> tuple[ResolvedSettings, Target]:
@@ -102,8 +104,8 @@ def user_themes_folder() -> Path:
     return user_config_file().parent / "themes"
 
 
-def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> int:
-    """Open the console on the terminal and stay until it is closed; the exit code."""
+def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> NoReturn:
+    """Open the console on the terminal and stay until it is closed; then end the process with its exit code."""
     from agent_console.app import ConsoleApp
     from agent_console.local import LocalBackend
     from agent_console.terminal import TerminalGuard
@@ -115,11 +117,8 @@ def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> int:
         try:
             app.run()
         finally:
-            stopped = backend.stop(STOP_TIMEOUT)
-    code = app.return_code or 0
-    if not stopped or _threads_left():
-        _leave_now(code)
-    return code
+            backend.stop(STOP_TIMEOUT)
+    leave(app.return_code or 0)
 
 
 def _app_options(settings: Settings) -> dict[str, Any]:
@@ -146,17 +145,15 @@ def _exit_on_signals(app: ConsoleApp, guard: TerminalGuard) -> None:
             signal.signal(getattr(signal, name), handle)
 
 
-def _threads_left() -> bool:
-    """Whether a thread would hold up the interpreter's exit: a model that is loading, a tool that blocks."""
-    others = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
-    for thread in others:
-        thread.join(0.1)
-    return any(thread.is_alive() for thread in others)
+def leave(code: int) -> NoReturn:
+    """End the process without waiting for its threads: a model that loads or a tool that blocks can't be stopped.
 
-
-def _leave_now(code: int) -> None:
-    """End the process without waiting for threads. What they hold, the system takes back."""
-    logging.shutdown()
+    What is to be done at exit (temporary files, child processes) is done, for as long as it takes up to `EXIT_TIMEOUT`.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    # The interpreter itself would first wait for every worker thread.
+    last_words = threading.Thread(target=atexit._run_exitfuncs, name="exit", daemon=True)
+    last_words.start()
+    last_words.join(EXIT_TIMEOUT)
     os._exit(code)

@@ -7,7 +7,7 @@ import gc
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_runtime.host.audio import HostAudio
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
+    from agent_runtime.voice.turn import TurnHandlingOptions
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Conversation:
     async def aclose(self) -> None:
         """Close the session, give the devices back."""
         if self._watcher is not None:
-            await asyncio.to_thread(self._watcher.stop)
+            self._watcher.stop(wait=False)
         if self._reloader is not None:
             await self._reloader.aclose()
         for task in self._tasks:
@@ -242,7 +243,7 @@ class Conversation:
             self._emit(ErrorOccurred("host", f"{type(exc).__name__}: {exc}", recoverable=True))
 
 
-def turn_handling(settings: Settings, providers: Providers) -> dict[str, Any]:
+def turn_handling(settings: Settings, providers: Providers) -> TurnHandlingOptions:
     """The settings' part of `AgentSession(turn_handling=…)`; what isn't set is left to the engine's defaults."""
     endpointing = {"min_delay": settings.endpointing.min_delay, "max_delay": settings.endpointing.max_delay}
     interruption = {
@@ -259,4 +260,4 @@ def turn_handling(settings: Settings, providers: Providers) -> dict[str, Any]:
         options["turn_detection"] = settings.turn_detection
     elif providers.turn_detector is not None:
         options["turn_detection"] = providers.turn_detector
-    return options
+    return cast("TurnHandlingOptions", options)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CLOSE_TIMEOUT: Final = 1.2
+CLOSE_TIMEOUT: Final = 0.9
 """Seconds that session and devices get to close. What takes longer is abandoned: leaving must never hang."""
 CANCEL_TIMEOUT: Final = 0.3
-THREADS: Final = 8
+THREADS: Final = 16
+"""Worker threads at most: as many as may block at once while models load and devices are opened."""
 
 Request = Callable[["Conversation"], None]
 

@@ -34,10 +34,10 @@ class FileWatcher:
         """Begin to watch."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop watching; returns once the thread is gone."""
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop watching; returns once the thread is gone, or at once."""
         self._stop.set()
-        if self._thread.is_alive():
+        if wait and self._thread.is_alive():
             self._thread.join(LONGEST_WAIT)
 
     def _run(self) -> None:
