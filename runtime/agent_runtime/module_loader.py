@@ -64,6 +64,12 @@ def explain_failure(exc: BaseException, path: Path, what: str) -> AgentLoadError
     return AgentLoadError(message, path=str(file), line=line, details=details)
 
 
+def without_place(exc: AgentLoadError) -> str:
+    """What the error says after `file:line: `, for whoever shows the place by itself."""
+    place = f"{short_path(Path(exc.path))}:{exc.line}: " if exc.line else f"{short_path(Path(exc.path))}: "
+    return str(exc).removeprefix(place)
+
+
 def short_path(path: Path) -> str:
     """The path as a person in the current folder would write it."""
     try:

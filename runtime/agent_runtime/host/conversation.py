@@ -13,6 +13,7 @@ from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
 from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed
 from agent_runtime.host.providers import Providers, check_llm, make_providers
+from agent_runtime.module_loader import without_place
 from agent_runtime.reload import FileWatcher, Reloader
 from agent_runtime.settings import Settings
 from agent_runtime.types import is_given
@@ -127,7 +128,7 @@ class Conversation:
 
     def _load_failed(self, exc: AgentLoadError) -> None:
         path = exc.path or str(self._loaded.path)
-        self._emit(ReloadFailed(str(exc), path, exc.line, exc.details), cause="save")
+        self._emit(ReloadFailed(without_place(exc), path, exc.line, exc.details), cause="save")
 
     def _make_session(self, agent: Agent) -> tuple[AgentSession[Any], Providers]:
         from agent_runtime.voice.session import AgentSession

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentLoadError
 from agent_runtime.events import EventStream, ReloadFailed, ReloadFinished, ReloadStarted
-from agent_runtime.module_loader import short_path
+from agent_runtime.module_loader import short_path, without_place
 from agent_runtime.reload.differences import agent_diff
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Reloader:
             agent, _ = await loaded.build()
         except AgentLoadError as exc:
             file = exc.path or str(self._loaded.path)
-            self._events.emit(ReloadFailed(str(exc), file, exc.line, exc.details), cause=cause)
+            self._events.emit(ReloadFailed(without_place(exc), file, exc.line, exc.details), cause=cause)
             return
         diff = agent_diff(self._agent, agent)
         await self._swap(agent)
