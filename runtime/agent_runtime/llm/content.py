@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, TypeAdapter
 from pydantic_core import core_schema
 
 from agent_runtime.utils.ids import shortuuid
@@ -20,7 +20,7 @@ else:
         @classmethod
         def __get_pydantic_core_schema__(cls, *_: Any) -> core_schema.CoreSchema:
             return core_schema.no_info_plain_validator_function(
-                lambda value: _frame_adapter(cls.__name__).validate_python(value),
+                lambda value: _as_frame(cls.__name__, value),
                 serialization=core_schema.plain_serializer_function_ser_schema(
                     lambda frame: _frame_adapter(cls.__name__).dump_python(frame, mode="json")
                 ),
@@ -42,6 +42,13 @@ def _frame_adapter(name: str) -> TypeAdapter[Any]:
     from livekit import rtc
 
     return TypeAdapter(getattr(rtc, name))
+
+
+def _as_frame(name: str, value: Any) -> Any:
+    try:
+        return _frame_adapter(name).validate_python(value)
+    except (TypeError, KeyError) as e:  # what livekit.rtc raises, and pydantic lets through
+        raise ValueError(f"not a {name}: {e}") from None
 
 
 class ImageContent(BaseModel):
@@ -78,10 +85,22 @@ class CacheBreakpoint(BaseModel):
     Others never see it.
     """
 
-    # All fields have defaults, so without this any stray object would pass for a mark.
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["cache_breakpoint"] = "cache_breakpoint"
 
 
-ChatContent: TypeAlias = str | ImageContent | AudioContent | CacheBreakpoint
+def _content_type(value: Any) -> Any:
+    if isinstance(value, str):
+        return "text"
+    return value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+
+
+ChatContent: TypeAlias = Annotated[
+    Annotated[str, Tag("text")]
+    | Annotated[ImageContent, Tag("image_content")]
+    | Annotated[AudioContent, Tag("audio_content")]
+    | Annotated[CacheBreakpoint, Tag("cache_breakpoint")],
+    # By type and not by trial, since an empty object would pass for a mark.
+    Discriminator(_content_type),
+]
