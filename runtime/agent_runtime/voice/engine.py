@@ -258,6 +258,7 @@ class Engine:
     def speech_ended(self) -> None:
         """A speech is over."""
         if not any(speech.scheduled for speech in self.replies.active):
+            self.feed(inputs.NothingLeft())
             self.turns.turn_is_over()
         self._check_idle()
 

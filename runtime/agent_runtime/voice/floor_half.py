@@ -115,6 +115,11 @@ class FloorHalf(TurnMemory):
         if self.agent_state in ("thinking", "speaking"):
             self.set_agent_state("thinking" if event.busy else "listening", "playout_finished")
 
+    def calm_down(self, event: object) -> None:
+        """Tools ran and no reply to them follows."""
+        if self.agent_state == "thinking":
+            self.set_agent_state("listening", "tool_reply")
+
     def hold(self, event: object) -> None:
         """Hold still until it is known whether the user meant to interrupt."""
         if self.holder is not None:

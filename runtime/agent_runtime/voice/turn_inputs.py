@@ -168,6 +168,11 @@ class FloorReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class NothingLeft:
+    """The last speech is over, with its tools: nothing is being prepared."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer that `SetTimer` asked for."""
 
@@ -226,6 +231,7 @@ Input: TypeAlias = (
     | PlayoutEnded
     | SpeechInterrupted
     | FloorReleased
+    | NothingLeft
     | TimerFired
     | TurnEnded
     | TurnDropped

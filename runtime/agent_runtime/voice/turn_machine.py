@@ -160,6 +160,7 @@ FLOOR: Final[Table] = {
     (ANY, i.InterruptibleChanged): (Row((F.note_interruptible,), when=F.is_holder),),
     (_F.HELD, i.FloorReleased): (Row((F.let_output_go, F.release_floor), _F.OPEN, when=F.is_holder),),
     (ANY, i.FloorReleased): (Row((F.release_floor,), _F.OPEN, when=F.is_holder),),
+    (_F.OPEN, i.NothingLeft): (Row((F.calm_down,)),),
     (ANY, i.TimerFired): (Row((F.warmed_up,), when=timer("aec_warmup")),),
     (ANY, i.Closed): (Row((F.close_floor,), _F.CLOSED),),
 }
