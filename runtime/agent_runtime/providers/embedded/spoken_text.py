@@ -66,8 +66,12 @@ class PieceCutter:
         if self._head is None:
             return _limited(pieces)
         self._head += text
-        if not pieces:
-            pieces = self._first_clause()
+        end = self._first_clause_end(len(pieces[0]) if pieces else len(self._head))
+        if end and pieces:
+            pieces[:1] = [pieces[0][:end], pieces[0][end:]]
+        elif end:
+            self._sentences.flush()
+            pieces = [self._head[:end], *self._sentences.push(self._head[end:])]
         if pieces:
             self._head = None
         return _limited(pieces)
@@ -78,13 +82,10 @@ class PieceCutter:
         self._head = ""
         return pieces
 
-    def _first_clause(self) -> list[str]:
-        assert self._head is not None
-        for end in _CLAUSE_END.finditer(self._head):
-            if end.end() >= FIRST_CLAUSE and end.end() < len(self._head):
-                self._sentences.flush()
-                return [self._head[: end.end()], *self._sentences.push(self._head[end.end() :])]
-        return []
+    def _first_clause_end(self, limit: int) -> int:
+        """Where the first clause that is long enough ends, before `limit`; 0 if there is none."""
+        ends = (clause.end() for clause in _CLAUSE_END.finditer(self._head or "", 0, limit))
+        return next((end for end in ends if FIRST_CLAUSE <= end < limit), 0)
 
 
 def _limited(pieces: list[str]) -> list[str]:
