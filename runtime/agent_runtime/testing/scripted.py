@@ -130,6 +130,7 @@ class ScriptedSTT(STT[Any]):
         """Loop times at which it was asked to finish."""
         self._origin: float | None = None
         self._began = asyncio.Event()
+        self._told: set[tuple[float, str]] = set()
 
     async def _recognize_impl(
         self, buffer: Any, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
@@ -162,9 +163,10 @@ class _ScriptedSTTStream(RecognizeStream):
                     said.append((speech.end + speech.stt_delay, SpeechEventType.FINAL_TRANSCRIPT, speech.text))
             for when, kind, text in sorted(said, key=lambda entry: entry[0]):
                 wait = stt._origin + when - loop.time()
-                if wait < -1e-9:
+                if wait < -1e-9 or (when, text) in stt._told:
                     continue
                 await asyncio.sleep(max(0.0, wait))
+                stt._told.add((when, text))
                 self._event_ch.send_nowait(
                     SpeechEvent(type=kind, request_id="scripted", alternatives=[SpeechData(language="en", text=text)])
                 )

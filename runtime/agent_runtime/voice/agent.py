@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
+from agent_runtime.utils import aio
 from agent_runtime.voice.turn import TurnHandlingOptions, with_old_arguments
 from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
 
@@ -248,17 +250,21 @@ class Agent(HandoffTarget):
                 engine.recognition.recognizer_streams.add(stream)
 
                 async def forward() -> None:
-                    async for frame in audio:
-                        stream.push_frame(frame)
-                    stream.end_input()
+                    try:
+                        async for frame in audio:
+                            stream.push_frame(frame)
+                    finally:
+                        _end_input(stream)
 
                 task = asyncio.create_task(forward(), name="stt_node forward")
                 try:
                     async for event in stream:
                         yield event
+                    if task.done():
+                        task.result()
                 finally:
                     engine.recognition.recognizer_streams.discard(stream)
-                    await _cancelled(task)
+                    await aio.cancel_and_wait(task)
 
         @staticmethod
         async def llm_node(
@@ -285,16 +291,20 @@ class Agent(HandoffTarget):
             async with engine.require_tts().stream(conn_options=engine.options.conn_options.tts_conn_options) as stream:
 
                 async def forward() -> None:
-                    async for piece in text:
-                        stream.push_text(piece)
-                    stream.end_input()
+                    try:
+                        async for piece in text:
+                            stream.push_text(piece)
+                    finally:
+                        _end_input(stream)
 
                 task = asyncio.create_task(forward(), name="tts_node forward")
                 try:
                     async for audio in stream:
                         yield audio.frame
+                    if task.done():
+                        task.result()
                 finally:
-                    await _cancelled(task)
+                    await aio.cancel_and_wait(task)
 
         @staticmethod
         async def transcription_node(
@@ -305,13 +315,10 @@ class Agent(HandoffTarget):
                 yield piece
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Wait for the end of a helper task; what it failed with is the node's failure."""
-    if task.done():
-        task.result()
-        return
-    task.cancel()
-    await asyncio.wait([task])
+def _end_input(stream: stt_.RecognizeStream | tts_.SynthesizeStream) -> None:
+    """No more input comes, whyever; a stream that failed before is closed already, and its failure is the node's."""
+    with contextlib.suppress(RuntimeError):
+        stream.end_input()
 
 
 def _snake_case(name: str) -> str:

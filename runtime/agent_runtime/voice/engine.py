@@ -293,12 +293,19 @@ class Engine:
             self._idle.clear()
             await self._idle.wait()
 
-    def part_ended(self, name: str) -> None:
-        """A recogniser or detector ended by itself."""
+    def restart_part(self, name: str, delay: float) -> None:
+        """Begin a recogniser or detector that failed again, in `delay` seconds."""
         if self.closing:
             return
-        if name == "stt":
-            self.restart_recognizer()
+
+        async def restart() -> None:
+            await self.clock.sleep(delay)
+            if name == "stt":
+                self.restart_recognizer()
+            elif name == "vad":
+                self.recognition.restart_vad()
+
+        self.spawn(restart(), f"restart {name}")
 
     def input_ended(self) -> None:
         """The audio input has no more frames."""

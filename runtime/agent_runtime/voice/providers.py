@@ -11,6 +11,10 @@ from agent_runtime.metrics import ModelUsageCollector
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
 
+RESTART_DELAY = 0.1
+"""Seconds until a recogniser or detector that failed is begun again, twice as long after each failure in a row."""
+RESTART_DELAY_MAX = 5.0
+
 Kind = Literal["stt", "llm", "tts", "vad"]
 
 
@@ -81,13 +85,15 @@ class Providers:
         if not error.recoverable:
             self._count(kind, error)
 
-    def failed(self, name: str, error: BaseException) -> None:
-        """A part that uses a provider ended with `error`."""
-        if name in ("stt", "vad"):
-            self._engine.part_ended(name)
-        if isinstance(error, APIError) and self.was_reported(error):
-            return
-        self._engine.report.failed(name, error)
+    def failed(self, name: Kind, error: BaseException) -> None:
+        """A part that uses a provider ended with `error`; it is begun again, later after each failure in a row."""
+        reported = isinstance(error, APIError) and self.was_reported(error)
+        if not reported:
+            self._engine.report.failed(name, error)
+            self._count(name, error)
+        failures = self._failures[name]
+        delay = min(RESTART_DELAY * 2 ** max(0, failures - 1), RESTART_DELAY_MAX)
+        self._engine.restart_part(name, delay)
 
     def was_reported(self, error: BaseException) -> bool:
         """Whether the provider itself told about it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from agent_runtime.stt import RecognizeStream, SpeechEvent
     from agent_runtime.vad import VAD, VADEvent, VADStream
     from agent_runtime.voice.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 PRE_ROLL = 0.3
 """Seconds before the press of push-to-talk that are recognised too: people begin to speak as they press."""
@@ -78,6 +81,12 @@ class Recognition:
             self._vad_stream = vad.stream()
             self._vad_task = self._watched(self._follow_vad(self._vad_stream), "vad")
 
+    def restart_vad(self) -> None:
+        """Begin to detect afresh."""
+        vad = self._vad
+        self.set_vad(None)
+        self.set_vad(vad)
+
     def restart_recognizer(self, *, wanted: bool) -> None:
         """Begin to recognise afresh; what the recogniser still owes is dropped."""
         if self._stt_task is not None:
@@ -118,8 +127,12 @@ class Recognition:
         task: asyncio.Task[None] = asyncio.create_task(coro, name=name)
 
         def report(done: asyncio.Task[None]) -> None:
-            if not done.cancelled() and (error := done.exception()) is not None:
-                self._engine.providers.failed(name, error)
+            if done.cancelled() or (error := done.exception()) is None:
+                return
+            if name in ("stt", "vad"):
+                self._engine.providers.failed(name, error)  # type: ignore[arg-type]  # one of the two
+            else:
+                self._engine.report.failed(name, error)
 
         task.add_done_callback(report)
         return task
@@ -138,7 +151,11 @@ class Recognition:
         self._last_frame = frame
         self._remember(frame)
         if self._vad_stream is not None:
-            self._vad_stream.push_frame(frame)
+            try:
+                self._vad_stream.push_frame(frame)
+            except RuntimeError as error:
+                # It failed: whoever follows it tells why, and begins it again.
+                logger.debug("the detector takes no audio: %s", error)
         if self._stt_audio is not None:
             recognised = frame
             if (self.gated and not self.gate_open) or self._engine.discards_audio():
@@ -224,6 +241,8 @@ class Recognition:
         finally:
             if isinstance(node, AsyncGenerator):
                 await node.aclose()
+        if not audio.closed:
+            raise RuntimeError(f"stt_node of {agent.id} ended while the session goes on")
 
     def _take_speech(self, event: SpeechEvent | str) -> None:
         engine = self._engine

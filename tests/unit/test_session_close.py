@@ -1,0 +1,102 @@
+"""However a session ends, nothing is left behind: `run_virtual` fails on a task that still runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agent_runtime import Agent, function_tool
+from agent_runtime.testing import Answer, Stage, run_virtual, scripted_session
+from tests.support.play import HELLO, play
+
+STORY = Answer("One two three four five six seven eight nine ten", [("slow", "{}")])
+
+
+class Slow(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="")
+        self.exited = False
+
+    @function_tool
+    async def slow(self) -> str:
+        """Slow."""
+        await asyncio.sleep(2.0)
+        return "done"
+
+    async def on_exit(self) -> None:
+        self.exited = True
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 1.0, 2.65, 2.7, 2.75, 2.95, 3.0, 3.05, 3.2, 4.0, 6.0, 13.5, 20.0])
+def test_it_closes_at_any_time(at: float) -> None:
+    agents: list[Slow] = []
+
+    def make() -> Slow:
+        agents.append(Slow())
+        return agents[0]
+
+    stage = play(at, HELLO, agent=make, answers=[STORY, Answer("Done")], durations=[10.0, 1.0])
+    assert stage.events[-1].data.type == "session_closed"
+    assert agents[0].exited
+    assert stage.session.agent_state in ("listening", "thinking", "speaking")
+    calls = [i.call_id for i in stage.session.history.items if i.type == "function_call"]
+    outputs = [i.call_id for i in stage.session.history.items if i.type == "function_call_output"]
+    assert calls == outputs
+
+
+def test_what_was_heard_is_kept_when_it_closes_in_mid_sentence() -> None:
+    stage = play(5.3, HELLO, answers=[Answer(STORY.text)], durations=[10.0], aligned=True)
+    assert stage.said()[-1] == ("assistant", "One two")
+
+
+def test_drain_waits_for_the_reply() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(3.5)
+        stage.session.shutdown()
+
+    stage = play(20.0, HELLO, answers=[Answer("OK")], durations=[2.0], act=act)
+    assert stage.times("session_closed") == [5.21]
+    assert stage.said()[-1] == ("assistant", "OK")
+
+
+def test_closing_twice_is_no_mistake() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.session.aclose()
+        await stage.session.aclose()
+        with pytest.raises(RuntimeError, match="isn't running"):
+            stage.session.say("Hello")
+
+    stage = play(1.0, act=act)
+    assert len(stage.of("session_closed")) == 1
+    assert [name for _, name, _ in stage.callbacks if name == "close"] == ["close"]
+
+
+def test_a_tool_may_close_the_session() -> None:
+    class Ending(Agent):
+        @function_tool
+        async def end(self) -> str:
+            """End the call."""
+            self.session.shutdown()
+            return "bye"
+
+    answers = [Answer("", [("end", "{}")]), Answer("Goodbye")]
+    stage = play(20.0, HELLO, agent=lambda: Ending(instructions=""), answers=answers, durations=[1.0])
+    assert stage.said()[-1] == ("assistant", "Goodbye")
+    assert stage.times("session_closed") == [4.51]
+
+
+def test_starting_twice_is_a_mistake() -> None:
+    async def act(stage: Stage) -> None:
+        with pytest.raises(RuntimeError, match="started already"):
+            await stage.session.start(Slow())
+
+    play(1.0, act=act)
+
+
+def test_a_session_that_was_never_started_closes() -> None:
+    async def scenario() -> None:
+        async with scripted_session():
+            pass
+
+    run_virtual(scenario())
