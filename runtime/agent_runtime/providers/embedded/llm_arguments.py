@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent_runtime.providers.embedded.llm_numbers import Number, numbers_in
-from agent_runtime.providers.embedded.llm_tools import ToolSpec
+from agent_runtime.providers.embedded.llm_phrases import DAYS, TIMES, Number, numbers_in
+from agent_runtime.providers.embedded.llm_tools import Kind, ToolSpec
 from agent_runtime.providers.embedded.llm_words import FUNCTION_WORD, WordVectors, stem, words_of
 
 _SPLITTERS = frozenset(words_of("in at for on to from over about into inside called named labelled"))
@@ -26,27 +26,13 @@ _EDGE = frozenset(
         "something anything one"
     )
 )
-_ARTICLES = frozenset(words_of("a an the some any my"))
+_ARTICLES = frozenset(words_of("a an the some any my me us"))
+_REACHED = re.compile(
+    r"\b(city|town|country|place|location|destination|address|room|to|from|who|whom|person|contact)\b"
+)
+"""What a parameter is called that a preposition leads to ("in Paris", "to Anna"); others are a verb's own object."""
 _INSIDE = frozenset(words_of("by of with and"))
 _PUNCTUATION = ',.!?;"()'
-_TIME_NAME = re.compile(r"\b(time|when|hour|clock)\b")
-_DAY_NAME = re.compile(r"\b(day|date)\b")
-_NUMBER = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
-_MINUTES = r"(?:oh )?(?:\d{2}|five|ten|fifteen|twenty|thirty|forty|fifty)(?: five)?"
-_MARK = r"(?: ?(?:a\.?m\.?|p\.?m\.?)(?!\w)| o'?clock| in the (?:morning|afternoon|evening)| at night)"
-_TIMES = (
-    rf"(?:half past|(?:a )?quarter (?:to|past)) {_NUMBER}\b",
-    rf"\b(?:{_NUMBER}:\d\d{_MARK}?|{_NUMBER}(?: {_MINUTES})?{_MARK}|noon|midnight)",
-    rf"(?<=\bat )(?:{_NUMBER}(?: {_MINUTES})?)\b",
-    rf"(?<=\bfor )(?:{_NUMBER}(?: {_MINUTES})?)\b",
-    rf"(?<=\bby )(?:{_NUMBER}(?: {_MINUTES})?)\b",
-)
-_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
-_MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
-_DAYS = (
-    rf"\b(?:the day after tomorrow|(?:(?:next|this) )?(?:{_WEEKDAY}|weekend|week)|today|tomorrow|tonight|yesterday)\b",
-    rf"\b(?:{_MONTH} \d{{1,2}}|(?:the )?\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}|\d{{4}}-\d\d-\d\d)\b",
-)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _NO = frozenset(words_of("off no not never disable stop without false close closed deactivate"))
 _ALIKE = 0.35
@@ -86,31 +72,33 @@ class _Search:
 
     def run(self) -> Arguments:
         schemas = self._tool.properties
-        self._find_phrases({k for k, v in schemas.items() if _is_text(v) and _told_by(k, v, _TIME_NAME)}, _TIMES)
-        self._find_phrases({k for k, v in schemas.items() if _is_text(v) and _told_by(k, v, _DAY_NAME)}, _DAYS)
-        for name, schema in schemas.items():
-            if schema.get("enum"):
-                self._find_choice(name, schema["enum"])
-            elif schema.get("type") == "object" and schema.get("properties"):
-                self._find_object(name, schema)
+        for name in self._of("time"):
+            self._find_phrase(name, TIMES)
+        for name in self._of("day"):
+            self._find_phrase(name, DAYS)
+        for name in self._of("choice"):
+            self._find_choice(name, schemas[name]["enum"])
+        for name in self._of("object"):
+            self._find_object(name, schemas[name])
         self._find_numbers()
-        for name, schema in schemas.items():
-            if schema.get("type") == "boolean" and name in self._tool.required:
+        for name in self._of("flag"):
+            if name in self._tool.required:
                 self._values[name] = not _NO.intersection(words_of(" ".join(self._heard)))
         self._find_texts()
         values = {name: self._values[name] for name in schemas if name in self._values}
         return Arguments(values, [name for name in self._tool.required if name not in values])
 
-    def _find_phrases(self, names: set[str], patterns: tuple[str, ...]) -> None:
-        """Give parameters, in order, the phrases that match: the first pattern is the surest."""
-        for name in self._tool.properties:
-            if name not in names:
-                continue
-            for pattern in patterns:
-                span = self._match(pattern)
-                if span is not None:
-                    self._take(name, " ".join(self._said[span[0] : span[1]]), range(*span))
-                    break
+    def _of(self, *kinds: Kind) -> list[str]:
+        """The parameters of some kinds, those first that can't be left out."""
+        names = [name for name, kind in self._tool.kinds.items() if kind in kinds]
+        return sorted(names, key=lambda name: name not in self._tool.required)
+
+    def _find_phrase(self, name: str, patterns: tuple[str, ...]) -> None:
+        for pattern in patterns:
+            span = self._match(pattern)
+            if span is not None:
+                self._take(name, " ".join(self._said[span[0] : span[1]]), range(*span))
+                return
 
     def _match(self, pattern: str) -> tuple[int, int] | None:
         text = " ".join(self._heard)
@@ -136,8 +124,7 @@ class _Search:
             self._take(name, best, where)
 
     def _find_numbers(self) -> None:
-        names = [k for k, v in self._tool.properties.items() if v.get("type") in ("integer", "number")]
-        names.sort(key=lambda name: name not in self._tool.required)
+        names = self._of("number")
         for number in numbers_in(self._heard):
             if not names or self._taken.intersection(range(number.start, number.end)):
                 continue
@@ -158,8 +145,7 @@ class _Search:
         return (value if value % 1 else int(value)), number.end + bool(said_seconds)
 
     def _find_texts(self) -> None:
-        open_names = [k for k, v in self._tool.properties.items() if _is_in_words(v) and k not in self._values]
-        open_names.sort(key=lambda name: name not in self._tool.required)
+        open_names = [name for name in self._of("text", "list") if name not in self._values]
         chunks = self._chunks()
         pairs = [(self._suits(name, chunk), name, chunk) for name in open_names for chunk in chunks]
         pairs.sort(key=lambda pair: pair[0], reverse=True)
@@ -172,7 +158,7 @@ class _Search:
             ):
                 continue
             used.add(chunk)
-            if self._tool.properties[name]["type"] == "array":
+            if self._tool.kinds[name] == "list":
                 self._values[name] = self._items(chunk)
             else:
                 self._values[name] = " ".join(self._said[chunk.start : chunk.stop])
@@ -224,13 +210,15 @@ class _Search:
 
     def _suits(self, name: str, chunk: range) -> float:
         """How well some words go to a parameter: by what they mean, how much they tell, and the word before them."""
-        about = words_of(f"{name.replace('_', ' ')} {self._tool.properties[name].get('description', '')}")
+        text = f"{name.replace('_', ' ')} {self._tool.properties[name].get('description', '')}".lower()
+        about = words_of(text)
         words = [w for i in chunk for w in words_of(self._heard[i])]
         about = [word for word in about if self._vectors.weight(word) > FUNCTION_WORD]
         alike = max((self._vectors.similarity(a, w) for a in about for w in words), default=0.0)
         telling = max((self._vectors.weight(w) for w in words), default=0.0)
         before = self._heard[chunk.start - 1] if chunk.start else ""
-        return alike + 0.5 * telling + (1.0 if before == name else 0.0) + (0.3 if before in _SPLITTERS else 0.0)
+        told_apart = (before in _SPLITTERS) == (_REACHED.search(text) is not None)
+        return alike + 0.5 * telling + 0.3 * told_apart + (before == name)
 
     def _introduced(self, chunk: range) -> bool:
         return chunk.start > 0 and self._heard[chunk.start - 1] in ("called", "named", "labelled", "for", "about")
@@ -241,20 +229,3 @@ class _Search:
 
     def _alike(self, word: str, other: str) -> float:
         return max((self._vectors.similarity(part, other) for part in words_of(word)), default=0.0)
-
-
-def is_time(name: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a parameter is a time of day."""
-    return _told_by(name, schema, _TIME_NAME)
-
-
-def _is_text(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "string" and not schema.get("enum")
-
-
-def _is_in_words(schema: Mapping[str, Any]) -> bool:
-    return _is_text(schema) or (schema.get("type") == "array" and schema.get("items", {}).get("type") == "string")
-
-
-def _told_by(name: str, schema: Mapping[str, Any], pattern: re.Pattern[str]) -> bool:
-    return pattern.search(f"{name.replace('_', ' ')} {schema.get('description', '')}".lower()) is not None

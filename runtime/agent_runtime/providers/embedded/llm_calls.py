@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.providers.embedded.llm_arguments import ArgumentFinder, is_time
+from agent_runtime.providers.embedded.llm_arguments import ArgumentFinder
 from agent_runtime.providers.embedded.llm_facts import spoken
 from agent_runtime.providers.embedded.llm_tools import ToolChooser, ToolSpec, is_chat
 from agent_runtime.providers.embedded.llm_words import WordVectors
@@ -73,7 +73,7 @@ class CallPlanner:
         known = _known_arguments(items)
         for name in found.missing:
             # "and the forecast?" is about the city that the last call was about. Times and numbers are said anew.
-            if isinstance(known.get(name), str) and not is_time(name, tool.properties[name]):
+            if isinstance(known.get(name), str) and tool.kinds[name] == "text":
                 found.values[name] = known[name]
         missing = [name for name in found.missing if name not in found.values]
         return Reply(question(tool, missing[0])) if missing else Call(tool.name, found.values)
@@ -93,12 +93,12 @@ def question(tool: ToolSpec, name: str) -> str:
     if re.match(r"(?i)(how|what|which|when|where|who|whom)\b", description):
         return f"{description}?"
     label = name.replace("_", " ")
-    if is_time(name, schema):
+    if tool.kinds.get(name) in ("time", "day"):
         return f"What {label}?"
     if schema.get("enum"):
         choices = [str(choice) for choice in schema["enum"]]
         return f"Which {label}: {', '.join(choices[:-1])} or {choices[-1]}?" if len(choices) > 1 else f"{choices[0]}?"
-    return f"How many {label}?" if schema.get("type") == "integer" else f"Which {label}?"
+    return f"How many {label}?" if tool.kinds.get(name) == "number" else f"Which {label}?"
 
 
 def _new_results(items: Sequence[ChatItem]) -> list[Any]:

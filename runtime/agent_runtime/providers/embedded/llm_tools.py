@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from agent_runtime.providers.embedded.llm_numbers import NUMBER_WORDS
+from agent_runtime.providers.embedded.llm_phrases import DAY_NAME, DAYS, TIME_NAME, TIMES, numbers_in
 from agent_runtime.providers.embedded.llm_words import FUNCTION_WORD, WordVectors, words_of
 
 FEATURES = (
@@ -32,7 +32,7 @@ FEATURES = (
     "chat words",
     "chat phrase",
 )
-WEIGHTS = (0.78, 4.68, 5.91, 2.74, 1.3, 2.22, -0.1, 5.03, 4.2)
+WEIGHTS = (0.84, 3.98, 9.25, 2.86, 1.35, 1.69, -0.06, 5.36, 2.77)
 """Fitted by multinomial logistic regression on the part of tests/support/tool_utterances.jsonl that is for tuning:
 `python -m tests.benchmarks.bench_tool_calls --fit`."""
 
@@ -50,7 +50,9 @@ _CHAT_PHRASE = re.compile(
     r"|i am|i'm (so |very |really )?(tired|bored|sad|happy|fine|good|hungry)|meaning of|hear me|what can you|great)\b"
 )
 _POLITE = re.compile(r"\b(can|could|would|will) you\b")
-_TAKES_NUMBERS = re.compile(r"time|date|day|number|hour|address|when")
+
+
+Kind = Literal["number", "time", "day", "choice", "flag", "text", "list", "object", "other"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,14 @@ class ToolSpec:
     description: str
     parameters: Mapping[str, Any]
     properties: Mapping[str, Mapping[str, Any]] = field(init=False)
+    kinds: Mapping[str, Kind] = field(init=False)
     required: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
         definitions = self.parameters.get("$defs", {})
         properties = {k: _resolve(v, definitions) for k, v in self.parameters.get("properties", {}).items()}
         object.__setattr__(self, "properties", properties)
+        object.__setattr__(self, "kinds", {name: kind_of(name, schema) for name, schema in properties.items()})
         object.__setattr__(self, "required", tuple(self.parameters.get("required", ())))
 
     def words(self) -> dict[str, float]:
@@ -84,19 +88,18 @@ class ToolSpec:
             add(" ".join(str(value) for value in schema.get("enum", ())), _PARAMETER)
         return words
 
-    @property
-    def needs_number(self) -> bool:
-        """Whether it can't be called without a number."""
-        return any(self.properties.get(name, {}).get("type") in ("integer", "number") for name in self.required)
 
-    @property
-    def takes_number(self) -> bool:
-        """Whether a number could be for it."""
-        return any(
-            schema.get("type") in ("integer", "number")
-            or _TAKES_NUMBERS.search(f"{name} {schema.get('description', '')}".lower())
-            for name, schema in self.properties.items()
-        )
+def kind_of(name: str, schema: Mapping[str, Any]) -> Kind:
+    """What is looked for to fill in a parameter: text is a time or a day if its name or description says so."""
+    about = f"{name.replace('_', ' ')} {schema.get('description', '')}".lower()
+    if schema.get("enum"):
+        return "choice"
+    if schema.get("type") == "string":
+        return "time" if TIME_NAME.search(about) else "day" if DAY_NAME.search(about) else "text"
+    if schema.get("type") == "array":
+        return "list" if schema.get("items", {}).get("type") == "string" else "other"
+    kinds: dict[str, Kind] = {"integer": "number", "number": "number", "boolean": "flag", "object": "object"}
+    return kinds.get(str(schema.get("type")), "other")
 
 
 def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -133,7 +136,7 @@ class ToolChooser:
         common = Counter(word for vocabulary in vocabularies for word in vocabulary)
         shared = {word: 1 - _SHARED * (n - 1) / max(1, len(tools) - 1) for word, n in common.items()}
         direction = self.vectors.mean(heard)
-        has_number = any(word.isdigit() or word in NUMBER_WORDS for word in heard)
+        told = _told_kinds(utterance)
         rows = []
         for tool, vocabulary in zip(tools, vocabularies, strict=True):
             matches = weights * [self._match(word, vocabulary, shared) for word in heard]
@@ -144,7 +147,7 @@ class ToolChooser:
                     ranked[0],
                     ranked[1],
                     self._named(tool, heard),
-                    _number_fit(tool, has_number),
+                    _fit(tool, told),
                     float(direction @ self.vectors.mean(list(vocabulary))),
                     0.0,
                     0.0,
@@ -173,7 +176,23 @@ def is_chat(utterance: str) -> bool:
     return _CHAT_PHRASE.search(_POLITE.sub("please", utterance.lower())) is not None
 
 
-def _number_fit(tool: ToolSpec, has_number: bool) -> float:
-    if tool.needs_number:
-        return 1.0 if has_number else -1.0
-    return -0.5 if has_number and not tool.takes_number else 0.0
+def _told_kinds(utterance: str) -> set[Kind]:
+    text = " ".join(token.strip(",.!?") for token in utterance.lower().split())
+    told: set[Kind] = {"number"} if numbers_in(text.split()) else set()
+    told |= {"time"} if any(re.search(pattern, text) for pattern in TIMES) else set()
+    return told | ({"day"} if any(re.search(pattern, text) for pattern in DAYS) else set())
+
+
+def _fit(tool: ToolSpec, told: set[Kind]) -> float:
+    """How the numbers, times and days that were told agree with those that the tool can be told."""
+    needed = {tool.kinds[name] for name in tool.required if name in tool.kinds}
+    taken = set(tool.kinds.values())
+    if "time" in taken or "day" in taken:
+        taken.add("number")  # "at seven"
+    fit = 0.0
+    for kind in ("number", "time", "day"):
+        if kind in needed:
+            fit += 1.0 if kind in told else -1.0
+        elif kind in told and kind not in taken:
+            fit -= 0.5 if kind != "time" else 0.0
+    return fit

@@ -1,10 +1,14 @@
-"""Numbers as people say them."""
+"""Numbers, times of day and days as people say them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+TIME_NAME = re.compile(r"\b(time|when|hour|clock)\b")
+DAY_NAME = re.compile(r"\b(day|date)\b")
+"""What tells that a parameter is a time of day, or a day, in its name or description."""
 
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -15,7 +19,24 @@ _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "sev
 _LARGE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _ARTICLES = frozenset(("a", "an"))
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)?")
-NUMBER_WORDS = frozenset(_SMALL) - _ARTICLES | frozenset(_TENS) | frozenset(_LARGE)
+
+_NUMBER = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_MINUTES = r"(?:oh )?(?:\d{2}|five|ten|fifteen|twenty|thirty|forty|fifty)(?: five)?"
+_MARK = r"(?: ?(?:a\.?m\.?|p\.?m\.?)(?!\w)| o'?clock| in the (?:morning|afternoon|evening)| at night)"
+TIMES = (
+    rf"(?:half past|(?:a )?quarter (?:to|past)) {_NUMBER}\b",
+    rf"\b(?:{_NUMBER}:\d\d{_MARK}?|{_NUMBER}(?: {_MINUTES})?{_MARK}|noon|midnight)",
+    rf"(?<=\bat )(?:{_NUMBER}(?: {_MINUTES})?)\b",
+    rf"(?<=\bfor )(?:{_NUMBER}(?: {_MINUTES})?)\b",
+    rf"(?<=\bby )(?:{_NUMBER}(?: {_MINUTES})?)\b",
+)
+_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+DAYS = (
+    rf"\b(?:the day after tomorrow|(?:(?:next|this) )?(?:{_WEEKDAY}|weekend|week)|today|tomorrow|tonight|yesterday)\b",
+    rf"\b(?:{_MONTH} \d{{1,2}}|(?:the )?\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}|\d{{4}}-\d\d-\d\d)\b",
+)
+"""Patterns of a time of day and of a day, in lower case; the surest first."""
 
 
 @dataclass(frozen=True, slots=True)
