@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
     from agent_console.terminal import TerminalGuard
 
-STOP_TIMEOUT: Final = 2.0
-"""Seconds that the runtime gets to give the devices back."""
 EXIT_TIMEOUT: Final = 0.5
+"""Seconds for what is to be done when the process ends."""
 DEFAULT_AGENT: Final = "minimal_assistant.py"
 
 native = logging.getLogger("agent_runtime.native")
@@ -117,7 +116,7 @@ def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> NoReturn:
         try:
             app.run()
         finally:
-            backend.stop(STOP_TIMEOUT)
+            backend.stop()
     leave(app.return_code or 0)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+STOP_TIMEOUT: Final = 2.0
 CLOSE_TIMEOUT: Final = 0.9
 """Seconds that session and devices get to close. What takes longer is abandoned: leaving must never hang."""
 CANCEL_TIMEOUT: Final = 0.3
@@ -53,7 +55,7 @@ class RuntimeHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._conversation: Conversation | None = None
         self._stopping: asyncio.Event | None = None
-        self._stop_asked = False
+        self._stop_asked_at: float | None = None
         self._events: EventStream | None = None
 
     # --- what a console asks -------------------------------------------------------------------------------------
@@ -63,15 +65,19 @@ class RuntimeHost:
         self._sink = sink
         self._thread.start()
 
-    def stop(self, timeout: float = 5.0) -> bool:
-        """End the session, give the devices back and wait for that; False if `timeout` seconds were not enough."""
+    def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """End the session, give the devices back and wait for that; False if `timeout` seconds were not enough.
+
+        They count from the first call: asking again doesn't wait again.
+        """
         if self._thread.ident is None:
             return True
         with self._lock:
-            self._stop_asked = True
-            if self._loop is not None and self._stopping is not None:
-                self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(timeout)
+            if self._stop_asked_at is None:
+                self._stop_asked_at = time.monotonic()
+                if self._loop is not None and self._stopping is not None:
+                    self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(max(0.0, self._stop_asked_at + timeout - time.monotonic()))
         return not self._thread.is_alive()
 
     def send_text(self, text: str) -> None:
@@ -154,7 +160,7 @@ class RuntimeHost:
         stopping = asyncio.Event()
         with self._lock:
             self._loop, self._stopping = loop, stopping
-            if self._stop_asked:
+            if self._stop_asked_at is not None:
                 return
         assert self._events is not None
         conversation = self._conversation = Conversation(
