@@ -187,7 +187,7 @@ class ConsoleApp(App[None]):
         """Take what came in since the last frame and draw it; stop after a while without anything."""
         state = self._pump.drain(self.state)
         if state is not self.state:
-            self._clock.heard(state.now)
+            self._clock.heard(state.session_id, state.now)
             self.state = state
             self._quiet_frames = 0
         elif not self.console_screen.is_animating:

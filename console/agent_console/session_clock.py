@@ -10,13 +10,17 @@ class SessionClock:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self._session_id = ""
         self._offset: float | None = None
 
-    def heard(self, time: float) -> None:
-        """An event of this session time was just seen; being late, events can only pull the clock forward."""
+    def heard(self, session_id: str, time: float) -> None:
+        """An event of this session time was just seen.
+
+        Events come late, never early, so within one session they only pull the clock forward.
+        """
         offset = time - self._monotonic()
-        if self._offset is None or offset > self._offset:
-            self._offset = offset
+        if self._offset is None or offset > self._offset or session_id != self._session_id:
+            self._session_id, self._offset = session_id, offset
 
     def now(self) -> float:
         """Seconds of the session; 0.0 before the first event."""

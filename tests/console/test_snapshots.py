@@ -8,8 +8,9 @@ import pytest
 from textual.pilot import Pilot
 
 from agent_console.app import ConsoleApp
+from agent_runtime.events import codec
 from tests.support.backend import ScriptedBackend
-from tests.support.conversation import STORIES
+from tests.support.conversation import RECORDINGS
 from tests.support.screenshots import settle
 
 SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (160, 50)
@@ -17,8 +18,8 @@ Compare = Callable[..., bool]
 
 
 def console(story: str, theme: str = "nocturne", encoding: str = "utf-8") -> ConsoleApp:
-    """The console on a story, with a clock that stands still between events."""
-    backend = ScriptedBackend(STORIES[story]().events)
+    """The console on a recording, with a clock that stands still between events."""
+    backend = ScriptedBackend(codec.read_events(RECORDINGS / f"{story}.jsonl"))
     return ConsoleApp(backend, theme=theme, encoding=encoding, monotonic=lambda: 0.0)
 
 

@@ -1,13 +1,18 @@
-"""Conversations as lists of events: what a session would have emitted, told by a script with a clock of its own."""
+"""Conversations as lists of events: what a session would have emitted, told by a script with a clock of its own.
+
+`python -m tests.support.conversation` writes the stories to `tests/console/recordings` as JSON lines.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from agent_runtime import events as ev
-from agent_runtime.events import AnyEvent, Event, EventData, TurnPart
+from agent_runtime.events import AnyEvent, Event, EventData, TurnPart, codec
 
 INSTRUCTIONS = (
     "You are a friendly weather assistant. Answer in one or two short sentences, in plain spoken English. "
@@ -331,3 +336,27 @@ STORIES = {
     "recovered": recovered,
     "without_microphone": without_microphone,
 }
+
+RECORDINGS = Path(__file__).parents[1] / "console" / "recordings"
+METERS_KEPT = 60
+
+
+def recording(story: str) -> list[AnyEvent]:
+    """A story without the meter events that are long past when it ends."""
+    everything = STORIES[story]().events
+    meters = [event.seq for event in everything if isinstance(event.data, ev.AudioMeter)]
+    past = set(meters[:-METERS_KEPT])
+    kept = [event for event in everything if event.seq not in past]
+    return [replace(event, seq=number) for number, event in enumerate(kept, start=1)]
+
+
+def write_recordings() -> None:
+    """Write every story to its file."""
+    RECORDINGS.mkdir(exist_ok=True)
+    for story in STORIES:
+        text = "".join(codec.dumps(event) + "\n" for event in recording(story))
+        (RECORDINGS / f"{story}.jsonl").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    write_recordings()

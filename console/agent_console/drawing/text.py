@@ -13,6 +13,8 @@ Line: TypeAlias = tuple[Span, ...]
 
 _UNSAFE: Final = {
     **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\ufffd"),
+    # Halves of a character that a decoder broke; no terminal takes them.
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
     # Direction overrides could make text lie about its order.
     **dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"),
     0x09: " ",

@@ -209,6 +209,8 @@ LOG_LIMIT = 5_000
 class ConsoleState:
     """Everything that the console shows."""
 
+    session_id: str = ""
+    """The session whose events were last seen; its clock starts at 0.0."""
     seq: int = 0
     """Number of the last event in it."""
     now: float = 0.0

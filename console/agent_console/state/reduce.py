@@ -57,10 +57,15 @@ REDUCERS: Mapping[type, Reducer] = {
 
 
 def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
-    """The state after `event`. An event of a kind that isn't known moves nothing but the time."""
+    """The state after `event`. An event of a kind that isn't known moves nothing but the time.
+
+    Another session's events count from 0.0 again: what was said stays, the time is theirs.
+    """
     reducer = REDUCERS.get(type(event.data))
     if reducer is not None:
         state = reducer(state, event, event.data)
+    if event.session_id != state.session_id:
+        return replace(state, session_id=event.session_id, seq=event.seq, now=event.time)
     return replace(state, seq=max(state.seq, event.seq), now=max(state.now, event.time))
 
 
