@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 THRESHOLD = 0.35
 """Below it the user most likely goes on. Chosen on the tuning half: 1 in 20 complete utterances is below it."""
 
-_ENDS = re.compile(r"\s*([.?!\n]|,?\"|$)")
+_ENDS = re.compile(r"\s*([.?!\n]|,?\")")
 _TRAILING = re.compile(
     r"\b(a|an|the|my|your|his|her|our|their|some|any|this|to|of|in|on|at|for|from|with|by|near|around|about|and|or|but"
     r"|so|because|if|when|that|which|who|than|as|like|i|we|he|she|they|you|is|are|was|were|am|do|does|did|can|could"
