@@ -169,6 +169,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from agent_runtime import events, io, llm, metrics, stt, testing, tokenize, tts, utils, vad, voice
     from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
     from agent_runtime.llm import (
         ChatContent,

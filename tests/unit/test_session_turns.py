@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def test_a_late_final_ends_the_turn_at_once() -> None:
     stage = play(8.0, slow, answers=[OK])
     assert stage.times("turn_committed") == [4.0]
     parts = stage.of("turn_measured")[0].data.parts
-    assert [(p.name, round(p.end - p.start, 6)) for p in parts][0] == ("transcription", 1.5)
+    assert (parts[0].name, round(parts[0].end - parts[0].start, 6)) == ("transcription", 1.5)
 
 
 def test_a_noise_is_no_turn() -> None:
@@ -254,7 +255,7 @@ def test_the_parts_of_a_turn_add_up() -> None:
     assert (round(measured.data.start, 6), round(measured.data.end, 6)) == (2.5, 3.5)
     assert parts[0].start == measured.data.start
     assert parts[-1].end == measured.data.end
-    assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(parts))
     assert {p.name: round(p.end - p.start, 6) for p in parts} == {
         "endpointing": 0.5,
         "llm": 0.1,

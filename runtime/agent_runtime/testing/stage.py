@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +12,10 @@ from agent_runtime.events import AnyEvent, AudioMeter
 from agent_runtime.testing.scripted import Answer, ScriptedLLM, ScriptedSTT, ScriptedTTS, ScriptedVAD, UserSpeech
 from agent_runtime.testing.scripted_io import ScriptedAudioInput, ScriptedAudioOutput, ScriptedTextOutput
 from agent_runtime.testing.virtual_time import VirtualClock
+from agent_runtime.voice.events import EventTypes
 from agent_runtime.voice.session import AgentSession
 
-_LOOP_EVENTS = (
+_CALLBACKS: tuple[EventTypes, ...] = (
     "user_state_changed",
     "agent_state_changed",
     "user_input_transcribed",
@@ -51,8 +53,11 @@ class Stage:
         self._origin = asyncio.get_running_loop().time()
         types = [t for t in _event_types() if t is not AudioMeter]
         session.events.subscribe(self.events.append, types=types)
-        for name in _LOOP_EVENTS:
-            session.on(name, lambda payload, name=name: self.callbacks.append((self.now, name, payload)))  # type: ignore[misc,call-overload]  # one of the names
+        for name in _CALLBACKS:
+            session.on(name, functools.partial(self._called, name))
+
+    def _called(self, name: str, payload: Any) -> None:
+        self.callbacks.append((self.now, name, payload))
 
     @property
     def now(self) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import selectors
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -65,23 +66,17 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         then = scheduled[0].when() if scheduled else self._virtual_now + timeout
         self._virtual_now = max(self._virtual_now, round(then, 9))
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]  # typeshed's own signature uses a TypeVarTuple
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """Only from the loop's own thread; from another one it is refused, in that thread."""
-        if getattr(self, "_thread_id", None) not in (None, _thread_id()):
+        if getattr(self, "_thread_id", None) not in (None, threading.get_ident()):
             raise VirtualTimeError("another thread spoke to a loop in virtual time; use scripted parts instead")
         return self.call_soon(callback, *args, context=context)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]  # typeshed's own signature uses a TypeVarTuple
         """Refused: the clock would not wait for the thread."""
         raise VirtualTimeError(f"{func!r} would run in a thread, for which virtual time does not wait")
-
-
-def _thread_id() -> int:
-    import threading
-
-    return threading.get_ident()
 
 
 class VirtualClock(LoopClock):

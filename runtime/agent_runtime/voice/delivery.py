@@ -147,8 +147,8 @@ class Delivery:
                     # Providers that cut text into sentences say when the first one went out.
                     self._text_at = frame.userdata.get(USERDATA_TTS_STARTED_TIME) or self._text_at
                     step.synthesis_at = step.synthesis_at or self._text_at
-                    step.tts_ttfb = engine.clock.now() - self._text_at
-                    step._emit(ev.TTSFirstByte(step.speech.id, step.tts_ttfb))
+                    ttfb = step.tts_ttfb = engine.clock.now() - self._text_at
+                    step._emit(ev.TTSFirstByte(step.speech.id, ttfb))
                 seconds += frame.samples_per_channel / frame.sample_rate
                 yield frame
             cancelled = False
@@ -188,4 +188,5 @@ class Delivery:
             return
         step.began(self._engine.clock.now())
         self._shown.append(piece)
-        step.heard(self, "".join(self._shown), 0.0)
+        if self._engine.playout.wants_words():
+            step.heard(self, "".join(self._shown), 0.0)

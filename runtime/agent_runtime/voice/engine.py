@@ -23,7 +23,7 @@ from agent_runtime.voice.replies import Replies
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.scheduler import SpeechScheduler
 from agent_runtime.voice.speech_handle import SpeechHandle
-from agent_runtime.voice.turn import TurnHandlingOptions, resolve_turn_handling
+from agent_runtime.voice.turn import CompleteTurnHandling, resolve_turn_handling
 from agent_runtime.voice.turn_driver import TurnDriver
 from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, UserTurn
 
@@ -105,7 +105,7 @@ class Engine:
         self.scheduler.min_delay = delay if delay is not NOT_GIVEN else self.options.min_consecutive_speech_delay
         self._apply_devices(hears)
 
-    def _apply_settings(self, handling: TurnHandlingOptions, detection: Any) -> None:
+    def _apply_settings(self, handling: CompleteTurnHandling, detection: Any) -> None:
         settings, options = self.machine.settings, self.options
         endpointing, interruption = handling["endpointing"], handling["interruption"]
         preemptive = handling["preemptive_generation"]

@@ -44,6 +44,7 @@ class Step:
         self.extra: dict[str, Any] = {}
         self.tools = ToolRunner(engine, speech, ToolContext.empty())
         self.began_at = engine.clock.now()
+        self.began_wall = engine.report.wall()
         self.first_token_at: float | None = None
         self.first_audio_at: float | None = None
         self.tts_ttfb: float | None = None
@@ -230,6 +231,8 @@ class Step:
 
     def heard(self, delivery: Delivery, text: str, position: float) -> None:
         """Words of it reached the listener."""
+        if not self.engine.playout.wants_words():
+            return
         before = "".join(d.heard for d in self._deliveries[: self._deliveries.index(delivery)])
         whole = before + text
         if whole == self._heard_before:

@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias
 
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from agent_runtime.voice.turn import (
-    EndpointingOptions,
-    InterruptionOptions,
-    PreemptiveGenerationOptions,
-    TurnHandlingOptions,
-    UserTurnLimitOptions,
+    CompleteEndpointing,
+    CompleteInterruption,
+    CompletePreemptiveGeneration,
+    CompleteTurnHandling,
+    CompleteUserTurnLimit,
 )
 
 TextTransforms: TypeAlias = (
@@ -37,7 +37,7 @@ class SessionConnectOptions:
 class AgentSessionOptions:
     """See the module. Times in seconds."""
 
-    turn_handling: TurnHandlingOptions
+    turn_handling: CompleteTurnHandling
     max_tool_steps: int = 3
     user_away_timeout: float | None = 15.0
     transcription_timeout: float | None = None
@@ -49,22 +49,22 @@ class AgentSessionOptions:
     conn_options: SessionConnectOptions = field(default_factory=SessionConnectOptions)
 
     @property
-    def endpointing(self) -> EndpointingOptions:
+    def endpointing(self) -> CompleteEndpointing:
         """`turn_handling["endpointing"]`, complete."""
         return self.turn_handling["endpointing"]
 
     @property
-    def interruption(self) -> InterruptionOptions:
+    def interruption(self) -> CompleteInterruption:
         """`turn_handling["interruption"]`, complete but for `mode`."""
         return self.turn_handling["interruption"]
 
     @property
-    def preemptive_generation(self) -> PreemptiveGenerationOptions:
+    def preemptive_generation(self) -> CompletePreemptiveGeneration:
         """`turn_handling["preemptive_generation"]`, complete."""
         return self.turn_handling["preemptive_generation"]
 
     @property
-    def user_turn_limit(self) -> UserTurnLimitOptions:
+    def user_turn_limit(self) -> CompleteUserTurnLimit:
         """`turn_handling["user_turn_limit"]`, complete."""
         return self.turn_handling["user_turn_limit"]
 

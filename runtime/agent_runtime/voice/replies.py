@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.events import FunctionToolsExecutedEvent
+    from agent_runtime.voice.reporter import SpeechSource
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Replies:
         self._engine = engine
         self.active: set[SpeechHandle] = set()
         """Speeches that aren't over, those whose tools run in the background included."""
+        self._last_tools: tuple[list[int], ToolContext, list[Tool | Toolset]] | None = None
 
     # --- making speeches ---------------------------------------------------------------------------------------------
 
@@ -107,7 +110,7 @@ class Replies:
         self._engine.adopt(speech)
         return speech
 
-    def _announce(self, speech: SpeechHandle, source: str, *, user_initiated: bool) -> None:
+    def _announce(self, speech: SpeechHandle, source: SpeechSource, *, user_initiated: bool) -> None:
         self._engine.report.speech_created(
             speech, source, user_initiated=user_initiated, priority=SpeechHandle.SPEECH_PRIORITY_NORMAL
         )
@@ -167,7 +170,7 @@ class Replies:
         choice = request.tool_choice
         cause = request.cause
         while True:
-            tools = ToolContext([] if choice == "none" else self._tools_of(request))
+            tools = self._tool_context([] if choice == "none" else self._tools_of(request))
             step = Step(engine, speech, agent, ModelSettings(tool_choice=choice))
             if not request.early or engine.options.preemptive_generation["preemptive_tts"]:
                 step.allow_delivery()
@@ -183,6 +186,13 @@ class Replies:
         if request.tools is not None:
             return request.tools
         return [*self._engine.session._tools, *request.agent._tools]
+
+    def _tool_context(self, tools: list[Tool | Toolset]) -> ToolContext:
+        # Looking through the tools costs more than the rest of a turn together, and they seldom change.
+        key = [id(tool) for tool in tools]
+        if self._last_tools is None or self._last_tools[0] != key or any(isinstance(t, Toolset) for t in tools):
+            self._last_tools = (key, ToolContext(tools), tools)
+        return self._last_tools[1]
 
     def _next_choice(self, speech: SpeechHandle, choice: NotGivenOr[ToolChoice]) -> NotGivenOr[ToolChoice]:
         if speech._num_steps > self._engine.options.max_tool_steps + 1 or choice == "none":
@@ -216,7 +226,7 @@ class Replies:
         items, event = self._keep_results(agent, speech, executed)
         for item in items:
             context.insert(item)
-        context.merge(agent._chat_ctx, exclude_instructions=True)
+        _catch_up(context, agent._chat_ctx, since=step.began_wall)
         self._mark_tools(step)
         handoff = next((e.handoff for e in executed if e.handoff is not None), None)
         if isinstance(handoff, Agent) and event.has_agent_handoff:
@@ -319,6 +329,21 @@ class Replies:
         if request.instructions:
             context.add_message(role="system", content=[request.instructions], created_at=self._engine.report.wall())
         return context
+
+
+def _catch_up(context: ChatContext, source: ChatContext, *, since: float) -> None:
+    """Add to `context` what came to `source` since then: a tool may have held a conversation of its own.
+
+    Only the newest items are looked at, so that it costs the same however long the history is.
+    """
+    known = {item.id for item in _newest(context, since)}
+    for item in reversed(_newest(source, since)):
+        if item.id not in known:
+            context.insert(item)
+
+
+def _newest(context: ChatContext, since: float) -> list[ChatItem]:
+    return list(itertools.takewhile(lambda item: item.created_at >= since, reversed(context.items)))
 
 
 def given_tools(tools: NotGivenOr[list[Any]], agent: Agent) -> list[Tool | Toolset] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SpeechSource: TypeAlias = Literal["say", "generate_reply", "tool_response"]
+
 
 class Reporter:
-    """See the module. Times that it takes are on the session's clock; those in events count from the session's start."""
+    """See the module.
+
+    Times that it takes are on the session's clock; those in events count from the session's start.
+    """
 
     def __init__(self, emitter: EventEmitter[EventTypes], stream: EventStream, clock: Clock) -> None:
         self._emitter = emitter
@@ -107,10 +112,12 @@ class Reporter:
 
     # --- speech and context ------------------------------------------------------------------------------------------
 
-    def speech_created(self, speech: SpeechHandle, source: str, *, user_initiated: bool, priority: int) -> None:
+    def speech_created(
+        self, speech: SpeechHandle, source: SpeechSource, *, user_initiated: bool, priority: int
+    ) -> None:
         """A speech was made."""
         self.emit(
-            ev.SpeechCreated(speech.id, source, user_initiated, priority),  # type: ignore[arg-type]  # one of three
+            ev.SpeechCreated(speech.id, source, user_initiated, priority),
             turn_id=speech.turn_id,
         )
 
@@ -119,7 +126,7 @@ class Reporter:
 
             return SpeechCreatedEvent(
                 user_initiated=user_initiated,
-                source=source,  # type: ignore[arg-type]  # one of three
+                source=source,
                 speech_handle=speech,
                 created_at=self.wall(),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
@@ -443,8 +443,9 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
             merged: dict[str, Any] = {**self._turn_handling}
             for section, value in turn_handling.items():
                 merged[section] = {**merged.get(section, {}), **value} if isinstance(value, dict) else value
-            resolve_turn_handling(merged)  # type: ignore[arg-type]  # checks the keys
-            self._turn_handling = merged  # type: ignore[assignment]  # the same keys
+            handling = cast("TurnHandlingOptions", merged)
+            resolve_turn_handling(handling)  # raises for what can't be, before anything is changed
+            self._turn_handling = handling
         self._stt = stt if is_given(stt) else self._stt
         self._llm = llm if is_given(llm) else self._llm
         self._tts = tts if is_given(tts) else self._tts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall, FunctionCallOutput, FunctionToolCall, ToolContext
@@ -14,6 +14,9 @@ from agent_tools import HandoffTarget, StopResponse, ToolFlag, ToolOutcome
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.speech_handle import SpeechHandle
+
+
+CallStatus: TypeAlias = Literal["done", "error", "cancelled"]
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ class ToolRunner:
         self._engine.running_tools += 1
         tool = self._tools.get_function_tool(call.name)
         outcome = ToolOutcome(None, "the call was cancelled before it ended", is_error=True)
-        status = "cancelled"
+        status: CallStatus = "cancelled"
         try:
             if tool is None:
                 known = ", ".join(sorted(self._tools.function_tools)) or "none"
@@ -157,7 +160,7 @@ def _started_payload(call: FunctionCall, wall: float) -> Any:
     return ToolExecutionUpdatedEvent(update=ToolCallStarted(function_call=call), created_at=wall)
 
 
-def _ended_payload(call: FunctionCall, outcome: ToolOutcome, status: str, wall: float) -> Any:
+def _ended_payload(call: FunctionCall, outcome: ToolOutcome, status: CallStatus, wall: float) -> Any:
     from agent_runtime.voice.events import ToolCallEnded, ToolExecutionUpdatedEvent
 
     ended = ToolCallEnded(

@@ -6,7 +6,7 @@ Names and defaults are those of `livekit.agents.voice.turn`.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
 
 from agent_runtime.types import NotGivenOr, is_given
 
@@ -103,8 +103,56 @@ class TurnHandlingOptions(TypedDict, total=False):
     user_turn_limit: UserTurnLimitOptions
 
 
-ENDPOINTING_DEFAULTS: EndpointingOptions = {"mode": "fixed", "min_delay": 0.5, "max_delay": 3.0, "alpha": 0.9}
-INTERRUPTION_DEFAULTS: InterruptionOptions = {
+class CompleteEndpointing(TypedDict):
+    """`EndpointingOptions` with everything in it."""
+
+    mode: Literal["fixed", "dynamic"]
+    min_delay: float
+    max_delay: float
+    alpha: float
+
+
+class CompleteInterruption(TypedDict):
+    """`InterruptionOptions` with everything in it; without `mode`, the session chooses."""
+
+    enabled: bool
+    mode: NotRequired[Literal["adaptive", "vad"]]
+    discard_audio_if_uninterruptible: bool
+    min_duration: float
+    min_words: int
+    resume_false_interruption: bool
+    false_interruption_timeout: float | None
+    backchannel_boundary: float | tuple[float, float] | None
+
+
+class CompletePreemptiveGeneration(TypedDict):
+    """`PreemptiveGenerationOptions` with everything in it."""
+
+    enabled: bool
+    preemptive_tts: bool
+    max_speech_duration: float
+    max_retries: int
+
+
+class CompleteUserTurnLimit(TypedDict):
+    """`UserTurnLimitOptions` with everything in it."""
+
+    max_words: int | None
+    max_duration: float | None
+
+
+class CompleteTurnHandling(TypedDict):
+    """`TurnHandlingOptions` with everything in it; without `turn_detection`, the session chooses."""
+
+    turn_detection: NotRequired[TurnDetectionMode | None]
+    endpointing: CompleteEndpointing
+    interruption: CompleteInterruption
+    preemptive_generation: CompletePreemptiveGeneration
+    user_turn_limit: CompleteUserTurnLimit
+
+
+ENDPOINTING_DEFAULTS: CompleteEndpointing = {"mode": "fixed", "min_delay": 0.5, "max_delay": 3.0, "alpha": 0.9}
+INTERRUPTION_DEFAULTS: CompleteInterruption = {
     "enabled": True,
     "discard_audio_if_uninterruptible": True,
     "min_duration": 0.5,
@@ -113,13 +161,13 @@ INTERRUPTION_DEFAULTS: InterruptionOptions = {
     "false_interruption_timeout": 2.0,
     "backchannel_boundary": (1.0, 1.0),
 }
-PREEMPTIVE_DEFAULTS: PreemptiveGenerationOptions = {
+PREEMPTIVE_DEFAULTS: CompletePreemptiveGeneration = {
     "enabled": True,
     "preemptive_tts": False,
     "max_speech_duration": 10.0,
     "max_retries": 3,
 }
-TURN_LIMIT_DEFAULTS: UserTurnLimitOptions = {"max_words": None, "max_duration": None}
+TURN_LIMIT_DEFAULTS: CompleteUserTurnLimit = {"max_words": None, "max_duration": None}
 
 _SECTIONS: dict[str, Any] = {
     "endpointing": ENDPOINTING_DEFAULTS,
@@ -136,7 +184,7 @@ _KEYS = {
 _NOT_NEGATIVE = ("min_delay", "max_delay", "min_duration", "min_words", "max_speech_duration", "max_retries")
 
 
-def resolve_turn_handling(*layers: TurnHandlingOptions | None) -> TurnHandlingOptions:
+def resolve_turn_handling(*layers: TurnHandlingOptions | None) -> CompleteTurnHandling:
     """Complete options: later layers win over earlier ones, and all of them over the defaults.
 
     Raises ValueError naming a key that doesn't exist or a value that can't be.
@@ -151,7 +199,7 @@ def resolve_turn_handling(*layers: TurnHandlingOptions | None) -> TurnHandlingOp
                 resolved[name].update(value)
             else:
                 raise ValueError(f"turn_handling has no {name!r}; it has turn_detection, {', '.join(_SECTIONS)}")
-    return cast("TurnHandlingOptions", resolved)
+    return cast("CompleteTurnHandling", resolved)
 
 
 def _check_section(name: str, section: dict[str, Any]) -> None:
@@ -203,6 +251,7 @@ def with_old_arguments(
 
 
 __all__ = [
+    "CompleteTurnHandling",
     "EndpointingOptions",
     "InterruptionOptions",
     "PreemptiveGenerationOptions",
