@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import numpy as np
+import pexpect
 import pytest
 from numpy.typing import NDArray
-from tests.support import pulse as pulse_support
-from tests.support.pulse import RATE, PulseServer, pulse_server
 
 from agent_runtime.clock import LoopClock
 from agent_runtime.devices import LocalAudio
@@ -20,6 +21,8 @@ from agent_runtime.io import PlaybackFinishedEvent, PlaybackStartedEvent
 from agent_runtime.media.frames import frame_from_array, to_array
 from agent_runtime.media.processing import ProcessingOptions
 from agent_runtime.media.resample import resample
+from tests.support import pulse as pulse_support
+from tests.support.pulse import RATE, PulseServer, pulse_server
 
 pytestmark = [pytest.mark.sound]
 if (reason := pulse_support.missing()) is not None:
@@ -268,6 +271,24 @@ async def test_the_agent_does_not_hear_itself(pulse: PulseServer) -> None:
     print("echo, dBFS:", levels)
     assert levels["off"] > -45
     assert levels["off"] - levels["on"] > 25
+
+
+def test_nothing_is_written_on_the_terminal(pulse: PulseServer) -> None:
+    code = """
+import os, sys
+from agent_runtime.devices.portaudio import PortAudioBackend
+backend = PortAudioBackend()
+backend.open_output("default", lambda wanted: None, lambda: None, block=0.004).close()
+os.environ["PULSE_SERVER"] = "unix:/nowhere"
+try:
+    backend.open_input("default", print, print)
+except Exception as e:
+    print(type(e).__name__, file=sys.stderr)
+"""
+    child = pexpect.spawn(sys.executable, ["-c", code], env={**os.environ, **pulse.environment})
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.before.decode().split() == ["DeviceError"]
 
 
 async def test_another_microphone_can_be_picked_in_mid_conversation(pulse: PulseServer) -> None:

@@ -312,16 +312,32 @@ def test_a_speaker_that_breaks_up_is_opened_again_with_longer_blocks_in_a_silenc
         await asyncio.sleep(1)
         assert room.dropped("output") == []  # nobody hears silence break up
         speaking = asyncio.create_task(room.speak(1.0))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.02)
         room.card.underflow = False
         await asyncio.sleep(0.5)
-        assert len(room.dropped("output")) == 1
+        assert room.dropped("output") == [pytest.approx(5, abs=1)]
         assert room.card.blocks == [0.004]
         await speaking
         room.audio.output.flush()
         await asyncio.sleep(1)
         assert room.card.blocks == [0.004, 0.008]
         assert room.finished == [(1.0, False)]
+
+    in_room(scenario)
+
+
+def test_speech_in_shreds_is_not_left_so_to_its_end() -> None:
+    async def scenario(room: Room) -> None:
+        speaking = asyncio.create_task(room.speak(1.5))
+        await asyncio.sleep(0.1)
+        room.card.underflow = True
+        await asyncio.sleep(0.9)
+        room.card.underflow = False
+        assert room.card.blocks == [0.004, 0.008, 0.016]
+        await speaking
+        room.audio.output.flush()
+        await asyncio.sleep(1)
+        assert room.finished == [(1.5, False)]
 
     in_room(scenario)
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
 
 
+_INSTANT = 1e-6
+"""Seconds that are no time: a loop may run a timer a hair before its time, and asking it again would spin."""
+
+
 class Sink(Protocol):
     """Where samples are played, mono, one after the other. Used from the session's loop only."""
 
@@ -198,7 +202,7 @@ class SegmentedOutput(AudioOutput):
                 return  # waits for frames or for the flush
             at = self._reached_at(segment)
             now = self._clock.now()
-            if at is None or at > now:
+            if at is None or at > now + _INSTANT:
                 self._look_again(mark, at, now)
                 return
             if segment.started:

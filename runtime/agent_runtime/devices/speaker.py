@@ -28,6 +28,8 @@ HOLD = 1.0
 """Seconds for which speech waits for a lost device. Then it is spoken to nobody, so that the conversation goes on."""
 TOLERATED = 3
 """Times that speech may break up before the device is opened again with longer blocks."""
+UNBEARABLE = 12
+"""Times after which that is done in the middle of speech."""
 LONGEST_BLOCK = 0.016
 _QUEUE = 2.0
 _TICK = 0.01
@@ -162,12 +164,16 @@ class Speaker:
             self._ticker = self._clock.call_at(self._ticked_to, self._tick)
 
     def inspect(self) -> bool:
-        """See `Supervised.inspect`. A device that breaks speech up is opened again with longer blocks, in a silence."""
+        """See `Supervised.inspect`. A device that breaks speech up is opened again with longer blocks.
+
+        That makes a gap of some 20 ms itself, so it waits for a silence unless speech is in shreds.
+        """
         if (new := self._underflows - self._told_underflows) > 0:
             self._told_underflows += new
             self._broken += new
             self._on_event(AudioDropped("output", self._told_underflows))
-        if self._broken < TOLERATED or self._block >= LONGEST_BLOCK or self.heard(self._clock.now()) < self._written:
+        silent = self.heard(self._clock.now()) == self._written
+        if self._block >= LONGEST_BLOCK or self._broken < (TOLERATED if silent else UNBEARABLE):
             return False
         self._block *= 2
         return True
