@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel
@@ -94,7 +94,7 @@ U = TypeVar("U", LLMModelUsage, TTSModelUsage, STTModelUsage, InterruptionModelU
 class AgentSessionUsage:
     """What a session used, one entry for each model."""
 
-    model_usage: list[ModelUsage] = field(default_factory=list)
+    model_usage: list[ModelUsage]
 
 
 class ModelUsageCollector:
