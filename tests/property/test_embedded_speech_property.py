@@ -1,11 +1,14 @@
+import json
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_runtime.media.frames import frame_from_array
 from agent_runtime.providers.embedded import vad as embedded_vad
+from agent_runtime.providers.embedded.hibari_words import parse_gradually
 from agent_runtime.providers.embedded.moonshine import clean
 from agent_runtime.providers.embedded.spoken_text import PieceCutter, share_times, speakable, split_words
 from agent_runtime.providers.embedded.vad import SileroVAD
@@ -98,3 +101,28 @@ def test_cleaning_only_takes_away(text, voiced):
     cleaned = clean(text, voiced)
     assert len(cleaned) <= len(text)
     assert clean(cleaned, voiced) == cleaned
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values, st.sampled_from([None, 1, "\t"]))
+def test_parsing_gradually_gives_the_same(value, indent):
+    assert parse_gradually(json.dumps(value, indent=indent)) == value
+
+
+@given(json_values.filter(lambda value: isinstance(value, dict)), st.data())
+def test_parsing_gradually_refuses_the_same(value, data):
+    text = json.dumps(value)
+    broken = text[: data.draw(st.integers(0, len(text) - 1))] + data.draw(st.sampled_from(["", "}", ":", "]"]))
+    try:
+        expected = json.loads(broken)
+    except json.JSONDecodeError:
+        with pytest.raises(json.JSONDecodeError):
+            parse_gradually(broken)
+    else:
+        assert parse_gradually(broken) == expected

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agent_runtime.providers.embedded.hibari_words import load_words
 from agent_runtime.providers.embedded.spoken_text import share_times, speakable, split_words
 from agent_runtime.providers.loading import Progress, require
 from agent_runtime.types import TimedString
@@ -47,9 +48,8 @@ class HibariVoice:
         report(0.1)
         weights = (files("hibari") / "assets" / "hibari.onnx").read_bytes()
         self._hibari = hibari.Hibari(model=weights + _graph_output(_DURATIONS), threads=1)
-        report(0.3)
-        self._g2p = self._hibari.g2p
-        report(0.8)
+        report(0.2)
+        self._g2p = load_words(lambda fraction: report(0.2 + 0.7 * fraction))
         self.speak("One moment, please: warming up.")
 
     def speak(self, text: str, *, speed: float = 1.0, pause: float = 0.0) -> Speech:
