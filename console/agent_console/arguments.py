@@ -44,6 +44,7 @@ def run(
     output_device: Annotated[str | None, Parameter(group=_AUDIO)] = None,
     input_wav: Annotated[Path | None, Parameter(group=_AUDIO)] = None,
     output_wav: Annotated[Path | None, Parameter(group=_AUDIO)] = None,
+    events: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
     theme: Annotated[str | None, Parameter(group=_CONSOLE)] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Parameter(group=_CONSOLE)] = None,
     reload: Annotated[bool | None, Parameter(group=_CONSOLE)] = None,
@@ -64,6 +65,7 @@ def run(
         output_device: speaker, by id or part of its name.
         input_wav: play this file as the user's part instead of the microphone.
         output_wav: write the agent's speech to this file instead of the speaker.
+        events: write every event to this file, a line of JSON each.
         theme: the console's colours.
         log_level: the least severe lines of the log.
         reload: swap in new code when the agent's file is saved.
@@ -83,6 +85,7 @@ def run(
         "audio.output_device": output_device,
         "audio.input_wav": input_wav,
         "audio.output_wav": output_wav,
+        "events": events,
         "theme": theme,
         "log_level": log_level,
         "reload": reload,

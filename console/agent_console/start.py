@@ -64,7 +64,7 @@ def resolve(agent: str | None, flags: Mapping[str, Any], config_file: Path | Non
 
 
 def check_files(resolved: ResolvedSettings) -> None:
-    """Raise ConfigError if a sound file can't be read or written."""
+    """Raise ConfigError if a file that is named can't be read or written."""
     audio = resolved.settings.audio
     if audio.input_wav is not None:
         from agent_runtime.errors import MediaError
@@ -74,9 +74,10 @@ def check_files(resolved: ResolvedSettings) -> None:
             WavReader(audio.input_wav).close()
         except MediaError as exc:
             raise ConfigError(resolved.origins["audio.input_wav"], "", str(exc)) from exc
-    if audio.output_wav is not None and not audio.output_wav.absolute().parent.is_dir():
-        folder = audio.output_wav.absolute().parent
-        raise ConfigError(resolved.origins["audio.output_wav"], "", f"there is no folder {folder}: make it first")
+    for name in ("audio.output_wav", "events"):
+        path: Path | None = resolved.get(name)
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(resolved.origins[name], "", f"there is no folder {path.absolute().parent}: make it first")
 
 
 def check_theme(resolved: ResolvedSettings) -> None:

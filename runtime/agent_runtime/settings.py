@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     """Swap new code into the conversation when the agent's file is saved."""
     log_level: LogLevel = "info"
     """The least severe lines that the log shows."""
+    events: Path | None = None
+    """A file that gets every event as a line of JSON."""
     theme: str | None = None
     """The console's colours; unset is its own choice."""
     audio: AudioSettings = AudioSettings()

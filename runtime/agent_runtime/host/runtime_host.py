@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from agent_runtime.clock import LoopClock
 from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream
 from agent_runtime.host.conversation import Conversation
+from agent_runtime.host.event_log import EventLog
 from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class RuntimeHost:
         self._stopping: asyncio.Event | None = None
         self._stop_asked_at: float | None = None
         self._events: EventStream | None = None
+        self._log: EventLog | None = None
 
     # --- what a console asks -------------------------------------------------------------------------------------
 
@@ -137,11 +139,13 @@ class RuntimeHost:
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="agent-worker")
         loop.set_default_executor(executor)
         self._events = EventStream(session_id="host", clock=LoopClock(loop))
-        self._events.subscribe(lambda event: self._sink(event))
+        self._events.subscribe(self._deliver)
         handler = EventLogHandler(self._emit, Redactor(_secrets(self._settings)))
         capture = LogCapture(handler, self._settings.log_level)
         capture.install()
         try:
+            if self._settings.events is not None:
+                self._log = EventLog(self._settings.events)
             loop.run_until_complete(self._main(loop))
         except BaseException as exc:
             logger.exception("the runtime crashed")
@@ -152,6 +156,8 @@ class RuntimeHost:
                 self._loop, self._waiting = None, None
             _cancel_all(loop)
             capture.remove()
+            if self._log is not None:
+                self._log.close()
             # A thread that is inside a native call can't be stopped; the process doesn't wait for it.
             executor.shutdown(wait=False, cancel_futures=True)
             loop.close()
@@ -193,8 +199,13 @@ class RuntimeHost:
 
     def _use_events(self, events: EventStream) -> None:
         """From now on the session's own stream numbers and stamps what happens."""
-        events.subscribe(lambda event: self._sink(event))
+        events.subscribe(self._deliver)
         self._events = events
+
+    def _deliver(self, event: AnyEvent) -> None:
+        self._sink(event)
+        if self._log is not None:
+            self._log.put(event)
 
     def _emit(self, data: EventData) -> None:
         if self._events is not None:

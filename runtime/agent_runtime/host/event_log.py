@@ -1,0 +1,52 @@
+"""Every event as a line of JSON in a file, written off the runtime's loop."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from pathlib import Path
+
+from agent_runtime.events import AnyEvent
+from agent_runtime.events.codec import dumps
+
+logger = logging.getLogger(__name__)
+
+
+class EventLog:
+    """Writes events to a file until it is closed; each line is on disk soon after its event.
+
+    What the file held is replaced. Raises OSError if it can't be opened; a disk that fills up later is logged once and
+    ends the writing, not the conversation.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._events: queue.SimpleQueue[AnyEvent | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="event-log", daemon=True)
+        self._thread.start()
+
+    def put(self, event: AnyEvent) -> None:
+        """Have it written; from any thread, returns at once."""
+        self._events.put(event)
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Write what is waiting and close the file."""
+        self._events.put(None)
+        self._thread.join(timeout)
+
+    def _write(self) -> None:
+        try:
+            with self._file:
+                while (event := self._events.get()) is not None:
+                    self._write_line(event)
+        except OSError as exc:
+            logger.error("events are no longer written to %s: %s", self._file.name, exc)
+
+    def _write_line(self, event: AnyEvent) -> None:
+        try:
+            self._file.write(dumps(event) + "\n")
+        except ValueError as exc:
+            logger.error("the event %d can't be written: %s", event.seq, exc)
+        if self._events.empty():
+            self._file.flush()
