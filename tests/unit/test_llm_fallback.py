@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
-from tests.support.fake_llm import FakeLLM, call, record, text, usage
 
 from agent_runtime.errors import APIConnectionError, APIStatusError
 from agent_runtime.llm import ChatContext, FallbackAdapter
 from agent_runtime.testing.virtual_time import run_virtual
 from agent_runtime.types import APIConnectOptions
+from tests.support.fake_llm import FakeLLM, call, record, text, usage
 
 DOWN = APIStatusError("overloaded", status_code=503)
 
@@ -178,6 +178,7 @@ def test_closing_ends_the_probes():
     adapter = FallbackAdapter([first, second], attempt_timeout=7200.0)
     run(adapter, lambda: ask(adapter))  # run_virtual checks that no task is left
     assert len(first.started_at) == 2
+    assert adapter._members[0].breaker.state == "open"  # not half open for ever, should it be used again
 
 
 def test_closing_the_stream_cancels_the_model():

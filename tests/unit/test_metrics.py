@@ -135,6 +135,7 @@ def test_usage_in_all():
     assert (summary.llm_input_tokens, summary.llm_output_tokens) == (40, 25)
     assert (summary.llm_prompt_cached_tokens, summary.llm_input_audio_tokens) == (7, 20)
     assert (summary.llm_input_cached_audio_tokens, summary.llm_input_cached_text_tokens) == (2, 1)
+    assert (summary.llm_input_text_tokens, summary.llm_input_image_tokens) == (8, 2)
     assert (summary.llm_output_audio_tokens, summary.llm_output_text_tokens) == (15, 5)
     assert (summary.tts_characters_count, summary.tts_audio_duration, summary.stt_audio_duration) == (50, 4.0, 3.0)
     summary.llm_input_tokens = summary.llm_output_tokens = 0

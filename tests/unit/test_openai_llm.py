@@ -338,6 +338,16 @@ async def test_a_tag_that_never_comes_is_said_at_the_end():
     assert "".join(part.delta.content for part in await chunks_of(reply)) == "1 <th"
 
 
+async def test_what_a_vendor_wants_to_see_again():
+    extra = {"google": {"thought_signature": "s"}}
+    call = {"index": 0, "id": "c1", "function": {"name": "a", "arguments": "{}"}, "extra_content": extra}
+    reply = Reply([chunk({"extra_content": extra}), chunk({"tool_calls": [call]}, finish="tool_calls"), DONE])
+    message, called = await chunks_of(reply)
+    assert message.delta.extra == extra
+    assert called.delta.extra is None
+    assert called.delta.tool_calls[0].extra == extra
+
+
 async def test_content_in_parts():
     reply = Reply([chunk({"content": [{"type": "text", "text": "Hi"}, {"type": "thinking"}]}), DONE])
     assert [part.delta.content for part in await chunks_of(reply)] == ["Hi"]

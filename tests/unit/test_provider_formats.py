@@ -279,6 +279,11 @@ def test_marks_for_the_cache():
         {"type": "text", "text": "Long.", **mark},
         {"type": "text", "text": "\nShort.", **mark},
     ]
+    seen = message("user", CacheBreakpoint(), "", ImageContent(image=PNG), CacheBreakpoint(), "Look.")
+    assert formatted("openai", seen, prompt_cache_breakpoints=True)[0][0]["content"] == [
+        {"type": "image_url", "image_url": {"url": PNG, "detail": "auto"}, **mark},
+        {"type": "text", "text": "Look."},
+    ]
     said = message("assistant", "Hi.", CacheBreakpoint())
     assert formatted("openai.responses", said, prompt_cache_breakpoints=True)[0][0]["content"] == "Hi."
     assert formatted("anthropic", marked)[1].system_messages == ["Long.\nShort."]
@@ -354,11 +359,13 @@ def test_tools_for_openai():
 
 def test_tools_for_openai_responses():
     strict, loose = (TOOLS.parse_function_tools("openai.responses", strict=strict)[0] for strict in (True, False))
+    assert TOOLS.parse_function_tools("openai.responses")[0] == strict
     assert (strict["type"], strict["name"], strict["strict"], loose["strict"]) == ("function", "weather", True, False)
 
 
 def test_tools_for_anthropic():
     strict, loose = (TOOLS.parse_function_tools("anthropic", strict=strict) for strict in (True, False))
+    assert TOOLS.parse_function_tools("anthropic") == strict
     assert strict[0]["strict"] is True
     assert loose[0]["description"] == "Look up the weather."
     assert loose[0]["input_schema"]["properties"]["city"] == {"type": "string", "description": "Where."}

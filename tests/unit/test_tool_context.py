@@ -8,6 +8,7 @@ from agent_runtime.llm import (
     Toolset,
     execute_function_call,
     function_tool,
+    utils,
 )
 
 
@@ -109,4 +110,15 @@ async def test_running_a_call_that_fails():
     assert result.fnc_call_out.is_error
     result = await execute_function_call(FunctionToolCall(name="sub", arguments="{}", call_id="c3"), context)
     assert result.fnc_call_out.output == "Unknown function: sub - available tools: add, fail"
+    assert result.fnc_call_out.is_error
     assert isinstance(result.raw_exception, ValueError)
+
+
+def test_schemas_of_one_tool():
+    strict = utils.build_strict_openai_schema(add)
+    assert (strict["type"], strict["function"]["strict"]) == ("function", True)
+    loose = utils.build_legacy_openai_schema(add)
+    assert loose["type"] == "function"
+    assert "strict" not in loose["function"]
+    tagged = utils.build_legacy_openai_schema(add, internally_tagged=True)
+    assert tagged == {**loose["function"], "type": "function"}
