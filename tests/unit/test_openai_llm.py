@@ -454,6 +454,16 @@ async def test_an_unreachable_server_is_named():
     assert caught.value.retryable
 
 
+async def test_a_password_in_the_url_is_not_shown():
+    async with OpenAIServer() as server:
+        port = server.url.split(":")[2]
+    async with LLM(model="m", base_url=f"http://me:hunter2@127.0.0.1:{port}") as model:
+        with pytest.raises(APIConnectionError) as caught:
+            await model.check()
+    assert str(caught.value).startswith(f"http://127.0.0.1:{port} can't be reached")
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_silent_server_times_out():
     async with OpenAIServer(Reply([asyncio.Event()])) as server:
         error = await error_of(server, timeout=0.05)

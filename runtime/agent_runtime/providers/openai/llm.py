@@ -99,8 +99,9 @@ class LLM(llm.LLM[str]):
 
     @property
     def base_url(self) -> str:
-        """The server's URL."""
-        return self._base_url
+        """The server's URL, without the password that may be in it."""
+        parts = urlsplit(self._base_url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     def chat(
         self,
@@ -170,7 +171,7 @@ class LLM(llm.LLM[str]):
         """What a request raised, as one of our errors; what isn't the server's doing stays as it is."""
         from agent_runtime.providers.openai.errors import Target, translate
 
-        target = Target(self._base_url, self._model, self._key.get_secret_value(), self._patience(conn_options))
+        target = Target(self.base_url, self._model, self._key.get_secret_value(), self._patience(conn_options))
         return translate(error, target)
 
     async def _prewarm_impl(self) -> None:
