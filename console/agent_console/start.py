@@ -122,7 +122,8 @@ def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> NoReturn:
 
 
 def _app_options(settings: Settings) -> dict[str, Any]:
-    return {} if settings.theme is None else {"theme": settings.theme}
+    options: dict[str, Any] = {"theme_folders": [user_themes_folder()]}
+    return options if settings.theme is None else options | {"theme": settings.theme}
 
 
 def _exit_on_signals(app: ConsoleApp, guard: TerminalGuard) -> None:

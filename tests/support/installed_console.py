@@ -5,6 +5,7 @@ python -m tests.support.installed_console VENV/bin/agent-console
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,21 +19,23 @@ def main(command: str) -> None:
         outside = Path(folder)
         console = ConsoleProcess(["--text"], command=[command], cwd=outside, env={"HOME": folder})
         with console:
-            console.wait_for("listening", 30)
+            console.wait_for("agent listening", 30)
+            console.wait_for("enter send")  # a conversation in text begins in the input line
             console.type("hello there")
             console.press("enter")
             console.wait_for("hello there", 10)
             console.wait_for(answered, 30)
-            console.press("escape", "q")
+            console.press("escape")
+            console.wait_for("q quit")
+            console.press("q")
             assert console.wait_for_exit(10) == 0
             console.assert_terminal_restored()
     print(f"{command} answered and quit")
 
 
 def answered(screen: str) -> bool:
-    """Whether the agent has said something on the screen."""
-    lines = [line for line in screen.splitlines() if "hello there" not in line]
-    return any("agent" in line.lower() for line in lines) and "listening" in screen
+    """Whether the agent has answered what was typed."""
+    return re.search(r"you +hello there.*agent +\w", screen, re.DOTALL) is not None
 
 
 if __name__ == "__main__":
