@@ -51,6 +51,7 @@ def _open_server(options: dict[str, Any]) -> Any:
     params.verbosity = -1
     params.warmup = True
     params.fit_params = False
+    params.kv_unified = True  # slots computed in one batch; apart, prompts of unequal length wait for each other
     params.cache_ram_mib = 0  # a slot keeps its own prefix; copies of old ones in memory would only cost
     return llama.Server(params)
 
