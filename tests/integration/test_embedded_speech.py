@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -140,6 +141,9 @@ async def test_what_is_spoken_is_understood(tts, stt):
 async def test_words_are_heard_when_they_are_said_to_be(tts, stt):
     """What was spoken up to a word's end, transcribed, is what was written up to there."""
     audio, timed = await speak(tts, TEXT)
+    assert timed[0].start_time < 0.1
+    assert all(word.start_time < word.end_time for word in timed)
+    assert all(0 <= after.start_time - word.end_time < 0.3 for word, after in pairwise(timed))
     for index in (3, 5, 10):
         said = "".join(timed[: index + 1]).replace("22°C", "22 degrees celsius")
         cut = audio[: round(timed[index].end_time * 24000)]

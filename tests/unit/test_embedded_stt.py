@@ -108,10 +108,10 @@ def test_a_guess_that_is_not_ready_is_waited_for():
 def test_readings_never_queue_up():
     stt = CountingSTT(seconds=1.0)
     run_virtual(hear(stt, (120, LOUD), (20, 0)))
-    # From the second on, an interval is twice as long as a reading takes.
+    # From the second on, an interval is three times as long as a reading takes.
     interims = stt.reads[:-1]
     assert interims[0] == 10
-    assert all(b - a >= 2 / W for a, b in pairwise(interims))
+    assert all(b - a >= 3 / W for a, b in pairwise(interims))
     assert len(interims) == 2
 
 

@@ -61,6 +61,9 @@ LONG = 8 / WINDOW_SECONDS
 TOO_LONG = 15 / WINDOW_SECONDS
 """Windows after which it is cut at its best pause: reading takes more than twice as long for twice as much."""
 MIN_INTERIM = 0.3
+"""Seconds from one interim to the next, at least."""
+PATIENCE = 3
+"""… and so many times what reading takes: a guess that comes meanwhile has to wait for the thread."""
 
 
 class MoonshineSTT(STT[str]):
@@ -286,7 +289,7 @@ class MoonshineStream(RecognizeStream):
             self._send_preflight()
         elif not tracker.silent and self._interim is None:
             waited = (tracker.heard - self._read_until) * WINDOW_SECONDS
-            if waited >= max(MIN_INTERIM, 2 * self._read_seconds):
+            if waited >= max(MIN_INTERIM, PATIENCE * self._read_seconds):
                 self._start_interim()
 
     def _start_interim(self) -> None:
