@@ -31,6 +31,7 @@ class FakeLLM(LLM[str]):
         super().__init__()
         self.attempts = list(attempts)
         self.started_at: list[float] = []
+        self.offered: list[list[Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.seen: dict[str, list[Any]] = {"metrics_collected": [], "error": []}
         self._label = name
@@ -49,6 +50,7 @@ class FakeLLM(LLM[str]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
         **request: Any,
     ) -> LLMStream:
+        self.offered.append(tools or [])
         self.requests.append({"conn_options": conn_options, **request})
         return FakeStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
 

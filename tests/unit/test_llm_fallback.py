@@ -49,6 +49,21 @@ def test_the_next_one_answers_when_it_fails_and_it_is_told():
     assert (adapter.model, adapter.metrics_metadata["model_name"]) == ("second", "second")
 
 
+def test_tools_are_passed_on():
+    first = FakeLLM([text("one")], name="first")
+    seen = []
+    adapter = FallbackAdapter([first])
+
+    async def main():
+        async with adapter.chat(chat_ctx=ChatContext.empty(), tools=["a tool"]) as stream:
+            seen.append(stream.tools)
+            await anext(stream)
+
+    run(adapter, main)
+    assert seen == [["a tool"]]
+    assert first.offered == [["a tool"]]
+
+
 def test_a_model_that_is_down_is_skipped_without_a_wait():
     first, second = FakeLLM([5.0, DOWN], name="first"), FakeLLM([text("two")], name="second")
     adapter = FallbackAdapter([first, second])

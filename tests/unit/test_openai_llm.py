@@ -192,6 +192,24 @@ def test_the_package_is_imported_when_it_is_used():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize(
+    ("url", "seconds"),
+    [
+        ("http://localhost:11434/v1", 60.0),
+        ("http://gpu.local/v1", 60.0),
+        ("http://ollama:11434/v1", 60.0),
+        ("http://192.168.1.7:8000/v1", 60.0),
+        ("http://[::1]:8000/v1", 60.0),
+        ("https://8.8.8.8/v1", 10.0),
+        ("https://llm.example.com/v1", 10.0),
+    ],
+)
+def test_a_server_nearby_may_load_its_model_first(url, seconds):
+    assert LLM(base_url=url)._patience(APIConnectOptions()) == seconds
+    assert LLM(base_url=url, timeout=3.0)._patience(APIConnectOptions()) == 3.0
+    assert LLM(base_url=url)._patience(APIConnectOptions(timeout=90.0)) == 90.0
+
+
 # --- what comes back ------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +237,12 @@ async def test_usage():
     last = (await chunks_of(reply))[-1].usage
     assert (last.prompt_tokens, last.completion_tokens, last.total_tokens) == (100, 20, 120)
     assert (last.prompt_cached_tokens, last.reasoning_tokens, last.service_tier) == (64, 8, "default")
+
+
+async def test_usage_without_a_total():
+    numbers = {"prompt_tokens": 3, "completion_tokens": 4}
+    (part,) = await chunks_of(Reply([event({"choices": [], "usage": numbers}), DONE]))
+    assert part.usage.total_tokens == 7
 
 
 async def test_metrics_name_the_model_and_its_host():

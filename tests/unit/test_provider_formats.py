@@ -163,6 +163,11 @@ def test_calls_of_one_answer_go_together_by_their_group():
     assert [m["role"] for m in messages] == ["assistant", "tool", "tool"]
 
 
+def test_text_that_comes_after_its_calls_goes_before_them():
+    messages, _ = formatted("openai", call("c1", id="x/0"), message("assistant", "Let me see.", id="x"), output("c1"))
+    assert [(m["role"], m["content"]) for m in messages] == [("assistant", "Let me see."), ("tool", "sunny")]
+
+
 def test_two_messages_of_the_same_id_stay_two():
     messages, _ = formatted("openai", message("assistant", "a", id="x"), message("assistant", "b", id="x"))
     assert [m["content"] for m in messages] == ["a", "b"]
