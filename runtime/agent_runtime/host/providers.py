@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from agent_runtime.errors import APIError, MissingDependencyError
 from agent_runtime.events import ErrorOccurred, EventData, ModelLoading
 from agent_runtime.providers.loading import Loadable
-from agent_runtime.providers.registry import ProviderSpec, parse_spec
+from agent_runtime.providers.registry import ProviderSpec, parse_spec, require_embedded
 from agent_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ T = TypeVar("T")
 Emit = Callable[[EventData], None]
 
 DEFAULT_OPENAI_MODEL: Final = "gpt-4.1-mini"
+
+_NOUNS: Final = {
+    "vad": "voice activity detector",
+    "stt": "speech recognition",
+    "turn_detector": "turn detector",
+    "llm": "language model",
+    "tts": "voice",
+}
 
 
 @dataclass(slots=True)
@@ -86,6 +94,8 @@ def _made(part: Any, spec: ProviderSpec, make: Callable[[], T], emit: Emit) -> T
     if spec.provider not in ("embedded", "openai"):
         return None
     try:
+        if spec.provider == "embedded":
+            require_embedded("turn_detection" if part == "turn_detector" else part)
         return make()
     except MissingDependencyError as exc:
         problem = str(exc)
@@ -93,7 +103,7 @@ def _made(part: Any, spec: ProviderSpec, make: Callable[[], T], emit: Emit) -> T
     except Exception as exc:
         problem = f"it can't be made: {type(exc).__name__}: {exc}"
         logger.exception("%s: %s", part, problem)
-    emit(ModelLoading(part, spec.provider, 0.0, error=problem))
+    emit(ModelLoading(part, f"the {spec.provider} {_NOUNS[part]}", 0.0, error=problem))
     return None
 
 

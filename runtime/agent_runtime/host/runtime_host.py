@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent_runtime.clock import LoopClock
@@ -31,6 +32,8 @@ CLOSE_TIMEOUT: Final = 0.9
 CANCEL_TIMEOUT: Final = 0.3
 THREADS: Final = 16
 """Worker threads at most: as many as may block at once while models load and devices are opened."""
+
+BEFORE: Final = "before the session"
 
 Request = Callable[["Conversation"], None]
 
@@ -59,6 +62,7 @@ class RuntimeHost:
         self._stop_asked_at: float | None = None
         self._events: EventStream | None = None
         self._log: EventLog | None = None
+        self._last_seq = self._told_before = 0
 
     # --- what a console asks -------------------------------------------------------------------------------------
 
@@ -138,7 +142,7 @@ class RuntimeHost:
         asyncio.set_event_loop(loop)
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="agent-worker")
         loop.set_default_executor(executor)
-        self._events = EventStream(session_id="host", clock=LoopClock(loop))
+        self._events = EventStream(session_id=BEFORE, clock=LoopClock(loop))
         self._events.subscribe(self._deliver)
         handler = EventLogHandler(self._emit, Redactor(_secrets(self._settings)))
         capture = LogCapture(handler, self._settings.log_level)
@@ -198,11 +202,17 @@ class RuntimeHost:
             self._answer(request)
 
     def _use_events(self, events: EventStream) -> None:
-        """From now on the session's own stream numbers and stamps what happens."""
+        """From now on the session's own stream numbers and stamps what happens, on from what was told before it."""
+        self._told_before = self._last_seq
         events.subscribe(self._deliver)
         self._events = events
 
     def _deliver(self, event: AnyEvent) -> None:
+        if event.session_id == BEFORE:
+            event = replace(event, time=0.0)  # the session's own time begins later
+        elif self._told_before:
+            event = replace(event, seq=event.seq + self._told_before)
+        self._last_seq = event.seq
         self._sink(event)
         if self._log is not None:
             self._log.put(event)

