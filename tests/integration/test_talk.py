@@ -145,7 +145,7 @@ def test_a_question_is_heard_and_answered_and_the_parts_of_the_wait_add_up(pulse
         talk.wait(lambda: [e for e in talk.of(PlayoutFinished) if talk.monotonic(e) > before])
         console.run_for(0.3)
 
-        committed = [e for e in talk.of(TurnCommitted) if talk.monotonic(e) > before][0]
+        committed = next(e for e in talk.of(TurnCommitted) if talk.monotonic(e) > before)
         assert likeness(committed.data.text, QUESTION.text) > 0.8
         assert any(e.data.is_final for e in talk.of(UserTranscribed))
 
@@ -188,7 +188,7 @@ def test_the_agent_stops_when_it_is_interrupted_and_keeps_what_was_heard(pulse: 
         assert heard_last - decided < 0.3, "silence at the speaker comes within 300 ms of the decision to stop"
         assert heard_last - onset < 0.5 + 0.3 + 0.3, "min_duration, the detector's delay, and the way out"
 
-        kept = [e for e in talk.of(ItemAdded) if e.data.item.get("role") == "assistant"][0].data.item
+        kept = next(e for e in talk.of(ItemAdded) if e.data.item.get("role") == "assistant").data.item
         text = "".join(part for part in kept["content"] if isinstance(part, str))
         assert kept["interrupted"]
         assert LONG.startswith(text.rstrip(" .,")[:20])
