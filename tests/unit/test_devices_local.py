@@ -271,6 +271,20 @@ def test_another_device_is_picked_in_mid_sentence() -> None:
     in_room(scenario)
 
 
+def test_a_sentence_whose_end_was_still_on_its_way_is_finished_on_the_next_device() -> None:
+    async def scenario(room: Room) -> None:
+        room.card.latency = 0.5
+        await room.speak(0.1)
+        room.audio.output.flush()
+        await asyncio.sleep(0.3)  # taken by the device, and not heard yet
+        assert room.finished == []
+        room.audio.select("output", "headset")
+        await asyncio.sleep(0.4)
+        assert room.finished == [(0.1, False)]
+
+    in_room(scenario)
+
+
 def test_detaching_gives_the_devices_back_and_attaching_opens_them_again() -> None:
     async def scenario(room: Room) -> None:
         await room.hear(3)

@@ -128,6 +128,18 @@ def test_a_cut_at_the_very_end_is_no_interruption() -> None:
     playing(scenario)
 
 
+def test_a_loop_that_comes_late_does_not_make_an_end_an_interruption() -> None:
+    async def scenario(output: NullOutput, told: Told) -> None:
+        await output.capture_frame(frame(0.2))
+        output.flush()
+        output._cancel_timer()  # as if the loop had been held up when it was due
+        await asyncio.sleep(0.5)
+        output.clear_buffer()
+        assert told == [(0.0, 0.0), (0.5, 0.2, False)]
+
+    playing(scenario)
+
+
 def test_nothing_captured_is_nothing_reported() -> None:
     async def scenario(output: NullOutput, told: Told) -> None:
         output.flush()

@@ -70,13 +70,12 @@ class FarEnd:
         if mark is None or reference is None:
             return None
         ring, count = reference.ring, reference.sample_rate // 100
-        # A block of the speaker comes all at once: hold one back, so that there is always enough.
-        end = mark.far - reference.block
-        behind = end - ring.position
-        if behind < 0:
+        behind = mark.far - ring.position
+        if behind < count:
             return self._silence
-        if behind > 2 * count:
-            ring.skip_to(end - count)
+        if behind > 2 * count + reference.block:
+            # The speaker's blocks come all at once: with one to spare, the next frames find enough.
+            ring.skip_to(mark.far - reference.block - count)
         self._frames.extend(self._framer.push(self._resampler.push(ring.read(count)[:, 0])))
         return self._frames.pop(0) if self._frames else self._silence
 
