@@ -26,6 +26,7 @@ app = App(
     help="Build, hear, see and debug a voice agent in the terminal.",
     version=_version,
     help_format="plaintext",
+    result_action="return_value",
 )
 
 

@@ -77,7 +77,7 @@ class Conversation:
         if session is None:
             session, providers = self._make_session(agent)
         else:
-            providers = Providers(session.vad, session.stt, None, session.llm, session.tts)  # the factory's choice
+            providers = self._providers_of(session)
         self._session = session
         self._events = session.events
         self._use_events(session.events)
@@ -150,6 +150,12 @@ class Conversation:
         if providers.llm is None and not (is_given(agent.llm) and agent.llm is not None):
             early.append(ErrorOccurred("llm", NO_LLM, recoverable=True))
         return session, providers
+
+    def _providers_of(self, session: AgentSession[Any]) -> Providers:
+        """What the module chose for its own session, as far as the conversation uses it."""
+        if self._settings.text:
+            return Providers(llm=session.llm)
+        return Providers(session.vad, session.stt, None, session.llm, session.tts)
 
     async def _attach_audio(self, session: AgentSession[Any]) -> None:
         from agent_runtime.clock import LoopClock
