@@ -1,54 +1,55 @@
 """Typed, immutable events and the stream that carries them."""
 
-from agent_runtime.events.stream import EventStream, Subscriber, Unsubscribe
-from agent_runtime.events.types import (
-    AgentChanged,
-    AgentHeard,
-    AgentInterrupted,
-    AgentStateChanged,
-    AgentText,
-    AnyEvent,
-    AudioDropped,
+from agent_runtime.events.context import ItemAdded, ToolFinished, ToolStarted, TurnMeasured, TurnPart
+from agent_runtime.events.event import Event
+from agent_runtime.events.hearing import (
     AudioMeter,
-    DeviceChanged,
     EndpointingCancelled,
     EndpointingStarted,
-    ErrorOccurred,
-    Event,
-    EventData,
+    TurnCommitted,
+    TurnDiscarded,
+    TurnStarted,
+    UserTranscribed,
+)
+from agent_runtime.events.reply import (
+    AgentHeard,
+    AgentInterrupted,
+    AgentText,
     HookFinished,
-    InputMuted,
-    ItemAdded,
     LLMFinished,
     LLMFirstToken,
     LLMStarted,
-    LogWritten,
-    LoopBlocked,
-    ModelLoading,
     PlayoutFinished,
     PlayoutPaused,
     PlayoutResumed,
     PlayoutStarted,
+    SpeechCreated,
+    SpeechFinished,
+    TTSFinished,
+    TTSFirstByte,
+    TTSStarted,
+)
+from agent_runtime.events.session import (
+    AgentChanged,
+    AgentStateChanged,
+    SessionClosed,
+    SessionStarted,
+    UserStateChanged,
+)
+from agent_runtime.events.stream import EventStream, Subscriber, Unsubscribe
+from agent_runtime.events.types import AnyEvent, EventData
+from agent_runtime.events.workshop import (
+    AudioDropped,
+    DeviceChanged,
+    ErrorOccurred,
+    InputMuted,
+    LogWritten,
+    LoopBlocked,
+    ModelLoading,
     PushToTalkChanged,
     ReloadFailed,
     ReloadFinished,
     ReloadStarted,
-    SessionClosed,
-    SessionStarted,
-    SpeechCreated,
-    SpeechFinished,
-    ToolFinished,
-    ToolStarted,
-    TTSFinished,
-    TTSFirstByte,
-    TTSStarted,
-    TurnCommitted,
-    TurnDiscarded,
-    TurnMeasured,
-    TurnPart,
-    TurnStarted,
-    UserStateChanged,
-    UserTranscribed,
 )
 
 __all__ = [

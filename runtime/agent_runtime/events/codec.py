@@ -18,7 +18,8 @@ from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import TypedDict
 
 from agent_runtime.errors import EventDecodeError
-from agent_runtime.events.types import AnyEvent, Event, EventData
+from agent_runtime.events.event import Event
+from agent_runtime.events.types import AnyEvent, EventData
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from agent_runtime.clock import Clock
-from agent_runtime.events.types import AnyEvent, Event, EventData
+from agent_runtime.events.event import Event
+from agent_runtime.events.types import AnyEvent, EventData
 
 logger = logging.getLogger(__name__)
 

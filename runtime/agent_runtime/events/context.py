@@ -1,0 +1,63 @@
+"""Events of tools, of the conversation's history, and of where a turn's time went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call begins. `arguments` is the JSON text that the model wrote."""
+
+    call_id: str
+    name: str
+    arguments: str
+    speech_id: str | None = None
+    type: Literal["tool_started"] = "tool_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool call ended: one for each `ToolStarted`."""
+
+    call_id: str
+    name: str
+    output: str
+    is_error: bool
+    duration: float
+    details: str = ""
+    """The traceback, if the tool raised something that the model isn't told."""
+    type: Literal["tool_finished"] = "tool_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAdded:
+    """The conversation's history grew. `item` is the chat item as `ChatContext.to_dict` writes it."""
+
+    item: dict[str, Any]
+    type: Literal["item_added"] = "item_added"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPart:
+    """One stretch of a turn's latency."""
+
+    name: Literal["endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "playout"]
+    start: float
+    end: float
+    setting: str | None = None
+    """The setting, hook, tool or provider that this stretch waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """Where the time went between the user's last voiced frame and the agent's first audible sample.
+
+    The parts follow each other without a gap: the first starts at `start`, the last ends at `end`.
+    """
+
+    start: float
+    end: float
+    parts: tuple[TurnPart, ...]
+    type: Literal["turn_measured"] = "turn_measured"

@@ -1,0 +1,85 @@
+"""Events of hearing the user: levels, transcripts, and the end of the turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class AudioMeter:
+    """Levels of one VAD window, about 30 a second. Made only while somebody subscribes to it."""
+
+    input_rms: float
+    input_peak: float
+    output_rms: float
+    vad_probability: float | None
+    """None where the VAD doesn't tell."""
+    vad_threshold: float
+    clipped: bool = False
+    type: Literal["audio_meter"] = "audio_meter"
+
+
+@dataclass(frozen=True, slots=True)
+class UserTranscribed:
+    """Recognised speech. An interim replaces the interim before it; a final ends a segment."""
+
+    text: str
+    is_final: bool
+    language: str | None = None
+    speaker_id: str | None = None
+    type: Literal["user_transcribed"] = "user_transcribed"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointingStarted:
+    """The user fell silent; the turn ends at `deadline` unless they go on.
+
+    Cause: `min_delay` (the detector thinks that they are done), `max_delay` (it doesn't), `manual`.
+    """
+
+    delay: float
+    """Seconds waited in all, counted from the end of speech."""
+    deadline: float
+    end_of_turn_probability: float | None
+    threshold: float | None
+    type: Literal["endpointing_started"] = "endpointing_started"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointingCancelled:
+    """The user went on before the deadline."""
+
+    type: Literal["endpointing_cancelled"] = "endpointing_cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """A turn begins. Cause: `speech`, `text`, `push_to_talk`, `say` (the agent began), `generate_reply`."""
+
+    number: int
+    type: Literal["turn_started"] = "turn_started"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCommitted:
+    """The user's part of the turn is over and the reply begins.
+
+    Cause: `endpointing.min_delay`, `endpointing.max_delay`, `stt`, `manual`, `push_to_talk`, `text`, `api`.
+    """
+
+    text: str
+    speech_ended_at: float | None
+    """When the user's last voiced frame was; None for text."""
+    type: Literal["turn_committed"] = "turn_committed"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDiscarded:
+    """What the user said is dropped.
+
+    Cause: `push_to_talk`, `api`, `empty`, `agent_uninterruptible`, `stop_response`.
+    """
+
+    text: str
+    type: Literal["turn_discarded"] = "turn_discarded"

@@ -1,0 +1,119 @@
+"""Events of what is around the conversation: models, devices, reloads, logs, errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoading:
+    """A provider gets ready. `fraction` runs from 0 to 1; `error` ends it instead."""
+
+    part: Literal["vad", "stt", "turn_detector", "llm", "tts"]
+    name: str
+    fraction: float
+    error: str | None = None
+    type: Literal["model_loading"] = "model_loading"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """An audio device was opened, lost, or came back. `problem` says what to do when it can't be used."""
+
+    kind: Literal["input", "output"]
+    state: Literal["opened", "lost", "unavailable", "closed"]
+    name: str
+    sample_rate: int = 0
+    channels: int = 0
+    problem: str | None = None
+    type: Literal["device_changed"] = "device_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class InputMuted:
+    """The microphone was muted or unmuted."""
+
+    muted: bool
+    type: Literal["input_muted"] = "input_muted"
+
+
+@dataclass(frozen=True, slots=True)
+class PushToTalkChanged:
+    """Push-to-talk was pressed, sent or discarded."""
+
+    state: Literal["pressed", "sent", "discarded", "off"]
+    type: Literal["push_to_talk_changed"] = "push_to_talk_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDropped:
+    """Audio was lost because somebody was too slow. Counts are totals of the session."""
+
+    where: Literal["input", "output"]
+    frames: int
+    type: Literal["audio_dropped"] = "audio_dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadStarted:
+    """A file changed. Cause: `save`, `key`."""
+
+    files: tuple[str, ...]
+    type: Literal["reload_started"] = "reload_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFinished:
+    """The new code answers from now on. `diff` is a unified diff of instructions, tools and options, for people."""
+
+    agent: str
+    diff: str
+    duration: float
+    """Seconds from the change on disk to the new code in use."""
+    type: Literal["reload_finished"] = "reload_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFailed:
+    """The new code can't be used; the old goes on."""
+
+    message: str
+    file: str
+    line: int | None
+    traceback: str
+    type: Literal["reload_failed"] = "reload_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LogWritten:
+    """A line for the log pane."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    logger: str
+    message: str
+    details: str = ""
+    type: Literal["log_written"] = "log_written"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOccurred:
+    """Something failed. `recoverable` says whether the session goes on."""
+
+    source: str
+    """The culprit: `stt`, `llm`, `tts`, `tool get_weather`, `hook on_enter`, `device` …"""
+    message: str
+    recoverable: bool
+    details: str = ""
+    type: Literal["error_occurred"] = "error_occurred"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked:
+    """The runtime's loop stood still; `file`, `line` and `stack` name the call."""
+
+    duration: float
+    file: str
+    line: int
+    stack: str
+    type: Literal["loop_blocked"] = "loop_blocked"
