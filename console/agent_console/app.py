@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import App
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
@@ -26,6 +27,7 @@ from agent_console.pump import EventPump
 from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
+from agent_console.terminal_keys import tolerate_odd_keys
 from agent_console.themes import DARK, load_themes, with_fallbacks
 
 FRAME: Final = 1 / 30
@@ -82,6 +84,11 @@ class ConsoleApp(App[None]):
         self._notices = [*notices, *check_keymap(self.keymap_in_use)]
         self._load_themes(theme, theme_folders)
         self.set_keymap(dict(self.keymap_in_use))
+
+    def get_driver_class(self) -> type[Driver]:
+        """See `App.get_driver_class`."""
+        tolerate_odd_keys()
+        return super().get_driver_class()
 
     # --- themes ----------------------------------------------------------------------------------------------------
 

@@ -115,6 +115,13 @@ async def test_space_starts_and_escape_discards(console: Open) -> None:
         assert it.backend.calls == [("push_to_talk", "press"), ("push_to_talk", "discard")]
 
 
+async def test_space_without_a_microphone_says_so(console: Open) -> None:
+    async with console("troubles") as it:
+        await it.press("space")
+        assert it.backend.calls == []
+        assert [toast.message for toast in it.app._notifications] == ["there is no microphone; t to type"]
+
+
 async def test_question_mark_opens_help_with_every_key(console: Open) -> None:
     async with console(size=(120, 60)) as it:
         await it.press("question_mark")
@@ -212,6 +219,18 @@ async def test_search_finds_what_is_far_above(console: Open) -> None:
         assert any("Question 7:" in line for line in shown)
 
 
+async def test_dragging_selects_text(console: Open) -> None:
+    async with console() as it:
+        rows = [it.screen.transcript.render_line(y).text for y in range(12)]
+        row = next(y for y, text in enumerate(rows) if "Oslo tomorrow" in text)
+        start = rows[row].index("weather")
+        await it.pilot.mouse_down("#transcript", offset=(start, row))
+        await it.pilot.hover("#transcript", offset=(start + 11, row))
+        await it.pilot.mouse_up("#transcript", offset=(start + 11, row))
+        await it.press("y")
+        assert it.app.clipboard.strip() == "weather like"
+
+
 async def test_y_copies_the_newest_turn(console: Open) -> None:
     async with console("speaking") as it:
         await it.press("y")
@@ -267,6 +286,15 @@ async def test_q_ends_the_session_and_leaves(console: Open) -> None:
         await it.press("q")
         assert it.backend.calls == [("stop",)]
         assert it.app.return_code == 0
+
+
+@pytest.mark.parametrize("opened", ["question_mark", "d", "e"])
+async def test_q_closes_what_is_open_before_it_leaves(console: Open, opened: str) -> None:
+    async with console("troubles") as it:
+        await it.press(opened)
+        assert it.app.screen is not it.screen
+        await it.press("q", "q")
+        assert it.backend.calls == [("stop",)]
 
 
 async def test_ctrl_c_twice_leaves(console: Open) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from textual.events import Key
 
 from agent_console import pump as pump_module
 from agent_console.glyphs import is_unicode, plain, terminal_encoding
@@ -16,6 +17,7 @@ from agent_console.pump import EventPump
 from agent_console.push_to_talk import PushToTalk
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
+from agent_console.terminal_keys import TolerantParser
 from agent_runtime.events import AnyEvent, AudioDropped, Event
 
 # --- keys ------------------------------------------------------------------------------------------------------------
@@ -77,6 +79,27 @@ def test_the_encoding_of_a_terminal(environ: dict[str, str], stream: str | None,
 )
 def test_which_encodings_show_everything(encoding: str | None, expected: bool) -> None:
     assert is_unicode(encoding) is expected
+
+
+# --- keys of odd terminals -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sequence", "keys"),
+    [
+        ("\x1b[32;1:1u", ["space"]),
+        ("\x1b[32;1:2u", ["space"]),
+        ("\x1b[32;1:3u", []),
+        ("\x1b[109;5:1u", ["ctrl+m"]),
+        ("\x1b[109;5u", ["ctrl+m"]),
+        ("\x1b[1;1:3A", []),
+        ("\x1b[1;1:1A", ["up"]),
+        ("\x1b[97:65;2u", []),
+        ("\x1b[9999999;1u", []),
+    ],
+)
+def test_key_event_types_are_understood_or_ignored(sequence: str, keys: list[str]) -> None:
+    assert [event.key for event in TolerantParser().feed(sequence) if isinstance(event, Key)] == keys
 
 
 # --- push-to-talk ----------------------------------------------------------------------------------------------------

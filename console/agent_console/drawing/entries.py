@@ -111,7 +111,7 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
     if call.duration is None:
         number: Span = (f"{max(0.0, look.now - call.time):.1f} s ◌", "fair")
     else:
-        took = f"{call.duration * 1000:.0f} ms" if call.duration < 1 else seconds(call.duration)
+        took = _took(call.duration)
         number = (f"{took} {'✗' if call.is_error else '✓'}", "error" if call.is_error else "good")
     width = _text_width(look)
     if look.opened:
@@ -128,6 +128,12 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
             result = [*result[: FOLDED - 1], (*result[FOLDED - 1], (" …", "faint"))]
         body += result
     return _block(_who("tool", "tool"), body, look, number)
+
+
+def _took(duration: float) -> str:
+    if duration < 0.001:
+        return "<1 ms"
+    return f"{duration * 1000:.0f} ms" if duration < 0.9995 else seconds(duration)
 
 
 def _call_line(call: ToolCall, width: int) -> Line:

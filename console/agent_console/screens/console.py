@@ -163,7 +163,7 @@ class ConsoleScreen(Screen[None]):
         elif prompt.has_focus:
             placeholder = "say something to the agent"
         else:
-            placeholder = "t to type" if self._state.muted else "t to type, space to talk"
+            placeholder = "t to type, space to talk" if self._can_talk else "t to type"
         if prompt.placeholder != placeholder:
             prompt.placeholder = placeholder
         self._prompt_bar.set_class(talking, "-talking")
@@ -204,8 +204,15 @@ class ConsoleScreen(Screen[None]):
 
     # --- talking and typing ----------------------------------------------------------------------------------------
 
+    @property
+    def _can_talk(self) -> bool:
+        return self._state.microphone.state not in ("unavailable", "lost", "closed")
+
     def action_push_to_talk(self) -> None:
         """Start or send a turn by key."""
+        if not self._can_talk and not self._talk.talking:
+            self.notify("there is no microphone; t to type", severity="warning")
+            return
         self._talk.key()
         self._refresh_now()
 
