@@ -322,10 +322,10 @@ def test_audio_that_nobody_reads_is_dropped_and_counted() -> None:
 
 def test_a_speaker_that_breaks_up_is_opened_again_with_longer_blocks_in_a_silence() -> None:
     async def scenario(room: Room) -> None:
-        room.card.underflow = True
-        await asyncio.sleep(1)
-        assert room.dropped("output") == []  # nobody hears silence break up
+        await asyncio.sleep(0.1)
         speaking = asyncio.create_task(room.speak(1.0))
+        await asyncio.sleep(0.1)
+        room.card.underflow = True
         await asyncio.sleep(0.02)
         room.card.underflow = False
         await asyncio.sleep(0.5)
@@ -336,6 +336,23 @@ def test_a_speaker_that_breaks_up_is_opened_again_with_longer_blocks_in_a_silenc
         await asyncio.sleep(1)
         assert room.card.blocks == [0.004, 0.008]
         assert room.finished == [(1.0, False)]
+
+    in_room(scenario)
+
+
+def test_a_speaker_that_breaks_up_silence_is_opened_with_longer_blocks_before_anybody_hears_it() -> None:
+    async def scenario(room: Room) -> None:
+        room.card.underflow = True
+        await asyncio.sleep(0.04)
+        room.card.underflow = False
+        await asyncio.sleep(1)
+        assert room.card.blocks == [0.004]
+        room.card.underflow = True
+        await asyncio.sleep(0.05)
+        room.card.underflow = False
+        await asyncio.sleep(1)
+        assert room.card.blocks == [0.004, 0.008]
+        assert room.dropped("output") == []
 
     in_room(scenario)
 

@@ -30,6 +30,8 @@ TOLERATED = 3
 """Times that speech may break up before the device is opened again with longer blocks."""
 UNBEARABLE = 12
 """Times after which that is done in the middle of speech."""
+FOREBODING = 12
+"""Times that the device may run dry in silence, which nobody hears, before it is opened with longer blocks."""
 LONGEST_BLOCK = 0.016
 _QUEUE = 2.0
 _TICK = 0.01
@@ -67,9 +69,10 @@ class Speaker:
         self._paused = False
         self._sounding = False
         self._fade_in = False
-        self._underflows = 0
-        self._told_underflows = 0
-        self._broken = 0
+        self._breaks = 0  # times that speech broke up, ever …
+        self._told_breaks = 0
+        self._breaks_before = 0  # … and before the device was opened last
+        self._quiet_breaks = 0  # times that silence did since then
         self._block = BLOCK
         self._ticker: TimerHandle | None = None
         self._ticked_to = 0.0
@@ -150,7 +153,7 @@ class Speaker:
         self._use_rate(stream.sample_rate)
         self.reference = Reference(stream.sample_rate, stream.latency, round(self._block * stream.sample_rate))
         self.last_block_at = self._clock.now()
-        self._broken = 0
+        self._breaks_before, self._quiet_breaks = self._breaks, 0
         self._live = True
 
     def absent(self, *, hold: bool) -> None:
@@ -168,12 +171,14 @@ class Speaker:
 
         That makes a gap of some 20 ms itself, so it waits for a silence unless speech is in shreds.
         """
-        if (new := self._underflows - self._told_underflows) > 0:
-            self._told_underflows += new
-            self._broken += new
-            self._on_event(AudioDropped("output", self._told_underflows))
+        breaks = self._breaks
+        if breaks > self._told_breaks:
+            self._told_breaks = breaks
+            self._on_event(AudioDropped("output", breaks))
         silent = self.heard(self._clock.now()) == self._written
-        if self._block >= LONGEST_BLOCK or self._broken < (TOLERATED if silent else UNBEARABLE):
+        breaks -= self._breaks_before
+        too_many = breaks >= (TOLERATED if silent else UNBEARABLE) or (silent and self._quiet_breaks >= FOREBODING)
+        if not too_many or self._block >= LONGEST_BLOCK:
             return False
         self._block *= 2
         return True
@@ -187,7 +192,9 @@ class Speaker:
         out = wanted.samples
         self.last_block_at = now = self._clock.now()
         if wanted.underflowed and self._sounding:
-            self._underflows += 1
+            self._breaks += 1
+        elif wanted.underflowed:
+            self._quiet_breaks += 1
         taken = self._take(len(out), now + wanted.latency) if self._live else _NOTHING
         out[: len(taken)] = taken[:, None]
         out[len(taken) :] = 0
