@@ -24,13 +24,14 @@ from agent_runtime.providers.loading import EMBEDDED_COMMAND
 
 CONTEXT = 2048
 """Tokens that a slot holds, prompt and answer together. On two cores a prompt costs 3.5 ms a token."""
-SLOTS = 4
+SLOTS = 3
 BATCH = 64
 """Prompt tokens computed at once: how late a cancel, or another slot's token, can be (0.2 s on two slow cores)."""
 
 CHAT_SLOTS = (0, 1)
-TOOL_SLOT = 2
-TURN_SLOT = 3
+MAY_BE_LOST = 200
+"""Characters of a slot's prompt that may be read anew, about 0.2 s of work; for more, a conversation takes another."""
+TURN_SLOT = 2
 
 _SCRIPT = Path(__file__).with_name("llama_process.py")
 
@@ -146,15 +147,23 @@ class LlamaModel:
                 child.cancel(request)
 
     def chat_slot(self, prompt: str) -> int:
-        """The slot for a conversation's next prompt: the one whose last prompt has the most in common with it."""
+        """The slot for a conversation's next prompt: the one that holds its last, else the one unused for longest.
 
-        def in_common(slot: int) -> int:
-            pairs = zip(self._chat_prompts[slot], prompt, strict=False)
-            return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        A slot holds it if little of what was read there is lost: a user who is still speaking changes the end of the
+        prompt, another conversation nearly all.
+        """
+
+        def lost(slot: int) -> int:
+            before = self._chat_prompts[slot]
+            pairs = zip(before, prompt, strict=False)
+            return len(before) - sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
         with self._lock:
-            slot = max(self._chat_prompts, key=in_common)  # of equals the first, the one that was used longest ago
-            self._chat_prompts.pop(slot)
+            used = [slot for slot, before in self._chat_prompts.items() if before]
+            slot = min(used, key=lost, default=None)
+            if slot is None or lost(slot) > MAY_BE_LOST:
+                slot = next(iter(self._chat_prompts))
+            self._chat_prompts.pop(slot)  # and to the end: the order is that of use
             self._chat_prompts[slot] = prompt
             return slot
 

@@ -178,7 +178,7 @@ class SmolLMStream(LLMStream):
             "return_progress": True,  # also what lets a cancel take effect while the prompt is read
             "max_tokens": self._smol.max_tokens,
             "temperature": self._smol.temperature,
-            "repeat_penalty": 1.1,
+            "repeat_penalty": 1.03,  # more would keep it from repeating the question's own words, which it answers with
             "dry_multiplier": 0.8,
             **self._options,
         }

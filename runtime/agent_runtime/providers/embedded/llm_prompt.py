@@ -62,8 +62,9 @@ def _turn_of(item: ChatItem) -> Turn | None:
 def fit(turns: Sequence[Turn], budget: int = PROMPT_CHARACTERS) -> list[Turn]:
     """The leading instructions and the latest turns that fit in `budget` characters; longer instructions are cut there.
 
-    Older turns go in one batch, down to half of the budget, each question with its answer. What goes depends on nothing
-    but the conversation, so the next turn's prompt begins like this one's and the model need not read it again.
+    When a question makes it too long, older turns go in one batch, down to half of the budget, each question with its
+    answer. What goes depends on nothing but the conversation, so the next turn's prompt begins like this one's and the
+    model need not read it again.
     """
     head = [Turn("system", turns[0].text[:budget])] if turns and turns[0].role == "system" else []
     rest = turns[len(head) :]
@@ -71,7 +72,7 @@ def fit(turns: Sequence[Turn], budget: int = PROMPT_CHARACTERS) -> list[Turn]:
     start, size = 0, 0
     for index, turn in enumerate(rest):
         size += len(str(turn))
-        if size <= room:
+        if size <= room or turn.role != "user":
             continue
         while start < index and (size > room // 2 or rest[start].role != "user"):
             size -= len(str(rest[start]))
