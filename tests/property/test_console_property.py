@@ -76,16 +76,19 @@ def test_any_conversation_can_be_drawn(events: list[Event[Any]], width: int, ope
     assert state == reduce_all(ConsoleState(), events)
     for entry in state.entries:
         for line in draw(entry, Look(width, opened=opened, latency=state.latencies.last, gap=True)):
-            assert line_width(line) <= max(width, 40)
+            assert line_width(line) <= max(width, 45)
             assert not any(ord(c) < 32 for text, _ in line for c in text)
-    status.header(state, state.now, width)
-    status.instruments(state, state.now, width)
-    status.audio_panel(state, state.now, width)
-    status.session_panel(state, width)
-    status.agent_panel(state, width, 20)
-    status.banner_lines(state.banners, width)
-    status.loading_line(state.loading, width)
-    status.latency_panel(state.latencies.last, width, live=True)
+    for line in (
+        *status.header(state, state.now, width),
+        *status.instruments(state, state.now, width),
+        *status.audio_panel(state, state.now, width),
+        *status.session_panel(state, width),
+        *status.agent_panel(state, width, 20),
+        *status.banner_lines(state.banners, width),
+        status.loading_line(state.loading, width),
+        *status.latency_panel(state.latencies.last, width, live=True),
+    ):
+        assert not any(ord(c) < 32 for text, _ in line for c in text)
 
 
 @given(items=st.lists(st.integers(), max_size=400), at=st.integers(0, 399), limit=st.integers(0, 400))

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from rich.cells import cell_len
+
 from agent_console.drawing.latency import grade, seconds, waterfall
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state import AgentSaid, Entry, Latency, Note, Rule, ToolCall, UserSaid
@@ -115,7 +117,7 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
         number = (f"{took} {'✗' if call.is_error else '✓'}", "error" if call.is_error else "good")
     width = _text_width(look)
     if look.opened:
-        body = wrap_spans([(call.name, "tool bold")], width)
+        body = wrap_spans([(clean(call.name), "tool bold")], width)
         body += wrap_spans([(_pretty(call.arguments), "muted")], width)
         for text, style in ((_pretty(call.output), "text"), (call.details, "error")):
             body += wrap_spans([(clean(text).rstrip("\n"), style)], width) if text else []
@@ -137,8 +139,9 @@ def _took(duration: float) -> str:
 
 
 def _call_line(call: ToolCall, width: int) -> Line:
-    arguments = fit(clean(compact_arguments(call.arguments)), width - len(call.name) - 2)
-    return ((call.name, "tool bold"), ("  ", ""), (arguments, "muted"))
+    name = fit(clean(call.name), width - 2)
+    arguments = fit(clean(compact_arguments(call.arguments)), width - cell_len(name) - 2)
+    return ((name, "tool bold"), ("  ", ""), (arguments, "muted"))
 
 
 def compact_arguments(arguments: str) -> str:

@@ -7,7 +7,7 @@ from math import floor
 from typing import Final
 
 from agent_console.drawing.bars import stretch
-from agent_console.drawing.text import Line, Span, fit, justify, line_width
+from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width
 from agent_console.state import Latency
 from agent_runtime.events import TurnPart
 
@@ -89,7 +89,7 @@ def waterfall(latency: Latency, width: int) -> list[Line]:
         label = (f"{LABELS[part.name][0]:<{label_width}} ", "text" if part is worst else "muted")
         lines.append((label, *_stretch(latency, part, bars, style), (f" {hundredth / 100:5.2f}", "value")))
         if part.setting and part is worst:
-            lines.append((("  ", ""), (fit(part.setting, width - 2), "faint")))
+            lines.append((("  ", ""), (fit(clean(part.setting), width - 2), "faint")))
     total: Span = (f"{latency.total:.2f}", f"{grade(latency.total)} bold")
     lines.append(justify((("as heard", "text"),), (total,), width))
     return lines

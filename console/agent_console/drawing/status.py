@@ -48,7 +48,7 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
         (f"{agent_word:<9}", f"{agent_style} bold"),
         (f"  {clock_text(now):>6} ", "text"),
     )
-    name = clean(state.agent) or "agent-console"
+    name = fit(clean(state.agent), max(8, width // 3)) or "agent-console"
     left: Line = ((" ", ""), ("◆ ", "agent"), (name, "bold"), (f"  {state.mode}", "muted"))
     turn = f"turn {state.turn_number}" if state.turn_number else "no turns yet"
     right: Line = ((turn + " ", "muted"),)
@@ -154,7 +154,7 @@ def endpointing_line(state: ConsoleState, now: float, width: int) -> Line:
     countdown = state.endpointing
     if countdown is None:
         return ()
-    why = f" {countdown.why}" if countdown.why else ""
+    why = f" {clean(countdown.why)}" if countdown.why else ""
     spans: list[Span] = [("end of turn ", "muted"), *_certainty(countdown), (f"{why}  ", "faint")]
     left, fraction = _remaining(countdown, now)
     cells = max(4, min(24, width - line_width(tuple(spans)) - 7))
@@ -232,7 +232,7 @@ def _countdown(countdown: Endpointing | None, now: float, width: int) -> list[Li
         return [(("end of turn ", "muted"), ("no countdown", "faint")), (("─" * width, "track"),)]
     left, fraction = _remaining(countdown, now)
     words: Line = (("end of turn ", "muted"), *_certainty(countdown))
-    why: Line = ((f"{countdown.why} ", "faint"),) if countdown.why else ()
+    why: Line = ((f"{clean(countdown.why)} ", "faint"),) if countdown.why else ()
     return [
         justify(words, ((f"{left:.2f} s", "value"),), width),
         (*why, *bars.progress(fraction, max(1, width - line_width(why)), "fair")),
@@ -284,7 +284,7 @@ def agent_panel(state: ConsoleState, width: int, height: int) -> list[Line]:
     lines += [((row, "muted"),) for row in rows]
     lines.append(())
     for number, name in enumerate(state.tools):
-        lines.append((("tools " if number == 0 else "      ", "faint"), (fit(name, width - 6), "tool")))
+        lines.append((("tools " if number == 0 else "      ", "faint"), (fit(clean(name), width - 6), "tool")))
     for word, value in (("model", state.model), ("voice", state.voice)):
         if value:
             lines.append(((f"{word} ", "faint"), (fit(clean(value), width - 6), "text")))
