@@ -133,6 +133,7 @@ def test_a_conversation_keeps_its_slot() -> None:
     assert model.chat_slot(pizza + "User: hello") == one
     assert model.chat_slot(weather + "User: hi") == other
     assert model.chat_slot(pizza + "User: hello there, can I") == one  # the user was still speaking
+    assert model.chat_slot(pizza + "User: hello there, can I have a coke?") == one
     assert model.chat_slot("You play chess. " * 30) == other  # unused for longest
 
 
