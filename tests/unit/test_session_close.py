@@ -100,3 +100,15 @@ def test_a_session_that_was_never_started_closes() -> None:
             pass
 
     run_virtual(scenario())
+
+
+def test_new_code_that_waits_is_not_swapped_in_by_closing() -> None:
+    waiting: list[asyncio.Future[None]] = []
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(4.0)
+        waiting.append(stage.session.swap_agent(Slow()))
+
+    stage = play(5.0, HELLO, answers=[Answer("OK")], durations=[10.0], act=act)
+    assert waiting[0].cancelled()
+    assert len(stage.of("agent_changed")) == 1

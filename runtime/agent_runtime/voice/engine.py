@@ -84,6 +84,8 @@ class Engine:
 
     def apply_options(self) -> None:
         """Take the agent's and the session's providers, options and devices into use."""
+        if self.closing:
+            return
         agent, session = self.agent, self.session
         assert agent is not None
         self.llm = agent._llm if agent._llm is not NOT_GIVEN else session._llm
@@ -274,7 +276,8 @@ class Engine:
     def safe_to_swap(self) -> bool:
         """Whether new code may take over now: the agent isn't speaking and no tool is running."""
         return (
-            self.machine.floor in (Floor.OPEN, Floor.CLOSED)
+            not self.closing
+            and self.machine.floor in (Floor.OPEN, Floor.CLOSED)
             and self.running_tools == 0
             and not any(speech.scheduled for speech in self.replies.active)
         )

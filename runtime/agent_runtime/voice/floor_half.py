@@ -94,7 +94,6 @@ class FloorHalf(TurnMemory):
 
     def warmed_up(self, event: object) -> None:
         """Echo cancellation has settled."""
-        self.timer_is_over("aec_warmup")
         self.warming, self.warmed = False, True
 
     def end_playout(self, event: i.PlayoutEnded) -> None:
@@ -149,7 +148,6 @@ class FloorHalf(TurnMemory):
 
     def resume_later(self, event: object) -> None:
         """It goes on if the user's turn comes to nothing."""
-        self.timer_is_over("false_interruption")
         self.resume_when_settled = True
 
     def resume(self, event: object) -> None:
@@ -163,7 +161,6 @@ class FloorHalf(TurnMemory):
         self._go_on(false_alarm=False)
 
     def _go_on(self, *, false_alarm: bool) -> None:
-        self.timer_is_over("false_interruption")
         self.forget_hold(None)
         self.set_agent_state("speaking", "playout")
         if self.holder is not None:

@@ -210,7 +210,15 @@ class Replies:
             await step.cancel()
             return None
         step.allow_tools()
-        message = await self._play(step, agent, add_to_chat_ctx=True)
+        try:
+            message = await self._play(step, agent, add_to_chat_ctx=True)
+        except asyncio.CancelledError:
+            self._keep_results(agent, speech, await step.tools.abandon())
+            raise
+        except Exception:
+            # The reply failed; what its tools have done is done.
+            self._keep_results(agent, speech, await step.tools.finish_interrupted(), answered=False)
+            raise
         if message is not None:
             context.insert(message)
         if not step.tools.started:
@@ -229,6 +237,8 @@ class Replies:
         _catch_up(context, agent._chat_ctx, since=step.began_wall)
         self._mark_tools(step)
         handoff = next((e.handoff for e in executed if e.handoff is not None), None)
+        if event is None:
+            return None
         if isinstance(handoff, Agent) and event.has_agent_handoff:
             engine.agents.hand_over(handoff, "handoff")
         if not event.has_tool_reply or speech.interrupted:
@@ -281,7 +291,6 @@ class Replies:
         engine.feed(inputs.PlayoutEnded(speech.id, busy=busy))
         engine.scheduler.release(speech)
         if failure is not None:
-            await step.tools.abandon()
             raise failure
         return message
 
@@ -303,12 +312,14 @@ class Replies:
         return metrics
 
     def _keep_results(
-        self, agent: Agent, speech: SpeechHandle, executed: list[ExecutedCall]
-    ) -> tuple[list[ChatItem], FunctionToolsExecutedEvent]:
+        self, agent: Agent, speech: SpeechHandle, executed: list[ExecutedCall], *, answered: bool = True
+    ) -> tuple[list[ChatItem], FunctionToolsExecutedEvent | None]:
         """Add calls and outputs to the conversation, whatever becomes of the reply to them."""
         calls = [e.call for e in executed]
         outputs = [e.output for e in executed]
-        if speech.interrupted:
+        if not executed:
+            return [], None
+        if speech.interrupted or not answered:
             for output in outputs:
                 output.reply_required = False
         handoff = sum(isinstance(e.handoff, Agent) for e in executed) == 1

@@ -174,6 +174,8 @@ class TurnMachine(U, F):
         """Take an input that came at `now`; returns what is to be done, in order."""
         self.now = now
         actions = self._out = []
+        if isinstance(event, i.TimerFired):
+            self._timers.discard(event.name)
         self._raised.append(event)
         while self._raised:
             current = self._raised.popleft()

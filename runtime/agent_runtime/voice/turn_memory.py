@@ -170,10 +170,6 @@ class TurnMemory:
         self.act(i.CancelTimer(name))
         return True
 
-    def timer_is_over(self, name: i.TimerName) -> None:
-        """It fired."""
-        self._timers.discard(name)
-
     def cancel_all_timers(self) -> None:
         """No timer fires any more."""
         for name in sorted(self._timers):

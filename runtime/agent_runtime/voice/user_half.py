@@ -185,7 +185,6 @@ class UserHalf(TurnMemory):
     def commit(self, event: object) -> None:
         """The turn is over: have it answered."""
         turn, asked = self.turn, self.turn.commit
-        self.timer_is_over("endpointing")
         self.cancel_timer("transcript")
         text = turn.transcript if asked is not None else turn.text
         skip = asked is not None and asked.skip_reply
@@ -204,7 +203,6 @@ class UserHalf(TurnMemory):
 
     def drop_decision(self, event: object) -> None:
         """There is nothing to decide, or what was said isn't enough: the turn stays open."""
-        self.timer_is_over("endpointing")
         self.act(i.CancelPreemptive())
         if not self.turn.transcript:
             self.act(i.OpenGate())
@@ -262,7 +260,6 @@ class UserHalf(TurnMemory):
 
     def user_left(self, event: object) -> None:
         """Nobody said anything for long."""
-        self.timer_is_over("away")
         self.set_user_state("away", self.now, "away_timer")
 
     def user_is_there(self, event: object) -> None:

@@ -1,0 +1,189 @@
+"""Whole conversations under random scripts, in virtual time: what must hold, holds."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent_runtime import Agent, APIConnectionError, APIConnectOptions, SessionConnectOptions, function_tool
+from agent_runtime.testing import Answer, Stage, UserSpeech, run_virtual, scripted_session
+
+END = 60.0
+NO_RETRY = SessionConnectOptions(llm_conn_options=APIConnectOptions(max_retry=0), max_unrecoverable_errors=1000)
+
+
+class Busy(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="You have tools.")
+
+    @function_tool
+    async def slow(self) -> str:
+        """Take a while."""
+        await asyncio.sleep(1.5)
+        return "slow"
+
+    @function_tool
+    async def quick(self) -> str:
+        """Take no time."""
+        return "quick"
+
+    @function_tool
+    async def fails(self) -> str:
+        """Fail."""
+        raise RuntimeError("broken")
+
+    @function_tool
+    async def talks(self) -> str:
+        """Say something meanwhile."""
+        self.session.say("One moment")
+        return "talked"
+
+
+@st.composite
+def speeches(draw: st.DrawFn) -> list[UserSpeech]:
+    told, at = [], 0.5
+    for _ in range(draw(st.integers(0, 6))):
+        at += draw(st.floats(0.6, 6.0))
+        length = draw(st.sampled_from([0.2, 0.6, 1.5, 3.0]))
+        text = draw(st.sampled_from(["", "no", "please go on", "what about the other one"]))
+        told.append(UserSpeech(at, at + length, text, draw(st.sampled_from([0.0, 0.2, 0.9]))))
+        at += length
+    return told
+
+
+ANSWERS = st.lists(
+    st.builds(
+        Answer,
+        st.sampled_from(["", "Yes.", "Let me think about this for a little while and then tell you."]),
+        st.lists(st.sampled_from([("slow", "{}"), ("quick", "{}"), ("fails", "{}"), ("talks", "{}")]), max_size=2),
+        st.sampled_from([0.0, 0.1, 0.8]),
+        st.sampled_from([0.0, 0.3, 2.0]),
+        st.sampled_from([None, None, None, APIConnectionError("no line", retryable=False)]),
+    ),
+    min_size=80,
+    max_size=80,
+)
+ACTIONS = st.lists(
+    st.tuples(
+        st.floats(0.0, 40.0),
+        st.sampled_from(
+            ["text", "say", "interrupt", "swap", "press", "send", "discard", "off", "commit", "clear", "mute"]
+        ),
+    ),
+    max_size=6,
+)
+
+
+async def perform(stage: Stage, action: str) -> None:
+    session = stage.session
+    match action:
+        case "text":
+            session.send_text("typed")
+        case "say":
+            session.say("By the way")
+        case "interrupt":
+            session.interrupt(force=True)
+        case "swap":
+            session.swap_agent(Busy())
+        case "press" | "send" | "discard" | "off":
+            getattr(session.push_to_talk, action)()
+        case "commit":
+            session.commit_user_turn(transcript_timeout=0.5)
+        case "clear":
+            session.clear_user_turn()
+        case "mute":
+            session.set_input_muted(True)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(speeches(), ANSWERS, ACTIONS, st.booleans(), st.booleans(), st.sampled_from([END, END, 12.34]))
+def test_any_conversation(
+    said: list[UserSpeech],
+    answers: list[Answer],
+    actions: list[tuple[float, str]],
+    can_pause: bool,
+    aligned: bool,
+    end: float,
+) -> None:
+    async def scenario() -> Stage:
+        options: dict[str, Any] = {"conn_options": NO_RETRY, "can_pause": can_pause, "aligned": aligned}
+        async with scripted_session(said, answers=answers, **options) as stage:
+            await stage.session.start(Busy())
+            for at, action in sorted(actions):
+                if at < end:
+                    await stage.run_until(at)
+                    await perform(stage, action)
+            if end == END:
+                stage.session.push_to_talk.discard()
+                stage.session.interrupt(force=True)
+                await stage.run_until(end)
+                assert stage.session.agent_state == "listening"
+                assert stage.session.current_speech is None
+        return stage
+
+    stage = run_virtual(scenario())
+    check_tools(stage)
+    check_order(stage)
+    check_interruptions(stage)
+    check_heard(stage)
+    check_parts(stage)
+
+
+def check_tools(stage: Stage) -> None:
+    """Every call has exactly one output, right after the calls of its step, and one end for its start."""
+    items = stage.session.history.items
+    called = [i.call_id for i in items if i.type == "function_call"]
+    answered = [i.call_id for i in items if i.type == "function_call_output"]
+    assert sorted(called) == sorted(answered)
+    assert len(set(called)) == len(called)
+    started = [e.data.call_id for e in stage.of("tool_started")]
+    finished = [e.data.call_id for e in stage.of("tool_finished")]
+    assert sorted(started) == sorted(finished)
+    assert set(started) == set(called)
+
+
+def check_order(stage: Stage) -> None:
+    """The conversation is in the order of time, and so is what was told of it."""
+    times = [item.created_at for item in stage.session.history.items]
+    assert times == sorted(times)
+    assert all(a.time <= b.time and a.seq < b.seq for a, b in pairwise(stage.events))
+
+
+def check_interruptions(stage: Stage) -> None:
+    """Nothing of a speech is heard after it was interrupted."""
+    stopped: set[str] = set()
+    for event in stage.events:
+        if event.data.type == "agent_interrupted":
+            stopped.add(event.data.speech_id)
+        elif event.data.type in ("playout_started", "playout_resumed"):
+            assert event.data.speech_id not in stopped
+
+
+def check_heard(stage: Stage) -> None:
+    """What is in the conversation was heard: a beginning of what was generated, and what was told as heard."""
+    generated: dict[str, str] = {}
+    heard: dict[str, str] = {}
+    for event in stage.events:
+        if event.data.type == "agent_text":
+            generated[event.data.item_id] = generated.get(event.data.item_id, "") + event.data.delta
+        elif event.data.type == "agent_heard":
+            heard[event.data.item_id] = event.data.text
+    for message in stage.session.history.messages():
+        if message.role == "assistant":
+            text = message.text_content or ""
+            assert generated[message.id].startswith(text)
+            assert heard[message.id] == text
+            assert message.interrupted or text == generated[message.id]
+
+
+def check_parts(stage: Stage) -> None:
+    """The parts of a turn add up."""
+    for event in stage.of("turn_measured"):
+        parts = event.data.parts
+        assert parts[0].start == event.data.start
+        assert parts[-1].end == event.data.end
+        assert all(a.end == b.start and a.end > a.start for a, b in pairwise(parts))

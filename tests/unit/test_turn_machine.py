@@ -1,0 +1,129 @@
+"""The turn machine's tables: every row can be taken, names only what exists, and does what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent_runtime.voice import turn_inputs as i
+from agent_runtime.voice.turn_machine import (
+    FLOOR,
+    USER,
+    Floor,
+    TurnMachine,
+    TurnSettings,
+    UserTurn,
+    count_words,
+)
+
+
+def machine(**settings: Any) -> TurnMachine:
+    made = TurnMachine(TurnSettings(**settings))
+    made.feed(i.Started(), 0.0)
+    return made
+
+
+def kinds(actions: list[i.Action]) -> list[str]:
+    return [type(action).__name__ for action in actions]
+
+
+def speaking(**settings: Any) -> TurnMachine:
+    made = machine(**settings)
+    made.feed(i.ReplyScheduled(), 0.0)
+    made.feed(i.FloorTaken("s", True), 0.0)
+    made.feed(i.PlayoutBegan("s"), 0.0)
+    return made
+
+
+def test_the_tables_are_well_formed() -> None:
+    for table, states in ((USER, UserTurn), (FLOOR, Floor)):
+        for (state, kind), rows in table.items():
+            assert state is None or isinstance(state, states)
+            assert kind.__module__ == i.__name__
+            assert rows
+            assert all(row.to is None or isinstance(row.to, states) for row in rows)
+            # Only the last row may hold without a guard: a row after it could never be taken.
+            assert all(row.when is not None for row in rows[:-1]), (state, kind)
+
+
+def test_every_state_can_be_entered_and_left() -> None:
+    for table, states in ((USER, UserTurn), (FLOOR, Floor)):
+        entered = {row.to for rows in table.values() for row in rows}
+        first = UserTurn.LISTENING if states is UserTurn else Floor.OPEN
+        assert set(states) <= entered | {first}
+
+
+def test_every_guard_and_step_says_what_it_is() -> None:
+    for table in (USER, FLOOR):
+        for rows in table.values():
+            for row in rows:
+                for named in (*row.do, *([row.when] if row.when is not None else [])):
+                    assert named.__doc__ or named.__name__.startswith("timer ")
+
+
+def test_a_turn() -> None:
+    m = machine(preemptive=False, away_timeout=None)
+    assert kinds(m.feed(i.VoiceStarted(0.5), 0.55)) == ["OpenTurn", "SetUserState", "CloseGate"]
+    assert m.feed(i.Final("Hello"), 2.7) == []
+    actions = m.feed(i.VoiceEnded(2.5), 3.0)
+    assert kinds(actions) == ["SetUserState", "WaitForEnd", "CommitTurn", "OpenGate"]
+    commit = next(a for a in actions if isinstance(a, i.CommitTurn))
+    assert (commit.text, commit.started_at, commit.ended_at, commit.final_at) == ("Hello", 0.5, 2.5, 2.7)
+    assert commit.cause == "endpointing.min_delay"
+    assert m.user is UserTurn.LISTENING
+
+
+def test_inputs_about_other_speeches_change_nothing() -> None:
+    m = speaking()
+    for event in (
+        i.PlayoutEnded("other", busy=False),
+        i.FloorReleased("other", busy=False),
+        i.SpeechInterrupted("other"),
+        i.InterruptibleChanged("other", False),
+        i.PlayoutBegan("other"),
+    ):
+        assert m.feed(event, 1.0) == []
+    assert (m.floor, m.holder, m.interruptible) == (Floor.SPEAKING, "s", True)
+
+
+def test_an_end_of_playout_while_held_lets_the_output_go() -> None:
+    m = speaking(can_pause=True, away_timeout=None)
+    m.feed(i.VoiceStarted(0.0), 0.1)
+    assert kinds(m.feed(i.VoiceWindow(0.5, 0.0), 0.5)) == ["PauseOutput", "SetAgentState"]
+    assert kinds(m.feed(i.PlayoutEnded("s", busy=False), 0.6)) == ["ResumeOutput"]
+    assert m.floor is Floor.REPLYING
+
+
+def test_silence_that_lasts_while_the_turn_is_decided_resumes_only_if_it_comes_to_nothing() -> None:
+    m = speaking(can_pause=True, has_detector=True, false_interruption_timeout=0.2, away_timeout=None, min_words=2)
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    m.feed(i.Interim("go on"), 0.4)
+    m.feed(i.VoiceWindow(0.5, 0.0), 0.5)
+    assert m.floor is Floor.HELD
+    m.settings.min_words = 3
+    m.interruptible = False  # so that the final below doesn't interrupt
+    m.feed(i.Final("go on"), 0.6)
+    m.interruptible = True
+    m.feed(i.VoiceEnded(0.6), 1.1)
+    assert m.user is UserTurn.PREDICTING
+    assert m.feed(i.TimerFired("false_interruption"), 1.3) == []
+    m.feed(i.Predicted(0.9, 0.5), 1.4)
+    assert m.floor is Floor.SPEAKING, "too few words: the decision came to nothing"
+    assert m.user is UserTurn.PAUSED
+
+
+def test_nothing_happens_after_the_end() -> None:
+    m = machine()
+    m.feed(i.Closed(), 1.0)
+    for kind in {kind for table in (USER, FLOOR) for _, kind in table}:
+        assert m._row(USER, m.user, kind.__new__(kind)) is None
+        assert m._row(FLOOR, m.floor, kind.__new__(kind)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", 0), ("Stop!", 1), ("don't stop", 2), ("8 o'clock, then", 3), ("你好吗", 3), ("ok 你好", 3), ("— …", 0)],
+)
+def test_words_are_counted(text: str, words: int) -> None:
+    assert count_words(text) == words
