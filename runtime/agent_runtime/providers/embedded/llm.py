@@ -180,7 +180,7 @@ class SmolLMStream(LLMStream):
             "temperature": self._smol.temperature,
             "repeat_penalty": 1.03,  # more would keep it from repeating the question's own words, which it answers with
             "dry_multiplier": 0.8,
-            "dry_penalty_last_n": self._smol.llama.context,  # nor whole sentences that it said before, anywhere in the conversation
+            "dry_penalty_last_n": self._smol.llama.context,  # against whole sentences of earlier answers
             **self._options,
         }
 
