@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +62,17 @@ def test_a_detector_that_fails_is_reported_and_done_without() -> None:
     (error,) = stage.of("error_occurred")
     assert error.data.source == "turn_detector"
     assert "no model" in error.data.message
+
+
+def test_a_detector_that_hangs_does_not_hold_the_turn_up_for_ever() -> None:
+    class Hanging(Detector):
+        async def predict_end_of_turn(self, chat_ctx: Any, *, timeout: float | None = None) -> float:
+            await asyncio.sleep(1000)
+            return 0.0
+
+    stage = play(9.0, HELLO, answers=[OK], turn_handling={"turn_detection": Hanging(0.0)})
+    assert stage.times("turn_committed") == [5.5]
+    assert [e.data.source for e in stage.of("error_occurred")] == ["turn_detector"]
 
 
 def test_speech_that_goes_on_before_the_deadline_is_one_turn() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_runtime.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from agent_runtime.vad import VAD
+    from agent_runtime.voice.turn import TurnDetector
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,12 @@ def default_vad() -> VAD | None:
         return None
 
 
-def default_turn_detector() -> Any:
-    """The bundled turn detector; None where it isn't installed."""
-    return None
+def default_turn_detector() -> TurnDetector | None:
+    """The bundled turn detector; None where it isn't installed: then silence alone decides."""
+    try:
+        from agent_runtime.providers.embedded.turn_detector import TextTurnDetector
+
+        return TextTurnDetector()
+    except (ImportError, MissingDependencyError) as error:
+        logger.info("no turn detector: %s", error)
+        return None

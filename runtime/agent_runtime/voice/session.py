@@ -31,7 +31,7 @@ from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
-from agent_runtime.voice.turn import TurnHandlingOptions, resolve_turn_handling, with_old_arguments
+from agent_runtime.voice.turn import TurnDetector, TurnHandlingOptions, resolve_turn_handling, with_old_arguments
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_inputs import InterruptCause
 from agent_tools import Tool, Toolset
@@ -108,6 +108,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         self._llm = llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
         self._vad = vad
+        self._turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
         self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
         self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
         self._options = AgentSessionOptions(
@@ -225,9 +226,11 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
             self._vad = default_vad()
         return self._vad
 
-    def resolve_turn_detector(self) -> Any:
+    def resolve_turn_detector(self) -> TurnDetector | None:
         """The bundled turn detector, None where it isn't installed."""
-        return default_turn_detector()
+        if not is_given(self._turn_detector):
+            self._turn_detector = default_turn_detector()
+        return self._turn_detector
 
     # --- its life ----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
 
 
+MIN_PREDICTION_TIMEOUT = 0.5
+"""Seconds that the turn detector has at least, however late its question comes."""
+
+
 @dataclass(slots=True)
 class _Early:
     """A reply that was begun before the turn was over."""
@@ -190,14 +194,19 @@ class TurnDriver:
         engine, detector = self._engine, self._engine.turn_detector
         probability = threshold = None
         assert detector is not None
+        turn, settings = self.machine.turn, self.machine.settings
+        latest = (turn.ended_at if turn.ended_at is not None else engine.clock.now()) + settings.max_delay
         try:
-            if await detector.supports_language(engine.language):
-                context = engine.require_agent()._chat_ctx.copy()
-                context.add_message(role="user", content=text, created_at=engine.report.wall())
-                probability = await detector.predict_end_of_turn(context)
-                threshold = await detector.unlikely_threshold(engine.language)
+            # An opinion that takes longer than the longest wait is of no use.
+            async with asyncio.timeout(max(MIN_PREDICTION_TIMEOUT, latest - engine.clock.now())):
+                if await detector.supports_language(engine.language):
+                    context = engine.require_agent()._chat_ctx.copy()
+                    context.add_message(role="user", content=text, created_at=engine.report.wall())
+                    probability = await detector.predict_end_of_turn(context)
+                    threshold = await detector.unlikely_threshold(engine.language)
         except Exception as error:
             # Without its opinion the shortest wait decides, as if there were no detector.
+            probability = threshold = None
             engine.report.failed("turn_detector", error)
         self.feed(inputs.Predicted(probability, threshold))
 
