@@ -55,7 +55,7 @@ def _turn_of(item: ChatItem) -> Turn | None:
     text = clean(item.text_content or "")
     if not text:
         return None
-    role: Role = "system" if item.role in ("system", "developer") else item.role
+    role: Role = item.role if item.role in ("user", "assistant") else "system"
     return Turn(role, text)
 
 

@@ -108,7 +108,8 @@ class WordVectors:
     def _embeddings(self, ids: npt.NDArray[Any]) -> Vector:
         blocks = self._rows[ids]
         scales = np.ascontiguousarray(blocks[..., :2]).view(np.float16).astype(np.float32)
-        return (blocks[..., 2:].view(np.int8) * scales).reshape(len(ids), -1)
+        values: Vector = (blocks[..., 2:].view(np.int8) * scales).reshape(len(ids), -1)
+        return values
 
 
 class _Header:
