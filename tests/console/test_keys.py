@@ -197,6 +197,29 @@ async def test_home_shows_the_first_turn_of_a_long_history(console: Open) -> Non
         assert "hardly any wind" in transcript.render_line(transcript.size.height - 1).text
 
 
+async def test_a_long_stream_keeps_every_line_of_what_is_laid_out(console: Open) -> None:
+    async with console("250") as it:
+        await it.send(*(ev.AgentText(f"s{n}", f"i{n}", f"message {n}") for n in range(700)))
+        transcript = it.screen.transcript
+        await it.press("pageup")
+        rows = [transcript.render_line(y).text.split() for y in range(transcript.size.height)]
+        numbers = [int(row[-1]) for row in rows if row[:2] == ["agent", "message"]]
+        assert numbers == list(range(numbers[0], numbers[0] + len(rows)))
+        assert 650 < numbers[0] < 700
+
+
+async def test_older_turns_come_in_without_moving_what_is_read(console: Open) -> None:
+    async with console("500") as it:
+        transcript = it.screen.transcript
+        height = transcript.virtual_size.height
+        transcript.scroll_to(y=transcript.size.height + 1, animate=False)
+        await it.pilot.pause()
+        before = [transcript.render_line(y).text for y in range(transcript.size.height)]
+        await it.press("up")
+        assert transcript.virtual_size.height > height, "older turns are laid out"
+        assert [transcript.render_line(y).text for y in range(1, transcript.size.height)] == before[:-1]
+
+
 async def test_search_goes_through_the_matches(console: Open) -> None:
     async with console() as it:
         transcript = it.screen.transcript
@@ -246,6 +269,15 @@ async def test_l_shows_and_hides_the_log(console: Open) -> None:
         assert "turn 2 answered" in it.screen.log_pane.render_line(0).text
         await it.press("l")
         assert not it.screen.log_pane.display
+
+
+async def test_l_hides_and_shows_the_log_column_where_there_is_one(console: Open) -> None:
+    async with console("troubles", size=(160, 50)) as it:
+        width = it.screen.transcript.size.width
+        await it.press("l")
+        assert it.screen.transcript.size.width == width + 42
+        await it.press("l")
+        assert it.screen.transcript.size.width == width
 
 
 async def test_escape_puts_banners_away_one_by_one(console: Open) -> None:

@@ -47,6 +47,7 @@ class ConsoleScreen(Screen[None]):
         self.transcript = Transcript(id="transcript")
         self.log_pane = LogPane(id="log")
         self.log_pane.display = False
+        self._far = Vertical(id="far", classes="column")
         self._far_log = LogPane(id="far-log")
         self._banner_bar = Notices(
             lambda state, now, w, _: draw.banner_lines(self._banners(), w),
@@ -91,7 +92,7 @@ class ConsoleScreen(Screen[None]):
                 yield from (self.transcript, self.log_pane)
             with Vertical(id="side", classes="column"):
                 yield from (panels["audio"], panels["latency"], panels["session"])
-            with Vertical(id="far", classes="column"):
+            with self._far:
                 yield from (panels["agent"], panels["log-heading"], self._far_log)
         yield from (panels["divider"], panels["instruments"])
         with self._prompt_bar:
@@ -279,7 +280,9 @@ class ConsoleScreen(Screen[None]):
         for banner in reversed(self._state.banners):
             if banner.details:
                 title = "Reload failed" if banner.key == "reload" else "Error"
-                self.app.push_screen(DetailsScreen(title, banner.text, banner.hint, banner.details))
+                self.app.push_screen(
+                    DetailsScreen(title, banner.text, banner.hint.removeprefix("e shows why; "), banner.details)
+                )
                 return
         self.notify("nothing has failed")
 
@@ -367,8 +370,11 @@ class ConsoleScreen(Screen[None]):
             self.notify("copied")
 
     def action_log(self) -> None:
-        """Show or hide the log."""
-        self.log_pane.display = not self.log_pane.display
+        """Show or hide the log: in its column where there is one, else under the transcript."""
+        if self.has_class("-full"):
+            self._far.toggle_class("-hidden")
+        else:
+            self.log_pane.display = not self.log_pane.display
         self.call_after_refresh(self._refresh_now)
 
     # --- the console -------------------------------------------------------------------------------------------------

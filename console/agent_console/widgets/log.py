@@ -17,6 +17,8 @@ _LEVELS: Final[Mapping[str, Span]] = {
     "error": ("error", "error"),
 }
 _INDENT: Final = 13
+_ROOMY: Final = 60
+"""Cells from which a logger's name is written in full."""
 
 
 class LogPane(BlockScroll[LogLine], can_focus=True):
@@ -30,8 +32,9 @@ class LogPane(BlockScroll[LogLine], can_focus=True):
         """See `BlockScroll.draw_item`."""
         word, style = _LEVELS[item.level]
         head: Line = ((f" {clock_text(item.time):>5} ", "faint"), (f"{word} ", style))
+        name = clean(item.logger if width >= _ROOMY else item.logger.rpartition(".")[2])
         message = (clean(item.message).rstrip("\n"), style if item.level == "error" else "text")
-        body = wrap_spans([(f"{clean(item.logger)} ", "muted"), message], width - _INDENT - 1)
+        body = wrap_spans([(f"{name} ", "muted"), message], width - _INDENT - 1)
         if item.details:
             body += wrap_spans([(clean(item.details).rstrip("\n"), "muted")], width - _INDENT - 1)
         return [(*head, *body[0]), *(((" " * _INDENT, ""), *line) for line in body[1:])]
