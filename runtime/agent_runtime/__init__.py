@@ -40,6 +40,19 @@ _NAMES: dict[str, str] = {
     "UserStateChangedEvent": "agent_runtime.voice.events",
     "UserTranscriptionTimeoutEvent": "agent_runtime.voice.events",
     "UserTurnExceededEvent": "agent_runtime.voice.events",
+    # testing agents
+    "AgentHandoffEvent": "agent_runtime.voice.run_result",
+    "ChatMessageEvent": "agent_runtime.voice.run_result",
+    "EventAssert": "agent_runtime.voice.run_result",
+    "EventRangeAssert": "agent_runtime.voice.run_result",
+    "FunctionCallEvent": "agent_runtime.voice.run_result",
+    "FunctionCallOutputEvent": "agent_runtime.voice.run_result",
+    "RunAssert": "agent_runtime.voice.run_result",
+    "RunEvent": "agent_runtime.voice.run_result",
+    "RunOutputOptions": "agent_runtime.voice.run_result",
+    "RunResult": "agent_runtime.voice.run_result",
+    "mock_tools": "agent_runtime.voice.run_result",
+    "UnexpectedModelBehavior": "agent_runtime.errors",
     # tools
     "CallContext": "agent_tools",
     "FunctionTool": "agent_tools",
@@ -88,6 +101,7 @@ __all__ = [
     "APITimeoutError",
     "Agent",
     "AgentFalseInterruptionEvent",
+    "AgentHandoffEvent",
     "AgentSession",
     "AgentSessionOptions",
     "AgentStateChangedEvent",
@@ -96,15 +110,20 @@ __all__ = [
     "ChatContext",
     "ChatItem",
     "ChatMessage",
+    "ChatMessageEvent",
     "ChatRole",
     "CloseEvent",
     "CloseReason",
     "ConversationItemAddedEvent",
     "EndpointingOptions",
     "ErrorEvent",
+    "EventAssert",
+    "EventRangeAssert",
     "FlushSentinel",
     "FunctionCall",
+    "FunctionCallEvent",
     "FunctionCallOutput",
+    "FunctionCallOutputEvent",
     "FunctionTool",
     "FunctionToolsExecutedEvent",
     "InputDetails",
@@ -117,7 +136,11 @@ __all__ = [
     "PreemptiveGenerationOptions",
     "ProviderTool",
     "RawFunctionTool",
+    "RunAssert",
     "RunContext",
+    "RunEvent",
+    "RunOutputOptions",
+    "RunResult",
     "SessionConnectOptions",
     "SessionUsageUpdatedEvent",
     "SpeechCreatedEvent",
@@ -134,6 +157,7 @@ __all__ = [
     "Toolset",
     "TurnDetector",
     "TurnHandlingOptions",
+    "UnexpectedModelBehavior",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
     "UserTranscriptionTimeoutEvent",
@@ -144,6 +168,7 @@ __all__ = [
     "io",
     "llm",
     "metrics",
+    "mock_tools",
     "stt",
     "testing",
     "tokenize",
@@ -170,7 +195,13 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from agent_runtime import events, io, llm, metrics, stt, testing, tokenize, tts, utils, vad, voice
-    from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+    from agent_runtime.errors import (
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        APITimeoutError,
+        UnexpectedModelBehavior,
+    )
     from agent_runtime.llm import (
         ChatContent,
         ChatContext,
@@ -211,6 +242,19 @@ if TYPE_CHECKING:
     )
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
     from agent_runtime.voice.run_context import RunContext
+    from agent_runtime.voice.run_result import (
+        AgentHandoffEvent,
+        ChatMessageEvent,
+        EventAssert,
+        EventRangeAssert,
+        FunctionCallEvent,
+        FunctionCallOutputEvent,
+        RunAssert,
+        RunEvent,
+        RunOutputOptions,
+        RunResult,
+        mock_tools,
+    )
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
     from agent_runtime.voice.turn import (

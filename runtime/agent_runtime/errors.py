@@ -8,6 +8,7 @@
     │   └── DeviceLostError    … went away in use; it is tried again
     ├── MediaError             audio that can't be read or made
     ├── EventDecodeError       a recorded event that can't be read
+    ├── UnexpectedModelBehavior a model didn't do what it was asked for, again and again
     └── APIError               a provider failed
         ├── APIStatusError     … with a status code
         └── APIConnectionError … without an answer
@@ -80,6 +81,10 @@ class EventDecodeError(AgentConsoleError):
         self.line = line
         where = f"{path}:{line}: " if path else ""
         super().__init__(f"{where}not an event: {problem}")
+
+
+class UnexpectedModelBehavior(AgentConsoleError, RuntimeError):
+    """Raised when a run ends without the output that was asked for, after the model was asked again."""
 
 
 class APIError(AgentConsoleError):

@@ -41,6 +41,11 @@ class Agents:
         """Whether another agent is about to take over."""
         return self._switch is not None and not self._switch.done()
 
+    def under_way(self) -> list[asyncio.Task[None]]:
+        """The handoff and the `on_enter` hooks that aren't over."""
+        tasks = [*self._hooks] if self._switch is None else [*self._hooks, self._switch]
+        return [task for task in tasks if not task.done()]
+
     async def switched(self) -> None:
         """Wait until nobody is about to take over."""
         while self._switch is not None and not self._switch.done():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent_runtime import events as ev
 from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.interruption import stop_speech
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
@@ -42,7 +43,7 @@ class PushToTalk:
             engine.push_to_talk = True
             engine.apply_options()
         self._pressed = True
-        session._stop_speech("push_to_talk")
+        stop_speech(engine, "push_to_talk")
         went_back = engine.recognition.open_gate()
         engine.feed(inputs.TalkPressed(engine.clock.now() - went_back))
         engine.report.emit(ev.PushToTalkChanged("pressed"))

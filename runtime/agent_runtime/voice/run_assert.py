@@ -5,12 +5,10 @@ A failed one raises AssertionError with what was expected, what was found, and t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
 
-from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
+from agent_runtime.types import NOT_GIVEN, NotGivenOr
 from agent_runtime.voice.run_events import (
     AgentHandoffEvent,
     ChatMessageEvent,
@@ -20,66 +18,14 @@ from agent_runtime.voice.run_events import (
     RunEventType,
     format_run,
 )
+from agent_runtime.voice.run_expected import Expected, with_fields
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from agent_runtime.llm import LLM, ChatRole
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.run_result import RunResult
 
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """A type of event and the fields that it has to have."""
-
-    type: RunEventType
-    fields: dict[str, Any]
-
-    @classmethod
-    def of(cls, type: RunEventType, **fields: Any) -> _Expected:
-        return cls(type, {name: value for name, value in fields.items() if is_given(value)})
-
-    def difference(self, event: RunEvent) -> str:
-        """How `event` is otherwise; empty if it isn't."""
-        if event.type != self.type:
-            return _with_fields(event.type, {})
-        found = {name: _field(event, name) for name in self.fields}
-        wrong = {name: found[name] for name, value in self.fields.items() if not _fits(name, value, found[name])}
-        return _with_fields(event.type, wrong) if wrong else ""
-
-    def __str__(self) -> str:
-        return _with_fields(self.type, self.fields)
-
-
-def _with_fields(type: RunEventType, fields: dict[str, Any]) -> str:
-    shown = [f"{name}={_shown(value)}" for name, value in fields.items()]
-    article = "an" if type == "agent_handoff" else "a"
-    return f"{article} {type}" + (f" with {', '.join(shown)}" if shown else "")
-
-
-def _shown(value: Any) -> str:
-    return value.__name__ if isinstance(value, type) else repr(value)
-
-
-def _field(event: RunEvent, name: str) -> Any:
-    if isinstance(event, AgentHandoffEvent):
-        return type(event.new_agent)
-    value = getattr(event.item, name)
-    if name != "arguments":
-        return value
-    try:
-        return json.loads(value or "{}")
-    except ValueError:
-        return value  # what the model wrote isn't JSON: it is shown as it is
-
-
-def _fits(name: str, expected: Any, found: Any) -> bool:
-    if name == "new_agent_type":
-        return issubclass(found, expected)
-    if name == "arguments":
-        return isinstance(found, dict) and all(key in found and found[key] == expected[key] for key in expected)
-    return bool(expected == found)
+EventT = TypeVar("EventT", bound=RunEvent)
 
 
 class RunAssert:
@@ -134,8 +80,8 @@ class RunAssert:
             if type is None or events[index].type == type:
                 self._position = index + 1
                 found = EventAssert(events[index], self, index)
-                return found if type is None else found._as(_Expected.of(type))
-        wanted = "another event" if type is None else _with_fields(type, {})
+                return found if type is None else found._as(Expected.of(type))
+        wanted = "another event" if type is None else with_fields(type, {})
         found_types = ", ".join(event.type for event in events[self._position :])
         self._fail(f"expected {wanted}\n   found {found_types or 'the end of the run'}", self._here())
 
@@ -179,7 +125,7 @@ class RunAssert:
         new_agent_type: NotGivenOr[type[Agent]] = NOT_GIVEN,
     ) -> Any:
         """Skip the next event if it is like this, and return it; else None, and nothing is skipped."""
-        given = {
+        given: dict[str, dict[str, Any]] = {
             "message": {"role": role},
             "function_call": {"name": name, "arguments": arguments},
             "function_call_output": {"output": output, "is_error": is_error},
@@ -187,7 +133,7 @@ class RunAssert:
         }
         if type not in given:
             raise ValueError(f"there are no events of type {type!r}; types: {', '.join(given)}")
-        expected = _Expected.of(type, **given[type])
+        expected = Expected.of(type, **given[type])
         events = self._run.events
         if self._position >= len(events) or expected.difference(events[self._position]):
             return None
@@ -260,38 +206,39 @@ class EventAssert:
     def is_message(self, *, role: NotGivenOr[ChatRole] = NOT_GIVEN) -> ChatMessageAssert:
         """It is a message, from `role` if that is given."""
         __tracebackhide__ = True
-        return cast("ChatMessageAssert", self._check(_Expected.of("message", role=role)))
+        return cast("ChatMessageAssert", self._check(Expected.of("message", role=role)))
 
     def is_function_call(
         self, *, name: NotGivenOr[str] = NOT_GIVEN, arguments: NotGivenOr[dict[str, Any]] = NOT_GIVEN
     ) -> FunctionCallAssert:
         """It is a call of the tool `name`. Of the call's arguments only those that are in `arguments` are compared."""
         __tracebackhide__ = True
-        return cast("FunctionCallAssert", self._check(_Expected.of("function_call", name=name, arguments=arguments)))
+        return cast("FunctionCallAssert", self._check(Expected.of("function_call", name=name, arguments=arguments)))
 
     def is_function_call_output(
         self, *, output: NotGivenOr[str] = NOT_GIVEN, is_error: NotGivenOr[bool] = NOT_GIVEN
     ) -> FunctionCallOutputAssert:
         """It is a tool's result: that text, failed or not."""
         __tracebackhide__ = True
-        expected = _Expected.of("function_call_output", output=output, is_error=is_error)
+        expected = Expected.of("function_call_output", output=output, is_error=is_error)
         return cast("FunctionCallOutputAssert", self._check(expected))
 
     def is_agent_handoff(self, *, new_agent_type: NotGivenOr[type[Agent]] = NOT_GIVEN) -> AgentHandoffAssert:
         """Another agent took over: one of that class or of a class derived from it."""
         __tracebackhide__ = True
-        expected = _Expected.of("agent_handoff", new_agent_type=new_agent_type)
+        expected = Expected.of("agent_handoff", new_agent_type=new_agent_type)
         return cast("AgentHandoffAssert", self._check(expected))
 
-    def _check(self, expected: _Expected) -> _AnyAssert:
+    def _check(self, expected: Expected) -> _AnyAssert:
         __tracebackhide__ = True
         if difference := expected.difference(self._event):
             marked = range(self._index, self._index + 1)
             self._parent._fail(f"expected {expected}\n   found {difference}", marked)
         return self._as(expected)
 
-    def _as(self, expected: _Expected) -> _AnyAssert:
-        return _ASSERTS[expected.type](cast("Any", self._event), self._parent, self._index)
+    def _as(self, expected: Expected) -> _AnyAssert:
+        found: _AnyAssert = _ASSERTS[expected.type](self._event, self._parent, self._index)
+        return found
 
 
 class EventRangeAssert:
@@ -307,28 +254,28 @@ class EventRangeAssert:
     ) -> FunctionCallAssert:
         """One of them is such a call; see `EventAssert.is_function_call`."""
         __tracebackhide__ = True
-        return cast("FunctionCallAssert", self._find(_Expected.of("function_call", name=name, arguments=arguments)))
+        return cast("FunctionCallAssert", self._find(Expected.of("function_call", name=name, arguments=arguments)))
 
     def contains_message(self, *, role: NotGivenOr[ChatRole] = NOT_GIVEN) -> ChatMessageAssert:
         """One of them is such a message."""
         __tracebackhide__ = True
-        return cast("ChatMessageAssert", self._find(_Expected.of("message", role=role)))
+        return cast("ChatMessageAssert", self._find(Expected.of("message", role=role)))
 
     def contains_function_call_output(
         self, *, output: NotGivenOr[str] = NOT_GIVEN, is_error: NotGivenOr[bool] = NOT_GIVEN
     ) -> FunctionCallOutputAssert:
         """One of them is such a result of a tool."""
         __tracebackhide__ = True
-        expected = _Expected.of("function_call_output", output=output, is_error=is_error)
+        expected = Expected.of("function_call_output", output=output, is_error=is_error)
         return cast("FunctionCallOutputAssert", self._find(expected))
 
     def contains_agent_handoff(self, *, new_agent_type: NotGivenOr[type[Agent]] = NOT_GIVEN) -> AgentHandoffAssert:
         """One of them is such a handoff."""
         __tracebackhide__ = True
-        expected = _Expected.of("agent_handoff", new_agent_type=new_agent_type)
+        expected = Expected.of("agent_handoff", new_agent_type=new_agent_type)
         return cast("AgentHandoffAssert", self._find(expected))
 
-    def _find(self, expected: _Expected) -> _AnyAssert:
+    def _find(self, expected: Expected) -> _AnyAssert:
         __tracebackhide__ = True
         indices = range(*self._rng.indices(len(self._parent._run.events)))
         near = []
@@ -347,23 +294,27 @@ def _shown_slice(rng: slice) -> str:
     return f"[{':'.join('' if part is None else str(part) for part in parts)}]"
 
 
-class ChatMessageAssert:
-    """A message of a run."""
+class _TypedAssert(Generic[EventT]):
+    """One event of a run, whose type is known."""
 
-    def __init__(self, event: ChatMessageEvent, parent: RunAssert, index: int) -> None:
+    def __init__(self, event: EventT, parent: RunAssert, index: int) -> None:
         self._event = event
         self._parent = parent
         self._index = index
 
-    def event(self) -> ChatMessageEvent:
+    def event(self) -> EventT:
         """The event itself."""
         return self._event
+
+
+class ChatMessageAssert(_TypedAssert[ChatMessageEvent]):
+    """A message of a run."""
 
     async def judge(self, llm_v: LLM[Any], *, intent: str) -> ChatMessageAssert:
         """Have a model judge whether the message does what `intent` says.
 
-        Raises AssertionError with the model's reason if it doesn't, and if the model gives no verdict: it needs a
-        model that calls tools well. Raises what the model's request fails with.
+        It needs a model that calls tools well. Raises AssertionError with the model's reason if the message doesn't,
+        and if there is no verdict; ValueError for an empty intent; and what the model's request fails with.
         """
         __tracebackhide__ = True
         from agent_runtime.voice.judge import judge_message
@@ -371,50 +322,23 @@ class ChatMessageAssert:
         verdict = await judge_message(llm_v, self._event.item.text_content or "", intent=intent)
         if not verdict.success:
             marked = range(self._index, self._index + 1)
-            self._parent._fail(f"expected a message that fulfills: {intent}\n   found {verdict.reason}", marked)
+            self._parent._fail(f"expected a message that fulfills: {intent}\n   judged {verdict.reason}", marked)
         return self
 
 
-class FunctionCallAssert:
+class FunctionCallAssert(_TypedAssert[FunctionCallEvent]):
     """A tool call of a run."""
 
-    def __init__(self, event: FunctionCallEvent, parent: RunAssert, index: int) -> None:
-        self._event = event
-        self._parent = parent
-        self._index = index
 
-    def event(self) -> FunctionCallEvent:
-        """The event itself."""
-        return self._event
-
-
-class FunctionCallOutputAssert:
+class FunctionCallOutputAssert(_TypedAssert[FunctionCallOutputEvent]):
     """A tool's result in a run."""
 
-    def __init__(self, event: FunctionCallOutputEvent, parent: RunAssert, index: int) -> None:
-        self._event = event
-        self._parent = parent
-        self._index = index
 
-    def event(self) -> FunctionCallOutputEvent:
-        """The event itself."""
-        return self._event
-
-
-class AgentHandoffAssert:
+class AgentHandoffAssert(_TypedAssert[AgentHandoffEvent]):
     """A handoff in a run."""
 
-    def __init__(self, event: AgentHandoffEvent, parent: RunAssert, index: int) -> None:
-        self._event = event
-        self._parent = parent
-        self._index = index
 
-    def event(self) -> AgentHandoffEvent:
-        """The event itself."""
-        return self._event
-
-
-_AnyAssert = ChatMessageAssert | FunctionCallAssert | FunctionCallOutputAssert | AgentHandoffAssert
+_AnyAssert: TypeAlias = ChatMessageAssert | FunctionCallAssert | FunctionCallOutputAssert | AgentHandoffAssert
 _ASSERTS: dict[RunEventType, type[Any]] = {
     "message": ChatMessageAssert,
     "function_call": FunctionCallAssert,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
@@ -19,6 +19,7 @@ from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.defaults import default_turn_detector, default_vad
 from agent_runtime.voice.engine import Engine
 from agent_runtime.voice.events import CloseEvent, CloseReason, EventTypes
+from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.options import (
     DEFAULT_TTS_TEXT_TRANSFORMS,
     AgentSessionOptions,
@@ -29,6 +30,7 @@ from agent_runtime.voice.push_to_talk import PushToTalk
 from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_tools
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
+from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn import TurnDetector, TurnHandlingOptions, resolve_turn_handling, with_old_arguments
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Userdata_T = TypeVar("Userdata_T")
+Mode: TypeAlias = Literal["local", "room", "text"]
 
 
 class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
@@ -133,6 +136,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         """What it speaks through."""
         self.push_to_talk = PushToTalk(self._engine)
         """The user's turn by hand."""
+        self._run: RunResult[Any] | None = None
         self._started = False
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
@@ -234,13 +238,19 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
+    @overload
+    async def start(self, agent: Agent, *, capture_run: Literal[True], mode: Mode | None = None) -> RunResult[None]: ...
+
+    @overload
+    async def start(self, agent: Agent, *, capture_run: Literal[False] = False, mode: Mode | None = None) -> None: ...
+
     async def start(
-        self,
-        agent: Agent,
-        *,
-        mode: Literal["local", "room", "text"] | None = None,
-    ) -> None:
-        """Begin to hear and to answer, with `agent`. Returns when it does; `on_enter` may still run."""
+        self, agent: Agent, *, capture_run: bool = False, mode: Mode | None = None
+    ) -> RunResult[None] | None:
+        """Begin to hear and to answer, with `agent`. Returns when it does; `on_enter` has begun and may still run.
+
+        With `capture_run` it returns when what `on_enter` began is over too, and tells what that was.
+        """
         if self._started:
             raise RuntimeError("the session was started already")
         self._started = True
@@ -249,8 +259,40 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         self._report.emit(
             ev.SessionStarted(agent.id, shown, self._report.wall() - self._events.now(), self._options.as_plain())
         )
+        run: RunResult[None] | None = RunResult(output_type=None, session=self) if capture_run else None
+        self._run = run
+        if run is not None:
+            run._listen()
         await engine.agents.start(agent)
         engine.feed(inputs.Started())
+        await asyncio.sleep(0)  # on_enter begins: what it says comes before what the caller asks for next
+        if run is not None:
+            run._end_when_idle()
+            await run
+        return run
+
+    def run(
+        self,
+        *,
+        user_input: str,
+        input_modality: Literal["text", "audio"] = "text",
+        output_type: type[Run_T] | None = None,
+        output_options: NotGivenOr[RunOutputOptions | None] = NOT_GIVEN,
+    ) -> RunResult[Run_T]:
+        """For tests: the user says something. Await the result for everything that follows of it.
+
+        It is over when all is said and done: tool calls, handoffs, the replies to them. Inside of a tool or hook it
+        doesn't wait for handoffs, which come afterwards. Raises RuntimeError while another run goes on.
+        """
+        self._running()
+        if self._run is not None and not self._run.done():
+            raise RuntimeError("another run goes on: await it first; nested runs are not supported")
+        run = RunResult(user_input=user_input, output_type=output_type, output_options=output_options, session=self)
+        self._run = run
+        run._listen()
+        self.generate_reply(user_input=user_input, input_modality=input_modality)
+        run._end_when_idle()
+        return run
 
     async def drain(self) -> None:
         """Wait until everything that was begun is said and done."""
@@ -354,7 +396,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         """The user typed a turn: the agent stops and answers it."""
         engine = self._running()
         engine.feed(inputs.Activity())
-        self._stop_speech("text")
+        stop_speech(engine, "text")
         return self.generate_reply(user_input=text)
 
     def _turn_for(self, cause: str, message: ChatMessage | None = None) -> str | None:
@@ -372,30 +414,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
 
         Raises RuntimeError if what is being said doesn't allow interruptions, unless `force`.
         """
-        self._running()
-        return self._stop_speech(cause, force=force, strict=True)
-
-    def _stop_speech(self, cause: InterruptCause, *, force: bool = False, strict: bool = False) -> asyncio.Future[None]:
-        engine = self._engine
-        engine.turns.cancel_early()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        stopped: list[SpeechHandle] = []
-        current = engine.scheduler.current
-        background = [s for s in engine.replies.active if s.scheduled and s is not current]
-        for speech in ([current] if current is not None else []) + background:
-            if speech.allow_interruptions or force or (strict and speech is current):
-                stopped.append(speech._interrupt(cause, force=force))
-        remaining = [speech for speech in stopped if not speech.done()]
-
-        def ended(_: SpeechHandle) -> None:
-            if not done.done() and all(speech.done() for speech in remaining):
-                done.set_result(None)
-
-        for speech in remaining:
-            speech.add_done_callback(ended)
-        if not remaining:
-            done.set_result(None)
-        return done
+        return stop_speech(self._running(), cause, force=force, strict=True)
 
     # --- the user's turn ---------------------------------------------------------------------------------------------
 

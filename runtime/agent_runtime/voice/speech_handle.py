@@ -70,6 +70,9 @@ class SpeechHandle:
         # Set by the session, which tells its turn machine.
         self._on_interrupted: Callable[[SpeechHandle], None] | None = None
         self._on_allow_changed: Callable[[SpeechHandle], None] | None = None
+        # Set by the run that the speech is part of.
+        self._on_items: Callable[[Sequence[ChatItem]], None] | None = None
+        self._final_output: Any = None
 
     @classmethod
     def create(
@@ -229,6 +232,8 @@ class SpeechHandle:
 
     def _item_added(self, items: Sequence[ChatItem]) -> None:
         self._chat_items.extend(items)
+        if self._on_items is not None:
+            self._on_items(items)
 
     def _mark_done(self, error: BaseException | None = None) -> None:
         if self._forced_end is not None:
