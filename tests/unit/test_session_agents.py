@@ -30,6 +30,7 @@ class First(Agent):
 
     async def on_exit(self) -> None:
         LOG.append("exit first")
+        LOG.append(f"while {self.session.agent_state}")
         await self.session.say("Goodbye")
 
     @function_tool
@@ -55,7 +56,7 @@ class Second(Agent):
 def test_a_handoff_exits_enters_and_speaks_in_order() -> None:
     answers = [Answer("", [("transfer", "{}")]), Answer("Bye then"), Answer("Hello from the second")]
     stage = play(20.0, HELLO, agent=First, answers=answers, durations=[1.0, 1.0, 1.0])
-    assert LOG == ["enter first", "exit first", "enter second"]
+    assert LOG == ["enter first", "exit first", "while listening", "enter second"]
     assert stage.said() == [
         ("user", HELLO.text),
         ("assistant", "Bye then"),
@@ -103,6 +104,15 @@ def test_update_agent_waits_for_the_speech() -> None:
 
     stage = play(12.0, HELLO, answers=[OK, Answer("Hi")], durations=[2.0, 1.0], act=act)
     assert stage.times("agent_changed") == [0.0, 5.21]
+
+
+def test_the_old_agent_leaves_once_it_has_finished_speaking() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(4.0)
+        stage.session.update_agent(Second())
+
+    play(12.0, HELLO, agent=First, answers=[OK, Answer("Hi")], durations=[2.0, 1.0, 1.0], act=act)
+    assert LOG == ["enter first", "exit first", "while listening", "enter second"]
 
 
 def test_new_code_takes_over_with_the_same_conversation_and_without_hooks() -> None:

@@ -95,6 +95,26 @@ def test_an_end_of_playout_while_held_lets_the_output_go() -> None:
     assert m.floor is Floor.REPLYING
 
 
+@pytest.mark.parametrize(("voiced", "silence", "stops"), [(0.0, 0.1, False), (0.9, 0.05, False), (0.0, 0.0, True)])
+def test_a_window_of_silence_never_interrupts(voiced: float, silence: float, stops: bool) -> None:
+    m = speaking(min_duration=0.0)
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    assert ("InterruptSpeech" in kinds(m.feed(i.VoiceWindow(voiced, silence), 1.0))) is stops
+
+
+def test_a_turn_has_only_so_many_early_replies() -> None:
+    m = machine(preemptive_max_retries=2)
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    told = [kinds(m.feed(i.Final(word), 0.1)) for word in ("one", "two", "three")]
+    assert [("StartPreemptive" in actions) for actions in told] == [True, True, False]
+
+
+def test_a_long_turn_has_no_early_reply() -> None:
+    m = machine(preemptive_max_speech=10.0)
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    assert kinds(m.feed(i.Final("at last"), 11.0)) == ["CancelPreemptive"]
+
+
 def test_silence_that_lasts_while_the_turn_is_decided_resumes_only_if_it_comes_to_nothing() -> None:
     m = speaking(can_pause=True, has_detector=True, false_interruption_timeout=0.2, away_timeout=None, min_words=2)
     m.feed(i.VoiceStarted(0.0), 0.05)

@@ -274,11 +274,13 @@ class Engine:
             self._idle.set()
 
     def safe_to_swap(self) -> bool:
-        """Whether new code may take over now: the agent isn't speaking and no tool is running."""
+        """Whether new code may take over now: the agent isn't speaking and no tool is running.
+
+        A speech is active until its tools have ended.
+        """
         return (
             not self.closing
             and self.machine.floor in (Floor.OPEN, Floor.CLOSED)
-            and self.running_tools == 0
             and not any(speech.scheduled for speech in self.replies.active)
         )
 
