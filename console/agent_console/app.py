@@ -192,6 +192,8 @@ class ConsoleApp(App[None]):
 
     def _frame(self) -> None:
         """Take what came in since the last frame and draw it; stop after a while without anything."""
+        if not self.screen_stack:  # the app is closing, and its timers go last
+            return
         state = self._pump.drain(self.state)
         if state is not self.state:
             self._clock.heard(state.session_id, state.now)
@@ -211,5 +213,5 @@ class ConsoleApp(App[None]):
         return self.state.seq > 0 and self._pump.waiting == 0 and self._drawn is self.state
 
     def _second(self) -> None:
-        if self.state.started and not self.state.closed:
+        if self.state.started and not self.state.closed and self.screen_stack:
             self.console_screen.show(self.state, self._clock.now())

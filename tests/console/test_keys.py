@@ -322,6 +322,14 @@ async def test_q_ends_the_session_and_leaves(console: Open) -> None:
         assert it.app.return_code == 0
 
 
+async def test_a_frame_after_the_screens_are_gone_draws_nothing(console: Open) -> None:
+    async with console() as it:
+        app = it.app
+    assert app.screen_stack == []
+    app._frame()
+    app._second()
+
+
 @pytest.mark.parametrize("opened", ["question_mark", "d", "e"])
 async def test_q_closes_what_is_open_before_it_leaves(console: Open, opened: str) -> None:
     async with console("troubles") as it:

@@ -165,7 +165,7 @@ def _pretty(text: str) -> str:
 def _rule(rule: Rule, look: Look) -> list[Line]:
     style = {"reload_failed": "error", "handoff": "agent", "reload": "good"}.get(rule.kind, "muted")
     label = f" {fit(clean(rule.text), look.width - 12)} "
-    tail = max(2, look.width - 6 - len(label))
+    tail = max(2, look.width - 6 - cell_len(label))
     lines: list[Line] = [(("──── ", "faint"), (label.strip(), style), (" " + "─" * tail, "faint"))]
     if look.opened and rule.details:
         for text in clean(rule.details).rstrip("\n").split("\n"):
