@@ -1,14 +1,14 @@
 """Test agents without models, devices or waiting: virtual time, and scripted parts for every end of a session.
 
-def test_it_answers() -> None:
-    async def scenario() -> None:
-        speeches = [UserSpeech(0.5, 2.5, "Hello")]
-        async with scripted_session(speeches, answers=[Answer("Hi!")]) as stage:
-            await stage.session.start(MyAgent())
-            await stage.run_until(6.0)
-            assert stage.times("agent_state_changed", new="speaking") == [3.2]
+@in_virtual_time
+async def test_it_answers() -> None:
+    speeches = [UserSpeech(0.5, 2.5, "Hello")]
+    async with scripted_session(speeches, answers=[Answer("Hi!")]) as stage:
+        await stage.session.start(MyAgent())
+        await stage.run_until(6.0)
+        assert stage.times("agent_state_changed", new="speaking") == [3.2]
 
-    run_virtual(scenario())
+`docs/testing.md` shows the rest: tests by text, tools that are mocked, messages that a model judges.
 """
 
 from agent_runtime.testing.scripted import Answer, ScriptedLLM, ScriptedSTT, ScriptedTTS, ScriptedVAD, UserSpeech
@@ -24,6 +24,7 @@ from agent_runtime.testing.virtual_time import (
     VirtualClock,
     VirtualTimeError,
     VirtualTimeLoop,
+    in_virtual_time,
     run_virtual,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "VirtualClock",
     "VirtualTimeError",
     "VirtualTimeLoop",
+    "in_virtual_time",
     "run_virtual",
     "scripted_session",
 ]

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import selectors
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from agent_runtime.clock import LoopClock
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 EPOCH = 1_700_000_000.0
@@ -119,3 +121,13 @@ def run_virtual(coro: Coroutine[Any, Any, T], *, timeout: float = 3600.0, real_t
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(main())
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Decorate an async test so that it runs in virtual time, by `run_virtual`. Its fixtures must not be async."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run_virtual(test(*args, **kwargs))
+
+    return run
