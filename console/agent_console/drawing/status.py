@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
+from rich.cells import cell_len
+
 from agent_console.drawing import bars
 from agent_console.drawing.latency import grade, latency_line, seconds, waterfall
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap
@@ -82,7 +84,7 @@ def banner_lines(banners: Sequence[Banner], width: int, limit: int = 3) -> list[
         glyph, style = ("✗", "error") if banner.level == "error" else ("!", "fair")
         hint = f" · {clean(banner.hint)} " if banner.hint else " "
         text = fit(clean(banner.text), max(20, width - 5 - min(len(hint), width // 2)))
-        rest = fit(hint, max(0, width - 4 - len(text)))
+        rest = fit(hint, max(0, width - 4 - cell_len(text)))
         lines.append(((f" {glyph} ", f"{style} bold"), (text, style), (rest, "muted")))
     return lines
 
