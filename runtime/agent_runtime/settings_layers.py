@@ -53,11 +53,11 @@ def setting_descriptions() -> dict[str, str]:
         body = ast.parse(inspect.getsource(model)).body[0]
         assert isinstance(body, ast.ClassDef)
         texts: dict[str, str] = {}
-        for field, text in pairwise(body.body):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+        for line, text in pairwise(body.body):
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
                 value = text.value if isinstance(text, ast.Expr) else None
                 if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                    texts[field.target.id] = inspect.cleandoc(value.value)
+                    texts[line.target.id] = inspect.cleandoc(value.value)
         for name, info in model.model_fields.items():
             section = info.annotation
             if isinstance(section, type) and issubclass(section, BaseModel):

@@ -62,9 +62,8 @@ def report(turns: list[tuple[TurnMeasured, float]]) -> None:
     for measured, _ in turns:
         for part in measured.parts:
             parts[part.name].append(part.end - part.start)
-    print(
-        "| from the last voiced frame to the first audible sample, ms | p50 | p95 | max | turns |\n|---|---|---|---|---|"
-    )
+    print("| from the last voiced frame to the first audible sample, ms | p50 | p95 | max | turns |")
+    print("|---|---|---|---|---|")
     for name, values in parts.items():
         print(line(name, values))
     print(line("total, as the console says", [m.end - m.start for m, _ in turns]))

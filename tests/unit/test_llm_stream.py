@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
-from tests.support.fake_llm import USAGE, FakeLLM, call, text, usage
 
 from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from agent_runtime.llm import ChatContext, LLMStream
 from agent_runtime.testing.virtual_time import run_virtual
 from agent_runtime.types import APIConnectOptions
+from tests.support.fake_llm import USAGE, FakeLLM, call, text, usage
 
 
 def collect(llm, **options):
