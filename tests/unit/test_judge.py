@@ -97,6 +97,15 @@ async def test_without_a_message_or_an_intent_nobody_is_asked():
     assert judge.asked == []
 
 
+@in_virtual_time
+async def test_the_embedded_model_is_not_asked(monkeypatch):
+    judge = Judge(name="SmolLM2")
+    monkeypatch.setattr(Judge, "provider", "embedded")
+    with pytest.raises(ValueError, match="SmolLM2 is too small to judge"):
+        await judge_message(judge, "Hello", intent="greets")
+    assert judge.asked == []
+
+
 @pytest.mark.parametrize(
     ("name", "cool"),
     [("gpt-5-mini", False), ("openai/o3", False), ("o4-mini", False), ("gpt-4.1", True)],

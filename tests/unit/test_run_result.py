@@ -281,7 +281,7 @@ async def test_the_start_of_an_agent_that_says_nothing():
 
 
 @in_virtual_time
-async def test_a_greeting_comes_before_the_first_run_and_is_not_in_it():
+async def test_a_greeting_is_said_before_the_first_reply_and_is_not_in_its_run():
     class Greeter(Agent):
         async def on_enter(self) -> None:
             self.session.say("Welcome!")

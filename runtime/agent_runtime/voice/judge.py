@@ -41,10 +41,14 @@ async def judge_message(llm: LLM[Any], message: str, *, intent: str) -> Verdict:
     """Ask `llm` whether `message` does what `intent` says.
 
     A verdict in a tool call is taken, and one that was written as JSON. Anything else is no success, with a reason
-    that shows what the model answered. Raises ValueError for an empty intent, and what the request fails with.
+    that shows what the model answered. Raises ValueError for an empty intent and for the embedded model, and what the
+    request fails with.
     """
     if not intent.strip():
         raise ValueError("there is no intent to judge the message by")
+    if llm.provider == "embedded":
+        # Of six messages that did what they should and six that did the opposite it got seven right.
+        raise ValueError(f"{llm.model} is too small to judge: it agrees with nearly everything; use a larger model")
     if not message.strip():
         return Verdict(False, "the message is empty")
     context = ChatContext.empty()

@@ -314,7 +314,8 @@ class ChatMessageAssert(_TypedAssert[ChatMessageEvent]):
         """Have a model judge whether the message does what `intent` says.
 
         It needs a model that calls tools well. Raises AssertionError with the model's reason if the message doesn't,
-        and if there is no verdict; ValueError for an empty intent; and what the model's request fails with.
+        and if there is no verdict; ValueError for an empty intent, and for the embedded model, which is too small; and
+        what the model's request fails with.
         """
         __tracebackhide__ = True
         from agent_runtime.voice.judge import judge_message
