@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from agent_runtime.compat.source import started_agents, uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
 from agent_runtime.module_loader import explain_failure, import_fresh, short_path
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
 
 AgentKind: TypeAlias = Literal["factory", "instance", "class"]
+
+COMPAT_NOTE: Final = "{} imports livekit.agents, which is agent_runtime here; its entrypoint isn't run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class LoadedAgent:
     path: Path
     name: str
     kind: AgentKind
+    notes: tuple[str, ...] = ()
+    """What whoever runs it should know."""
 
     async def build(self) -> tuple[Agent, AgentSession[Any] | None]:
         """Make the agent, and the session where the module makes its own; on the runtime's loop.
@@ -114,8 +119,12 @@ def load_agent(target: Target) -> LoadedAgent:
     """
     module, path = import_fresh(target.path, target.module)
     if target.name is not None:
-        return LoadedAgent(target, module, path, target.name, _kind_of(module, target.name, path))
+        return LoadedAgent(target, module, path, target.name, _kind_of(module, target.name, path), _notes(path))
     found = _factories_in(module) or _agents_in(module)
+    if len(found) > 1:
+        # The one that a LiveKit entrypoint starts; the others are handed over to.
+        started = started_agents(path)
+        found = [entry for entry in found if entry[0] in started] or found
     if not found:
         raise AgentLoadError(_no_agent(module, path), path=str(path))
     if len(found) > 1:
@@ -123,7 +132,11 @@ def load_agent(target: Target) -> LoadedAgent:
         names = " or ".join(f"{written}:{name}" for name, _ in found)
         raise AgentLoadError(f"{short_path(path)} has {len(found)} agents: say which, {names}", path=str(path))
     name, kind = found[0]
-    return LoadedAgent(target, module, path, name, kind)
+    return LoadedAgent(target, module, path, name, kind, _notes(path))
+
+
+def _notes(path: Path) -> tuple[str, ...]:
+    return (COMPAT_NOTE.format(short_path(path)),) if uses_livekit_agents(path) else ()
 
 
 def _factories_in(module: ModuleType) -> list[tuple[str, AgentKind]]:

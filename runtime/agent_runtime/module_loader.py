@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from agent_runtime import compat
+from agent_runtime.compat.source import uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
 
 _one_at_a_time = threading.Lock()
@@ -21,7 +23,7 @@ def import_fresh(path: Path | None, module: str | None) -> tuple[ModuleType, Pat
     """Run the source of a file, or of a module by its dotted name, and return it with its file.
 
     `sys.modules` holds the new module from then on; if it fails, it holds what it held before. Modules that are
-    imported by it come from `sys.modules` as ever.
+    imported by it come from `sys.modules` as ever; `livekit.agents` is this runtime.
 
     Raises:
         AgentLoadError: it can't be found, compiled or run. It carries file, line and traceback.
@@ -35,6 +37,8 @@ def _import_fresh(path: Path | None, module: str | None) -> tuple[ModuleType, Pa
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise AgentLoadError(f"{spec.name} has no source file: name a module that is one .py file")
     source = Path(spec.origin)
+    if uses_livekit_agents(source):
+        _install_compat(source)
     fresh = importlib.util.module_from_spec(spec)
     before = sys.modules.get(spec.name)
     # Dataclasses and annotations look their own module up by name while it runs.
@@ -50,6 +54,13 @@ def _import_fresh(path: Path | None, module: str | None) -> tuple[ModuleType, Pa
             sys.modules[spec.name] = before
         raise explain_failure(exc, source, "can't be loaded") from exc
     return fresh, source
+
+
+def _install_compat(source: Path) -> None:
+    try:
+        compat.install()
+    except ImportError as exc:
+        raise AgentLoadError(f"{short_path(source)}: can't be loaded: {exc}", path=str(source)) from exc
 
 
 def explain_failure(exc: BaseException, path: Path, what: str) -> AgentLoadError:
@@ -82,8 +93,6 @@ def _reason(exc: BaseException) -> str:
     if isinstance(exc, SystemExit):
         return 'it ends the program when it is imported: put that under `if __name__ == "__main__":`'
     if isinstance(exc, ModuleNotFoundError) and exc.name:
-        if exc.name.startswith(("livekit.agents", "livekit.plugins")):
-            return f"there is no {exc.name} here: import the same names from agent_runtime"
         return f"there is no module {exc.name}: install it in this Python, or fix the import"
     if isinstance(exc, SyntaxError):
         return f"{type(exc).__name__}: {exc.msg}"

@@ -81,6 +81,8 @@ class Conversation:
         self._session = session
         self._events = session.events
         self._use_events(session.events)
+        for note in self._loaded.notes:
+            logger.info(note)
         over = asyncio.Event()
         session.on("close", lambda _: over.set())
         if not self._settings.text:

@@ -1,0 +1,146 @@
+"""Makes `import livekit.agents` and `import livekit.plugins` find this runtime."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+from agent_runtime.compat.names import AGENTS, MODULES, PLUGINS, VENDORS, advice
+
+_MISSING = object()
+
+
+class _Alias(ModuleType):
+    """A module whose names come from ours, looked up when they are used."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") and name != "__version__":  # `__file__` and the like aren't our modules'
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if f"{self.__name__}.{name}" in MODULES:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        for source in MODULES.get(self.__name__, ()):
+            value = getattr(importlib.import_module(source), name, _MISSING)
+            # Our own modules beside the names aren't part of what LiveKit offers.
+            if value is not _MISSING and not isinstance(value, ModuleType):
+                return value
+        raise AttributeError(_unavailable(f"{self.__name__}.{name}"))
+
+    def __dir__(self) -> list[str]:
+        names = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == self.__name__}
+        for source in MODULES.get(self.__name__, ()):
+            module = importlib.import_module(source)
+            public = getattr(module, "__all__", None) or [n for n, value in vars(module).items() if _is_own(n, value)]
+            names.update(name for name in public if not isinstance(getattr(module, name), ModuleType))
+        return sorted(names)
+
+    @property
+    def __all__(self) -> list[str]:
+        return dir(self)
+
+
+class _AliasLoader(Loader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Alias(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run."""
+
+
+class AliasFinder(MetaPathFinder):
+    """Answers for `livekit.agents`, `livekit.plugins` and what is below them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The alias of that name; a plugin that somebody installed; None for what is none of our business.
+
+        Raises:
+            ImportError: there is no such name, and what to do about it.
+        """
+        if not _is_ours(fullname):
+            return None
+        if fullname in MODULES:
+            spec = ModuleSpec(fullname, _AliasLoader(), is_package=True)
+            if fullname == PLUGINS:
+                spec.submodule_search_locations = _plugin_folders()
+            return spec
+        if fullname.startswith(f"{PLUGINS}."):
+            if installed := PathFinder.find_spec(fullname, path, target):
+                return installed
+            if fullname.removeprefix(f"{PLUGINS}.") in VENDORS:
+                # Most files import more providers than they use here: the first use of one says that it isn't there.
+                return ModuleSpec(fullname, _AliasLoader(), is_package=True)
+        # Not ModuleNotFoundError, which `from package import name` would replace by a message of its own.
+        raise ImportError(_unavailable(fullname), name=fullname)
+
+
+_finder = AliasFinder()
+
+
+def install() -> None:
+    """Have `livekit.agents` and `livekit.plugins` mean this runtime from now on. Doing it again does nothing.
+
+    Raises:
+        ImportError: the real livekit-agents was imported in this process already.
+    """
+    if is_installed():
+        return
+    if AGENTS in sys.modules:
+        raise ImportError(
+            "the real livekit-agents was imported in this process already: call agent_runtime.compat.install() before",
+            name=AGENTS,
+        )
+    sys.meta_path.insert(0, _finder)
+    _forget()
+
+
+def uninstall() -> None:
+    """Undo `install()`; what was imported through it goes on working."""
+    if is_installed():
+        sys.meta_path.remove(_finder)
+        _forget()
+
+
+def is_installed() -> bool:
+    """Whether the names lead here."""
+    return _finder in sys.meta_path
+
+
+def _forget() -> None:
+    for name in [name for name in sys.modules if _is_ours(name)]:
+        del sys.modules[name]
+    for name in (AGENTS, PLUGINS):
+        parent, _, child = name.rpartition(".")
+        if parent in sys.modules:
+            vars(sys.modules[parent]).pop(child, None)
+
+
+def _is_own(name: str, value: object) -> bool:
+    """Whether a module defines it, and not only imports it."""
+    return not name.startswith("_") and str(getattr(value, "__module__", "")).startswith("agent_")
+
+
+def _is_ours(name: str) -> bool:
+    return name in (AGENTS, PLUGINS) or name.startswith((f"{AGENTS}.", f"{PLUGINS}."))
+
+
+def _plugin_folders() -> list[str]:
+    """Where plugins of other people are installed."""
+    import livekit
+
+    return [str(folder) for base in livekit.__path__ if (folder := Path(base, "plugins")).is_dir()]
+
+
+def _unavailable(fullname: str) -> str:
+    parent, _, name = fullname.rpartition(".")
+    if what := advice(fullname):
+        return f"{fullname} isn't available here: {what}"
+    near = difflib.get_close_matches(name, dir(_Alias(parent)), n=1, cutoff=0.75) if parent in MODULES else []
+    hint = f"did you mean {near[0]}?" if near else "docs/parity.md lists what is"
+    return f"{fullname} isn't available here: {hint}"

@@ -1,0 +1,166 @@
+"""Which of our modules each of LiveKit's modules gets its names from, and what to use for what isn't there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+AGENTS: Final = "livekit.agents"
+PLUGINS: Final = "livekit.plugins"
+
+_EVENTS: Final = ("agent_runtime.voice.events", "agent_runtime.voice.run_context")
+_SESSION: Final = ("agent_runtime.voice.session", "agent_runtime.voice.options", "agent_runtime.voice.turn")
+_ROOM_IO: Final = ("agent_runtime.compat.room_options",)
+_JOB: Final = ("agent_runtime.compat.job",)
+_WORKER: Final = ("agent_runtime.compat.worker",)
+_LLM: Final = ("agent_runtime.llm",)
+_STT: Final = ("agent_runtime.stt",)
+_TTS: Final = ("agent_runtime.tts",)
+_METRICS: Final = ("agent_runtime.metrics",)
+_TOKENIZE: Final = ("agent_runtime.tokenize",)
+_TRANSFORMS: Final = ("agent_runtime.voice.transforms",)
+_AIO: Final = ("agent_runtime.utils.aio",)
+
+_AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "": (
+        "agent_runtime",
+        *_EVENTS,
+        *_LLM,
+        "agent_runtime.errors",
+        *_JOB,
+        *_WORKER,
+        *_ROOM_IO,
+        "agent_runtime.compat.plugin",
+        "agent_runtime.compat.version",
+    ),
+    "_exceptions": ("agent_runtime.errors",),
+    "cli": ("agent_runtime.compat.cli",),
+    "job": _JOB,
+    "llm": _LLM,
+    "llm.chat_context": _LLM,
+    "llm.fallback_adapter": _LLM,
+    "llm.llm": _LLM,
+    "llm.mcp": ("agent_tools.mcp", "agent_tools.mcp_tools"),
+    "llm.tool_context": (*_LLM, "agent_tools"),
+    "llm.utils": ("agent_runtime.llm.utils",),
+    "log": ("agent_runtime.compat.log",),
+    "metrics": _METRICS,
+    "metrics.base": _METRICS,
+    "metrics.usage": _METRICS,
+    "metrics.usage_collector": _METRICS,
+    "plugin": ("agent_runtime.compat.plugin",),
+    "stt": _STT,
+    "stt.fallback_adapter": _STT,
+    "stt.stream_adapter": _STT,
+    "stt.stt": _STT,
+    "tokenize": _TOKENIZE,
+    "tokenize.basic": ("agent_runtime.tokenize.basic",),
+    "tokenize.blingfire": ("agent_runtime.tokenize.blingfire",),
+    "tokenize.token_stream": _TOKENIZE,
+    "tokenize.tokenizer": _TOKENIZE,
+    "tokenize.utils": ("agent_runtime.tokenize.utils",),
+    "tts": _TTS,
+    "tts.fallback_adapter": _TTS,
+    "tts.stream_adapter": _TTS,
+    "tts.stream_pacer": _TTS,
+    "tts.tts": _TTS,
+    "types": ("agent_runtime.types",),
+    "utils": ("agent_runtime.utils",),
+    "utils.aio": _AIO,
+    "utils.aio.channel": _AIO,
+    "utils.aio.itertools": ("agent_runtime.utils.aio.itertools",),
+    "vad": ("agent_runtime.vad",),
+    "version": ("agent_runtime.compat.version",),
+    "voice": ("agent_runtime.voice", *_EVENTS),
+    "voice.agent": ("agent_runtime.voice.agent",),
+    "voice.agent_session": _SESSION,
+    "voice.events": (*_EVENTS, "agent_runtime.types"),
+    "voice.io": ("agent_runtime.io", "agent_runtime.voice.session_io", "agent_runtime.types"),
+    "voice.room_io": _ROOM_IO,
+    "voice.speech_handle": ("agent_runtime.voice.speech_handle",),
+    "voice.text_transforms": _TRANSFORMS,
+    "voice.transcription": _TRANSFORMS,
+    "voice.transcription.filters": _TRANSFORMS,
+    "voice.transcription.text_transforms": _TRANSFORMS,
+    "voice.turn": ("agent_runtime.voice.turn",),
+    "worker": _WORKER,
+    # LiveKit has these two both here and under `voice`.
+    "io": ("agent_runtime.io", "agent_runtime.voice.session_io", "agent_runtime.types"),
+    "room_io": _ROOM_IO,
+    "text_transforms": _TRANSFORMS,
+}
+
+_PLUGIN_MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "": (),
+    "openai": ("agent_runtime.providers.openai",),
+    "silero": ("agent_runtime.compat.plugins.silero",),
+    "turn_detector": (),
+    "turn_detector.english": ("agent_runtime.compat.plugins.turn_detector",),
+    "turn_detector.multilingual": ("agent_runtime.compat.plugins.turn_detector",),
+}
+
+
+def _below(root: str, modules: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {f"{root}.{name}" if name else root: sources for name, sources in modules.items()}
+
+
+MODULES: Final = _below(AGENTS, _AGENT_MODULES) | _below(PLUGINS, _PLUGIN_MODULES)
+"""LiveKit's module → ours, asked one after the other."""
+
+_EMBEDDED_STT: Final = "leave `stt` out for the bundled recogniser, or write an stt.STT of your own"
+_EMBEDDED_TTS: Final = "leave `tts` out for the bundled voice, or write a tts.TTS of your own"
+_EMBEDDED_SPEECH: Final = "leave `stt` and `tts` out for the bundled ones, or write an stt.STT or tts.TTS of your own"
+_OTHER_LLM: Final = "use openai.LLM, with base_url for a compatible server, or leave `llm` out for the bundled model"
+_NO_NOISE: Final = "leave `noise_cancellation` out: the microphone's signal is cleaned already"
+
+VENDORS: Final[dict[str, str]] = {
+    "anthropic": _OTHER_LLM,
+    "assemblyai": _EMBEDDED_STT,
+    "aws": f"{_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
+    "azure": _EMBEDDED_SPEECH,
+    "cartesia": _EMBEDDED_TTS,
+    "cerebras": _OTHER_LLM,
+    "deepgram": _EMBEDDED_STT,
+    "elevenlabs": _EMBEDDED_TTS,
+    "google": f"{_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
+    "groq": _OTHER_LLM,
+    "inworld": _EMBEDDED_TTS,
+    "mistralai": _OTHER_LLM,
+    "noise_cancellation": _NO_NOISE,
+    "rime": _EMBEDDED_TTS,
+    "speechmatics": _EMBEDDED_STT,
+}
+"""Packages of `livekit.plugins` that files often import, and what to use while they aren't installed."""
+
+_ROOMS: Final = "rooms and workers aren't there yet; a local conversation doesn't need it"
+_REALTIME: Final = "speech-to-speech models aren't there yet: use an stt, an llm and a tts"
+
+_ADVICE: Final[dict[str, str]] = {
+    f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
+    f"{AGENTS}.ipc": _ROOMS,
+    f"{AGENTS}.utils.http_context": "open an aiohttp.ClientSession or httpx client of your own",
+    f"{AGENTS}.voice.avatar": _ROOMS,
+    f"{PLUGINS}.openai.STT": _EMBEDDED_STT,
+    f"{PLUGINS}.openai.TTS": _EMBEDDED_TTS,
+    f"{PLUGINS}.openai.realtime": _REALTIME,
+    **{f"{PLUGINS}.{vendor}": what for vendor, what in VENDORS.items()},
+}
+_ADVICE_BY_NAME: Final[dict[str, str]] = {
+    "RoomIO": _ROOMS,
+    "RealtimeModel": _REALTIME,
+    "RealtimeSession": _REALTIME,
+    "RealtimeCapabilities": _REALTIME,
+    "RealtimeModelFallbackAdapter": _REALTIME,
+    "wait_for_agent": _ROOMS,
+    "wait_for_participant": _ROOMS,
+    "wait_for_track_publication": _ROOMS,
+}
+
+
+def advice(fullname: str) -> str | None:
+    """What to do about a name that isn't there, if there is something to say."""
+    name = fullname
+    while name:
+        if name in _ADVICE:
+            return _ADVICE[name]
+        name = name.rpartition(".")[0]
+    return _ADVICE_BY_NAME.get(fullname.rpartition(".")[2])

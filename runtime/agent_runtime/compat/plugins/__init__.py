@@ -1,0 +1,1 @@
+"""What `livekit.plugins` offers here, one module each."""
