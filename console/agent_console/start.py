@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -39,16 +39,29 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None)
     resolved, target = resolve(agent, flags, config_file)
     check_files(resolved)
     check_theme(resolved)
-    loaded = load_agent(target)
+    load = loader(target)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise AgentConsoleError(
             "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
         )
-    run_console(resolved, loaded)
+    run_console(resolved, load)
 
 
-def resolve(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> tuple[ResolvedSettings, Target]:
-    """The settings, and the agent that they are for: the one given, else the configured one, else the bundled one.
+def loader(target: Target | None) -> Callable[[], LoadedAgent]:
+    """What gives the agent. A user's file is run now, so that what is wrong with it is said before the console opens.
+
+    The bundled agent is known to run, and needn't hold up the first frame.
+    """
+    if target is not None:
+        loaded = load_agent(target)
+        return lambda: loaded
+    return lambda: load_agent(Target(data_folder("examples") / DEFAULT_AGENT, None))
+
+
+def resolve(
+    agent: str | None, flags: Mapping[str, Any], config_file: Path | None
+) -> tuple[ResolvedSettings, Target | None]:
+    """The settings, and the agent that they are for: the one given, else the configured one; None is the bundled one.
 
     What the agent's `.env` holds is in the environment from then on, for the agent's own code.
     """
@@ -57,9 +70,8 @@ def resolve(agent: str | None, flags: Mapping[str, Any], config_file: Path | Non
     resolved = load_settings(flags, folder=folder, project_file=config_file)
     for name, value in read_dotenv(folder / ".env").items():
         os.environ.setdefault(name, value)
-    if target is None:
-        configured = resolved.settings.agent
-        target = parse_target(configured or str(data_folder("examples") / DEFAULT_AGENT))
+    if target is None and resolved.settings.agent is not None:
+        target = parse_target(resolved.settings.agent)
     return resolved, target
 
 
@@ -104,13 +116,13 @@ def user_themes_folder() -> Path:
     return user_config_file().parent / "themes"
 
 
-def run_console(resolved: ResolvedSettings, loaded: LoadedAgent) -> NoReturn:
+def run_console(resolved: ResolvedSettings, load: Callable[[], LoadedAgent]) -> NoReturn:
     """Open the console on the terminal and stay until it is closed; then end the process with its exit code."""
     from agent_console.app import ConsoleApp
     from agent_console.local import LocalBackend
     from agent_console.terminal import TerminalGuard
 
-    backend = LocalBackend(resolved.settings, loaded)
+    backend = LocalBackend(resolved.settings, load)
     with TerminalGuard(native.info) as guard:
         app = ConsoleApp(backend, **_app_options(resolved.settings))
         _exit_on_signals(app, guard)

@@ -51,7 +51,7 @@ class Console:
         self.events: list[AnyEvent] = []
         self._changed = threading.Condition()
         resolved = load_settings({"text": True, **flags}, folder=folder, environ={}, user_file=folder / "none.toml")
-        self.host = RuntimeHost(resolved.settings, load_agent(parse_target(str(path))))
+        self.host = RuntimeHost(resolved.settings, lambda: load_agent(parse_target(str(path))))
 
     def sink(self, event: AnyEvent) -> None:
         with self._changed:

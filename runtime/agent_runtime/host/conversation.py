@@ -90,7 +90,7 @@ class Conversation:
         await session.start(agent)
         self._reloader = Reloader(self._loaded, agent, events=session.events, swap=self._swap)
         on_ready()
-        self._in_background(providers.load(self._emit))
+        self._in_background(self._load(providers, session))
         self._in_background(check_llm(providers.llm, self._emit))
         # What exists by now lives as long as the session: the garbage collector needn't walk it again and again.
         gc.collect()
@@ -120,6 +120,11 @@ class Conversation:
             except AgentLoadError as exc:
                 self._load_failed(exc)
             await self._next_version()
+
+    async def _load(self, providers: Providers, session: AgentSession[Any]) -> None:
+        await providers.load(self._emit)
+        if isinstance(providers.llm, Primable):
+            await providers.llm.prime(session.current_agent.chat_ctx)
 
     async def _next_version(self) -> None:
         while True:

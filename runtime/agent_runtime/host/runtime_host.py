@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from agent_runtime.clock import LoopClock
 from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream
-from agent_runtime.host.conversation import Conversation
 from agent_runtime.host.event_log import EventLog
 from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
 
 if TYPE_CHECKING:
     from agent_runtime.agent_loader import LoadedAgent
     from agent_runtime.devices.backend import DeviceInfo
+    from agent_runtime.host.conversation import Conversation
     from agent_runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -46,12 +46,12 @@ class RuntimeHost:
 
     Args:
         settings: the checked settings.
-        loaded: the agent's module, and what to start in it.
+        load: gives the agent's module, and what to start in it; called once, in the runtime's thread.
     """
 
-    def __init__(self, settings: Settings, loaded: LoadedAgent) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], LoadedAgent]) -> None:
         self._settings = settings
-        self._loaded = loaded
+        self._load = load
         self._sink: Callable[[AnyEvent], None] = lambda event: None
         self._thread = threading.Thread(target=self._run, name="agent-runtime", daemon=True)
         self._lock = threading.Lock()
@@ -173,8 +173,11 @@ class RuntimeHost:
             if self._stop_asked_at is not None:
                 return
         assert self._events is not None
+        # With it comes the whole engine, for which the first frame needn't wait.
+        from agent_runtime.host.conversation import Conversation
+
         conversation = self._conversation = Conversation(
-            self._settings, self._loaded, events=self._events, use_events=self._use_events
+            self._settings, self._load(), events=self._events, use_events=self._use_events
         )
         running = asyncio.create_task(conversation.run(self._ready), name="conversation")
         stop = asyncio.create_task(stopping.wait(), name="stop")
