@@ -15,6 +15,7 @@ from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventS
 from agent_runtime.host.providers import Providers, check_llm, make_providers
 from agent_runtime.host.watchdog import LoopWatchdog
 from agent_runtime.module_loader import without_place
+from agent_runtime.providers.loading import Primable
 from agent_runtime.reload import FileWatcher, Reloader
 from agent_runtime.settings import Settings
 from agent_runtime.types import is_given
@@ -122,8 +123,7 @@ class Conversation:
             await self._next_version()
 
     async def _load(self, providers: Providers, session: AgentSession[Any]) -> None:
-        await providers.load(self._emit)
-        if isinstance(providers.llm, Primable):
+        if await providers.load(self._emit) and isinstance(providers.llm, Primable):
             await providers.llm.prime(session.current_agent.chat_ctx)
 
     async def _next_version(self) -> None:

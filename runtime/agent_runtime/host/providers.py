@@ -44,14 +44,17 @@ class Providers:
     llm: llm.LLM[Any] | None = None
     tts: tts.TTS[Any] | None = None
 
-    async def load(self, emit: Emit) -> None:
-        """Get all weights into memory, each part on its own; what fails is told and leaves the others alone."""
+    async def load(self, emit: Emit) -> bool:
+        """Get all weights into memory, each part on its own; what fails is told and leaves the others alone.
+
+        Returns whether all of them are there.
+        """
         loads = [
             _load(field.name, provider, emit)
             for field in fields(self)
             if isinstance(provider := getattr(self, field.name), Loadable)
         ]
-        await asyncio.gather(*loads)
+        return all(await asyncio.gather(*loads))
 
 
 def llm_spec(settings: Settings) -> ProviderSpec:
@@ -107,7 +110,7 @@ def _made(part: Any, spec: ProviderSpec, make: Callable[[], T], emit: Emit) -> T
     return None
 
 
-async def _load(part: Any, provider: Loadable, emit: Emit) -> None:
+async def _load(part: Any, provider: Loadable, emit: Emit) -> bool:
     name = str(getattr(provider, "model", type(provider).__name__))
     emit(ModelLoading(part, name, 0.0))
     try:
@@ -119,6 +122,8 @@ async def _load(part: Any, provider: Loadable, emit: Emit) -> None:
         emit(ModelLoading(part, name, 0.0, error=f"{name} can't be loaded: {exc}"))
     else:
         emit(ModelLoading(part, name, 1.0))
+        return True
+    return False
 
 
 def _embedded_vad() -> vad.VAD:

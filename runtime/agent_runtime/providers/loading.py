@@ -7,9 +7,12 @@ import importlib
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from agent_runtime.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from agent_runtime.llm import ChatContext
 
 T = TypeVar("T")
 
@@ -25,6 +28,14 @@ class Loadable(Protocol):
 
     async def load(self, on_progress: Progress | None = None) -> None:
         """Load, if that hasn't been done. Cancelling the last one who waits stops the loading between two steps."""
+
+
+@runtime_checkable
+class Primable(Protocol):
+    """A model that can read a prompt ahead, so that the first answer doesn't wait for the instructions to be read."""
+
+    async def prime(self, chat_ctx: ChatContext) -> None:
+        """Read it."""
 
 
 class LoadCancelled(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Never
@@ -83,7 +83,7 @@ class SmolLM(LLM[Never]):
         """Have the weights in memory. A request made before waits for it."""
         await asyncio.gather(self.llama.load(on_progress), _PLANNER.get())
 
-    async def prime(self, chat_ctx: ChatContext, tools: Sequence[Tool] = ()) -> None:
+    async def prime(self, chat_ctx: ChatContext) -> None:
         """Read a prompt ahead, so that the first answer doesn't wait for the instructions to be read."""
         prompt = llm_prompt.render(llm_prompt.fit(llm_prompt.turns_of(chat_ctx)))
         slot = self.llama.chat_slot(prompt)
