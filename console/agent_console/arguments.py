@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -75,24 +75,11 @@ def run(
     """
     from agent_console.start import start
 
-    flags: dict[str, Any] = {
-        "llm": llm,
-        "stt": stt,
-        "tts": tts,
-        "vad": vad,
-        "turn_detection": turn_detection,
-        "text": text,
-        "audio.input_device": input_device,
-        "audio.output_device": output_device,
-        "audio.input_wav": input_wav,
-        "audio.output_wav": output_wav,
-        "events": events,
-        "theme": theme,
-        "log_level": log_level,
-        "reload": reload,
-        "profile": profile,
-    }
-    start(agent, flags, config)
+    parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
+    devices = {"audio.input_device": input_device, "audio.output_device": output_device}
+    files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events}
+    rest = {"text": text, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
+    start(agent, {**parts, **devices, **files, **rest}, config)
 
 
 @app.command
