@@ -29,9 +29,11 @@ class Pilot(Agent):
         super().__init__(instructions="You fly.")
 
     @function_tool
-    async def fly(self, context: RunContext[Any], city: str, height: int = Field(default=9000)) -> str:
+    async def fly(
+        self, context: RunContext[Any], city: str, height: int = 9000, speed: float = Field(default=0.8)
+    ) -> str:
         """Fly to a city."""
-        return f"flew to {city} at {height} m"
+        return f"flew to {city} at {height} m, Mach {speed}"
 
     @function_tool(raw_schema={"name": "land", "parameters": {"type": "object", "properties": {}}})
     async def land(self, raw_arguments: dict[str, object]) -> str:
@@ -70,12 +72,12 @@ async def later(city: str) -> str:
     [
         (lambda: "no arguments", "no arguments"),
         (lambda city: f"to {city}", "to Oslo"),
-        (lambda height, city: f"{city} {height}", "Oslo 9000"),
+        (lambda speed, height, city: f"{city} {height} {speed}", "Oslo 9000 0.8"),
         (lambda context, city: f"{context.function_call.name} {city}", "fly Oslo"),
         (lambda *, city: f"keyword {city}", "keyword Oslo"),
-        (lambda city, speed=5: f"{city} {speed}", "Oslo 5"),
+        (lambda city, load=5: f"{city} {load}", "Oslo 5"),
         (lambda ctx, where: f"{ctx.function_call.name} {where}", "fly Oslo"),
-        (lambda **everything: " ".join(everything), "context city height"),
+        (lambda **everything: " ".join(everything), "context city height speed"),
         (later, "later to Oslo"),
     ],
 )
@@ -135,15 +137,15 @@ async def test_the_arguments_are_checked_as_the_tools_own_are():
 
 @in_virtual_time
 async def test_a_mock_with_other_parameters_is_an_internal_error(caplog):
-    assert await mocked(lambda a, b, c, d: "never") == "An internal error occurred"
-    assert "missing 1 required positional argument: 'd'" in caplog.text
+    assert await mocked(lambda a, b, c, d, e: "never") == "An internal error occurred"
+    assert "missing 1 required positional argument: 'e'" in caplog.text
 
 
 @in_virtual_time
 async def test_only_inside_and_only_those_that_are_named():
     with mock_tools(Pilot, {"fly": lambda: "mocked"}):
         assert output(await call("land", "{}")) == "landed with {}"
-    assert output(await call()) == "flew to Oslo at 9000 m"
+    assert output(await call()) == "flew to Oslo at 9000 m, Mach 0.8"
 
 
 @in_virtual_time
@@ -177,13 +179,13 @@ async def test_for_one_session_from_now_on():
 
         mock_tools(Pilot, {"fly": lambda: "session"}, session=session)
         assert await fly() == "session"
-        assert output(await call()) == "flew to Oslo at 9000 m"
+        assert output(await call()) == "flew to Oslo at 9000 m, Mach 0.8"
         with mock_tools(Pilot, {"fly": lambda: "context"}):
             assert await fly() == "context"
         mock_tools(Pilot, {"fly": lambda: "again"}, session=session)
         assert await fly() == "again"
         mock_tools(Pilot, {}, session=session)
-        assert await fly() == "flew to Oslo at 9000 m"
+        assert await fly() == "flew to Oslo at 9000 m, Mach 0.8"
 
 
 @in_virtual_time

@@ -162,6 +162,22 @@ async def test_tools_and_the_reply_to_them_in_order():
 
 
 @in_virtual_time
+async def test_what_happens_at_the_same_instant_keeps_its_order():
+    async with scripted_session(answers=[calls("quick", "transfer_silently")], speaker=False) as stage:
+        await stage.session.start(Helper())
+        run = await stage.session.run(user_input="At once")
+        assert len({event.item.created_at for event in run.events[:5]}) == 1
+        assert [kind for kind, _ in told(run)] == [
+            "function_call",
+            "function_call",
+            "function_call_output",
+            "function_call_output",
+            "agent_handoff",
+            "message",
+        ]
+
+
+@in_virtual_time
 async def test_a_tool_without_a_reply_ends_the_run():
     async with started(Helper(), calls("silent")) as session:
         run = await session.run(user_input="Be quiet")
@@ -424,6 +440,20 @@ async def test_a_start_that_waits_for_its_hook_fails_when_the_session_is_closed(
         asyncio.get_running_loop().call_later(5.0, session.shutdown)
         with pytest.raises(RuntimeError, match="closed before the run was over"):
             await session.start(Endless(instructions="…"), capture_run=True)
+
+
+@in_virtual_time
+async def test_a_run_whose_task_is_cancelled_fails_and_takes_nothing_down_any_more():
+    async with started(Helper(), calls("slow"), said("Late.")) as session:
+        run = session.run(user_input="Slowly")
+        await asyncio.sleep(1.0)
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "run"]
+        task.cancel()
+        with pytest.raises(RuntimeError, match="closed before the run was over"):
+            await run
+        await session.drain()
+        assert session.history.messages()[-1].text_content == "Late."
+        assert run.events == []
 
 
 # --- outputs ---------------------------------------------------------------------------------------------------------

@@ -82,17 +82,10 @@ def _stand_in(tool: AnyFunctionTool, mock: Mock) -> Callable[..., Any]:
     def call(**arguments: Any) -> Any:
         bound = signature.bind_partial(**arguments)
         bound.apply_defaults()
-        args, kwargs = _arguments_for(mock, {name: _plain(value) for name, value in bound.arguments.items()})
+        args, kwargs = _arguments_for(mock, bound.arguments)
         return mock(*args, **kwargs)
 
     return call
-
-
-def _plain(value: Any) -> Any:
-    """A default may be written as pydantic's `Field(default)`."""
-    from pydantic.fields import FieldInfo
-
-    return value.get_default(call_default_factory=True) if isinstance(value, FieldInfo) else value
 
 
 def _arguments_for(mock: Callable[..., Any], given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
