@@ -27,9 +27,9 @@ NOT_GIVEN: Final = NotGiven.TOKEN
 NotGivenOr: TypeAlias = T | NotGiven
 
 
-def is_given(value: T | NotGiven) -> TypeGuard[T]:
-    """Whether `value` was given, None included."""
-    return value is not NOT_GIVEN
+def is_given(obj: T | NotGiven) -> TypeGuard[T]:
+    """Whether an argument was given, None included."""
+    return obj is not NOT_GIVEN
 
 
 @dataclass(frozen=True, slots=True)

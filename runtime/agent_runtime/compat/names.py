@@ -66,6 +66,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "types": ("agent_runtime.types",),
     "utils": ("agent_runtime.utils",),
     "utils.aio": _AIO,
+    "utils.audio": ("agent_runtime.utils.audio",),
     "utils.aio.channel": _AIO,
     "utils.aio.itertools": ("agent_runtime.utils.aio.itertools",),
     "vad": ("agent_runtime.vad",),

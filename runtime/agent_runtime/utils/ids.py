@@ -1,8 +1,9 @@
-"""Identifiers and timestamps."""
+"""Names, identifiers and timestamps."""
 
 from __future__ import annotations
 
 import os
+import platform
 import time
 
 
@@ -14,3 +15,8 @@ def shortuuid(prefix: str = "") -> str:
 def time_ms() -> int:
     """Milliseconds since the epoch."""
     return round(time.time() * 1000)
+
+
+def nodename() -> str:
+    """The machine's name in its network."""
+    return platform.node()

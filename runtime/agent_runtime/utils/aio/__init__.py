@@ -4,7 +4,9 @@ from agent_runtime.utils.aio import itertools
 from agent_runtime.utils.aio.channel import Chan, ChanClosed, ChanEmpty, ChanFull, ChanReceiver, ChanSender
 from agent_runtime.utils.aio.interval import Interval, interval
 from agent_runtime.utils.aio.itertools import Tee, tee
+from agent_runtime.utils.aio.sleep import Sleep, SleepFinished, sleep
 from agent_runtime.utils.aio.tasks import TaskSet, cancel_and_wait, gracefully_cancel
+from agent_runtime.utils.aio.wait_group import WaitGroup
 
 __all__ = [
     "Chan",
@@ -14,11 +16,15 @@ __all__ = [
     "ChanReceiver",
     "ChanSender",
     "Interval",
+    "Sleep",
+    "SleepFinished",
     "TaskSet",
     "Tee",
+    "WaitGroup",
     "cancel_and_wait",
     "gracefully_cancel",
     "interval",
     "itertools",
+    "sleep",
     "tee",
 ]
