@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast
 
 from agent_runtime.errors import UnexpectedModelBehavior
 from agent_runtime.llm import AgentHandoff, ChatItem
@@ -213,7 +213,7 @@ class RunResult(Generic[Run_T]):
         if error is not None:
             self._fail(error)
         else:
-            self._final_output = output
+            self._final_output = cast("Run_T | None", output)
             self._over.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
