@@ -30,6 +30,11 @@ class AudioInput(ABC):
     async def __anext__(self) -> AudioFrame:
         """The next frame. Raises StopAsyncIteration only once the input is closed (a file that ended)."""
 
+    @property
+    def latency(self) -> float:
+        """Seconds from a sound in the air to the frame that holds its end; what is told of speech is set back by it."""
+        return 0.0
+
     def on_attached(self) -> None:
         """The session starts to read: open the device."""
 

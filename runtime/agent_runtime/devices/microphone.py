@@ -81,6 +81,11 @@ class Microphone(LocalInput):
         self.last_block_at = 0.0
         self.device = DeviceSupervisor(self, device_id, clock=clock, on_event=on_event, offload=offload)
 
+    @property
+    def latency(self) -> float:
+        """The device's own latency, and what the filters hold back."""
+        return 0.0 if self._chain is None else self._chain.latency
+
     def on_attached(self) -> None:
         """Open the device."""
         self._loop = asyncio.get_running_loop()
@@ -186,6 +191,12 @@ class _Chain:
     def silent_for(self) -> float:
         """Seconds of nothing but zeros, up to now."""
         return self._silent_blocks * FRAME
+
+    @property
+    def latency(self) -> float:
+        """Seconds from a sound in the air to the frame that holds its end."""
+        converters = (self._to_native, self._to_output)
+        return self._latency + sum(converter.pending / converter.out_rate for converter in converters)
 
     def push(self, block: Captured, reference: Reference | None) -> None:
         """In the audio thread: keep a block."""

@@ -20,16 +20,25 @@ from agent_runtime.io import (
 
 
 class ScriptedAudioInput(AudioInput):
-    """Frames of silence, `interval` seconds apart and that long: the script is in the STT and the VAD."""
+    """Frames of silence, `interval` seconds apart and that long: the script is in the STT and the VAD.
 
-    def __init__(self, *, interval: float = 0.05, sample_rate: int = 16000) -> None:
+    `latency` is that of the device, as it tells it: seconds from the air to the frame.
+    """
+
+    def __init__(self, *, interval: float = 0.05, sample_rate: int = 16000, latency: float = 0.0) -> None:
         super().__init__(label="scripted microphone")
+        self._latency = latency
         self._interval = interval
         self._frame = AudioFrame(
             bytes(2 * round(interval * sample_rate)), sample_rate, 1, round(interval * sample_rate)
         )
         self._next: float | None = None
         self._closed = False
+
+    @property
+    def latency(self) -> float:
+        """What was given."""
+        return self._latency
 
     async def __anext__(self) -> AudioFrame:
         loop = asyncio.get_running_loop()

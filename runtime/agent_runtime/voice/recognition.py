@@ -195,7 +195,7 @@ class Recognition:
 
     def _take_vad(self, event: VADEvent) -> None:
         engine = self._engine
-        now = engine.clock.now()
+        now = engine.clock.now() - self._input_latency()
         kind = event.type.value
         if kind == "inference_done":
             if event.speaking:
@@ -207,6 +207,10 @@ class Recognition:
             engine.feed(inputs.VoiceStarted(now - event.speech_duration - event.inference_duration))
         elif kind == "end_of_speech":
             engine.feed(inputs.VoiceEnded(now - event.silence_duration - event.inference_duration))
+
+    def _input_latency(self) -> float:
+        """What people say reaches us this late; an input of somebody else's making may not tell."""
+        return getattr(self._source, "latency", 0.0)
 
     def _meter(self, event: VADEvent) -> None:
         from agent_runtime.media.frames import to_array
@@ -252,10 +256,10 @@ class Recognition:
             return
         kind = event.type.value
         if kind == "start_of_speech":
-            engine.feed(inputs.RecognizerStarted(engine.clock.now()))
+            engine.feed(inputs.RecognizerStarted(engine.clock.now() - self._input_latency()))
             return
         if kind == "end_of_speech":
-            engine.feed(inputs.RecognizerEnded(engine.clock.now()))
+            engine.feed(inputs.RecognizerEnded(engine.clock.now() - self._input_latency()))
             return
         if not event.alternatives:
             return
