@@ -10,7 +10,7 @@ from livekit.rtc import AudioFrame, combine_audio_frames
 
 from agent_runtime.stt.stream import RecognizeStream
 from agent_runtime.stt.stt import STT
-from agent_runtime.stt.types import AudioBuffer, SpeechEvent, SpeechEventType, STTCapabilities
+from agent_runtime.stt.types import AudioBuffer, SpeechEvent, SpeechEventType, STTCapabilities, STTError
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils import aio
 from agent_runtime.vad import VAD, VADEvent, VADEventType
@@ -44,6 +44,7 @@ class StreamAdapter(STT[str]):
         self._stt = stt
         self._vad = vad
         stt.on("metrics_collected", self._forward_metrics)
+        stt.on("error", self._forward_error)
 
     @property
     def wrapped_stt(self) -> STT[Any]:
@@ -76,8 +77,9 @@ class StreamAdapter(STT[str]):
         self._stt.prewarm()
 
     async def aclose(self) -> None:
-        """Stop forwarding metrics."""
+        """Stop forwarding metrics and errors."""
         self._stt.off("metrics_collected", self._forward_metrics)
+        self._stt.off("error", self._forward_error)
 
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
@@ -92,6 +94,10 @@ class StreamAdapter(STT[str]):
 
     def _forward_metrics(self, metrics: object) -> None:
         self.emit("metrics_collected", metrics)
+
+    def _forward_error(self, error: STTError) -> None:
+        if error.recoverable:  # the last one ends the adapter's own stream, which tells it
+            self.emit("error", error)
 
 
 class StreamAdapterWrapper(RecognizeStream):

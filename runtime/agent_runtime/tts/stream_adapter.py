@@ -10,7 +10,7 @@ from agent_runtime.tts.emitter import AudioEmitter
 from agent_runtime.tts.stream_pacer import SentenceStreamPacer
 from agent_runtime.tts.streams import ChunkedStream, SynthesizeStream
 from agent_runtime.tts.tts import TTS
-from agent_runtime.tts.types import TTSCapabilities
+from agent_runtime.tts.types import TTSCapabilities, TTSError
 from agent_runtime.types import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
@@ -57,6 +57,7 @@ class StreamAdapter(TTS[str]):
         )
         self._pacer = SentenceStreamPacer() if text_pacing is True else text_pacing or None
         tts.on("metrics_collected", self._forward_metrics)
+        tts.on("error", self._forward_error)
 
     class Markup(TTS.Markup):
         """The wrapped one's."""
@@ -93,8 +94,9 @@ class StreamAdapter(TTS[str]):
         self._wrapped_tts.prewarm()
 
     async def aclose(self) -> None:
-        """Stop forwarding metrics."""
+        """Stop forwarding metrics and errors."""
         self._wrapped_tts.off("metrics_collected", self._forward_metrics)
+        self._wrapped_tts.off("error", self._forward_error)
 
     def _set_expressive(self, enabled: bool) -> None:
         super()._set_expressive(enabled)
@@ -102,6 +104,10 @@ class StreamAdapter(TTS[str]):
 
     def _forward_metrics(self, metrics: object) -> None:
         self.emit("metrics_collected", metrics)
+
+    def _forward_error(self, error: TTSError) -> None:
+        if error.recoverable:  # the last one ends the adapter's own stream, which tells it
+            self.emit("error", error)
 
 
 class StreamAdapterWrapper(SynthesizeStream):
