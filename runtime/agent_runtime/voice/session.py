@@ -12,6 +12,7 @@ from agent_runtime.clock import Clock, LoopClock
 from agent_runtime.events import EventStream
 from agent_runtime.llm import ChatContext, ChatMessage, ToolChoice
 from agent_runtime.metrics import AgentSessionUsage
+from agent_runtime.telemetry import trace_session
 from agent_runtime.types import NOT_GIVEN, AgentState, NotGivenOr, UserState, is_given
 from agent_runtime.utils import EventEmitter, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
@@ -256,6 +257,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         self._started = True
         engine = self._engine
         shown = mode or ("local" if self.input.audio is not None or self.output.audio is not None else "text")
+        trace_session(self._events)
         self._report.emit(
             ev.SessionStarted(agent.id, shown, self._report.wall() - self._events.now(), self._options.as_plain())
         )
