@@ -17,6 +17,7 @@ from agent_runtime.clock import LoopClock
 from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream
 from agent_runtime.host.event_log import EventLog
 from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
+from agent_runtime.host.tracing import Tracing
 
 if TYPE_CHECKING:
     from agent_runtime.agent_loader import LoadedAgent
@@ -62,6 +63,7 @@ class RuntimeHost:
         self._stop_asked_at: float | None = None
         self._events: EventStream | None = None
         self._log: EventLog | None = None
+        self._tracing = Tracing(self._emit)
         self._last_seq = self._told_before = 0
 
     # --- what a console asks -------------------------------------------------------------------------------------
@@ -159,6 +161,7 @@ class RuntimeHost:
             with self._lock:
                 self._loop, self._waiting = None, None
             _cancel_all(loop)
+            self._tracing.close()
             capture.remove()
             if self._log is not None:
                 self._log.close()
@@ -209,6 +212,7 @@ class RuntimeHost:
         self._told_before = self._last_seq
         events.subscribe(self._deliver)
         self._events = events
+        self._tracing.follow(events)
 
     def _deliver(self, event: AnyEvent) -> None:
         if event.session_id == BEFORE:
