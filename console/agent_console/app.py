@@ -41,6 +41,7 @@ class ConsoleApp(App[None]):
 
     Args:
         backend: the session. The app starts it after the first paint and stops it when it leaves, also after a crash.
+        mode: what the session will be (`local`, `text` …), to be shown until it says so itself.
         theme: name of a bundled theme, of one of `theme_folders`, or of Textual's own.
         keymap: other keys for actions, by the ids of `agent_console.keys`: `{"mute": "ctrl+t"}`.
         theme_folders: where the user's own themes are.
@@ -59,6 +60,7 @@ class ConsoleApp(App[None]):
         self,
         backend: Backend,
         *,
+        mode: str = "",
         theme: str = DARK,
         keymap: Mapping[str, str] | None = None,
         theme_folders: Sequence[Path] = (),
@@ -68,7 +70,7 @@ class ConsoleApp(App[None]):
     ) -> None:
         self.backend = backend
         self.keymap_in_use: Mapping[str, str] = dict(keymap or {})
-        self.state = ConsoleState()
+        self.state = ConsoleState(mode=mode)
         self._drawn: ConsoleState | None = None
         self._clock = SessionClock(monotonic)
         self._pump = EventPump(self._wake_from_anywhere)
@@ -138,6 +140,7 @@ class ConsoleApp(App[None]):
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
+        self.console_screen.show(self.state, self._clock.now())
         for number, text in enumerate(self._notices):
             self.console_screen.notice(f"notice {number}", text)
         self._started = True

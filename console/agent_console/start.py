@@ -134,7 +134,8 @@ def run_console(resolved: ResolvedSettings, load: Callable[[], LoadedAgent]) -> 
 
 
 def _app_options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"theme_folders": [user_themes_folder()]}
+    mode = "text" if settings.text else "local"
+    options: dict[str, Any] = {"theme_folders": [user_themes_folder()], "mode": mode}
     return options if settings.theme is None else options | {"theme": settings.theme}
 
 

@@ -61,6 +61,8 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
         ("   ", ""),
         *_device("speaker", state.speaker, space - space // 2 - 4),
     )
+    if state.mode == "text":
+        devices = ((" no microphone and no speaker: you type", "muted"),)
     return [justify(left, states, width), justify(devices, right, width)]
 
 

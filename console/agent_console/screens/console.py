@@ -33,7 +33,7 @@ class ConsoleScreen(Screen[None]):
     def __init__(self, app: ConsoleApp) -> None:
         super().__init__()
         self._host = app
-        self._state = ConsoleState()
+        self._state = app.state
         self._now = 0.0
         self._dismissed: set[tuple[str, float]] = set()
         self._notices: tuple[Banner, ...] = ()
