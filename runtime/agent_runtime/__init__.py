@@ -25,6 +25,7 @@ _NAMES: dict[str, str] = {
     "UserTurnLimitOptions": "agent_runtime.voice.turn",
     "TurnDetector": "agent_runtime.voice.turn",
     # a session's events
+    "AgentEvent": "agent_runtime.voice.events",
     "AgentFalseInterruptionEvent": "agent_runtime.voice.events",
     "AgentStateChangedEvent": "agent_runtime.voice.events",
     "CloseEvent": "agent_runtime.voice.events",
@@ -67,6 +68,8 @@ _NAMES: dict[str, str] = {
     "Toolset": "agent_tools",
     "function_tool": "agent_tools",
     # conversations
+    "AgentConfigUpdate": "agent_runtime.llm",
+    "AgentHandoff": "agent_runtime.llm",
     "ChatContent": "agent_runtime.llm",
     "ChatContext": "agent_runtime.llm",
     "ChatItem": "agent_runtime.llm",
@@ -81,6 +84,7 @@ _NAMES: dict[str, str] = {
     "APIConnectOptions": "agent_runtime.types",
     "DEFAULT_API_CONNECT_OPTIONS": "agent_runtime.types",
     "FlushSentinel": "agent_runtime.types",
+    "LanguageCode": "agent_runtime.language",
     "NotGiven": "agent_runtime.types",
     "NotGivenOr": "agent_runtime.types",
     "TimedString": "agent_runtime.types",
@@ -100,7 +104,10 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Agent",
+    "AgentConfigUpdate",
+    "AgentEvent",
     "AgentFalseInterruptionEvent",
+    "AgentHandoff",
     "AgentHandoffEvent",
     "AgentSession",
     "AgentSessionOptions",
@@ -129,6 +136,7 @@ __all__ = [
     "InputDetails",
     "InterruptionOptions",
     "LLMStream",
+    "LanguageCode",
     "MetricsCollectedEvent",
     "ModelSettings",
     "NotGiven",
@@ -202,7 +210,10 @@ if TYPE_CHECKING:
         APITimeoutError,
         UnexpectedModelBehavior,
     )
+    from agent_runtime.language import LanguageCode
     from agent_runtime.llm import (
+        AgentConfigUpdate,
+        AgentHandoff,
         ChatContent,
         ChatContext,
         ChatItem,
@@ -224,6 +235,7 @@ if TYPE_CHECKING:
     )
     from agent_runtime.voice.agent import Agent, ModelSettings
     from agent_runtime.voice.events import (
+        AgentEvent,
         AgentFalseInterruptionEvent,
         AgentStateChangedEvent,
         CloseEvent,

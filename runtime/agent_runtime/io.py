@@ -152,3 +152,9 @@ class TextOutput(ABC):
     @abstractmethod
     def flush(self) -> None:
         """The segment is over."""
+
+    def on_attached(self) -> None:
+        """A session starts to use it."""
+
+    def on_detached(self) -> None:
+        """The session stopped using it."""

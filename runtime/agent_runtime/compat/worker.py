@@ -12,14 +12,14 @@ from agent_runtime.compat.job import JobContext, JobProcess, JobRequest
 Entrypoint: TypeAlias = Callable[[JobContext], Awaitable[None]]
 
 
-class WorkerType(Enum):
+class ServerType(Enum):
     """What a job is made for; the values are those of the protocol's `JobType`."""
 
     ROOM = 0
     PUBLISHER = 1
 
 
-ServerType = WorkerType
+WorkerType = ServerType
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.utils import aio
-from agent_runtime.voice.turn import TurnHandlingOptions, with_old_arguments
+from agent_runtime.voice.turn import TurnDetectionMode, TurnHandlingOptions, with_old_arguments
 from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
 
 if TYPE_CHECKING:
@@ -131,6 +131,36 @@ class Agent(HandoffTarget):
     def turn_handling(self) -> TurnHandlingOptions:
         """What it wants of turns, as given."""
         return self._turn_handling
+
+    @property
+    def turn_detection(self) -> NotGivenOr[TurnDetectionMode | None]:
+        """How it wants the end of a turn to be found."""
+        return self._turn_handling.get("turn_detection", NOT_GIVEN)
+
+    @property
+    def allow_interruptions(self) -> NotGivenOr[bool]:
+        """Whether it wants to be interrupted."""
+        return self._turn_handling.get("interruption", {}).get("enabled", NOT_GIVEN)
+
+    @property
+    def min_endpointing_delay(self) -> NotGivenOr[float]:
+        """Seconds that it wants to wait at least after the user's last word."""
+        return self._turn_handling.get("endpointing", {}).get("min_delay", NOT_GIVEN)
+
+    @property
+    def max_endpointing_delay(self) -> NotGivenOr[float]:
+        """Seconds that it wants to wait where the user doesn't seem to be done."""
+        return self._turn_handling.get("endpointing", {}).get("max_delay", NOT_GIVEN)
+
+    @property
+    def min_consecutive_speech_delay(self) -> NotGivenOr[float]:
+        """Seconds of silence that it wants between two speeches."""
+        return self._min_consecutive_speech_delay
+
+    @property
+    def use_tts_aligned_transcript(self) -> NotGivenOr[bool]:
+        """Whether it wants the times of words from its voice."""
+        return self._use_tts_aligned_transcript
 
     @property
     def session(self) -> AgentSession[Any]:

@@ -221,3 +221,22 @@ class CloseEvent(_Payload):
     type: Literal["close"] = "close"
     error: Any = None
     reason: CloseReason
+
+
+AgentEvent: TypeAlias = Annotated[
+    UserInputTranscribedEvent
+    | UserTranscriptionTimeoutEvent
+    | UserStateChangedEvent
+    | AgentStateChangedEvent
+    | AgentFalseInterruptionEvent
+    | MetricsCollectedEvent
+    | SessionUsageUpdatedEvent
+    | ConversationItemAddedEvent
+    | FunctionToolsExecutedEvent
+    | SpeechCreatedEvent
+    | ToolExecutionUpdatedEvent
+    | ErrorEvent
+    | CloseEvent,
+    Field(discriminator="type"),
+]
+"""What a callback may be called with."""

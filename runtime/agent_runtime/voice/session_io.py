@@ -81,18 +81,24 @@ class AgentOutput:
 
     @transcription.setter
     def transcription(self, sink: TextOutput | None) -> None:
-        self._transcription = sink
+        if sink is self._transcription:
+            return
+        old, self._transcription = self._transcription, sink
         self._on_change()
+        if old is not None:
+            old.on_detached()
+        if sink is not None:
+            sink.on_attached()
 
     @property
     def audio_enabled(self) -> bool:
         """Whether replies are spoken; if not, they are text alone."""
         return self._audio_enabled
 
-    def set_audio_enabled(self, enable: bool) -> None:
+    def set_audio_enabled(self, enabled: bool) -> None:
         """Speak through `audio`, or don't for now. What plays already goes on."""
-        if enable != self._audio_enabled:
-            self._audio_enabled = enable
+        if enabled != self._audio_enabled:
+            self._audio_enabled = enabled
             self._on_change()
 
     @property
@@ -100,9 +106,9 @@ class AgentOutput:
         """Whether `transcription` gets the agent's words."""
         return self._transcription_enabled
 
-    def set_transcription_enabled(self, enable: bool) -> None:
+    def set_transcription_enabled(self, enabled: bool) -> None:
         """Send words to `transcription`, or don't for now."""
-        self._transcription_enabled = enable
+        self._transcription_enabled = enabled
 
     @property
     def active_audio(self) -> AudioOutput | None:
