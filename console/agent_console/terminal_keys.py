@@ -40,4 +40,4 @@ def tolerate_odd_keys() -> None:
     else:
         from textual.drivers import linux_driver as driver
     # The driver makes its parser by this global, and offers no other way in.
-    vars(driver)["XTermParser"] = TolerantParser
+    driver.__dict__["XTermParser"] = TolerantParser

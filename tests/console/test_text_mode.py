@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.backend import ScriptedBackend
-
 from agent_console.app import ConsoleApp
 from agent_console.widgets.prompt import LineInput
+from tests.support.backend import ScriptedBackend
 
 
 async def test_a_session_that_is_typed_takes_letters_before_it_has_started() -> None:

@@ -99,6 +99,10 @@ class ConsoleScreen(Screen[None]):
             yield from (panels["mark"], self._prompt, self._search)
         yield self._key_bar
 
+    def on_mount(self) -> None:
+        """Send the keyboard where it is wanted before the first key."""
+        self._point_at_input(self._state)
+
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def show(self, state: ConsoleState, now: float) -> None:
