@@ -31,8 +31,7 @@ class OpenTurn:
         self._discarded = False
         self._replied = False
         self._speeches: set[str] = set()  # those that aren't over
-        self._early: set[str] = set()  # those that were begun before the turn was certain …
-        self._dropped: set[str] = set()  # … and came to nothing
+        self._early: set[str] = set()  # those that were begun before the turn was certain
         self._running: dict[tuple[str, str], Span] = {}
         self._paused_at: float | None = None
         self._heard: dict[str, str] = {}
@@ -108,11 +107,6 @@ class OpenTurn:
         if self._capture_content:
             self.root.attributes["turn.user_text"] = data.text
 
-    def _item_added(self, event: AnyEvent, data: ev.ItemAdded) -> None:
-        # With the user's message in the conversation, what was begun early to answer it is the answer.
-        if data.item.get("role") == "user":
-            self._early.clear()
-
     def _discard(self, event: AnyEvent, data: ev.TurnDiscarded) -> None:
         self._settled = self._discarded = True
         self._stop("user", "", event.time)
@@ -141,7 +135,10 @@ class OpenTurn:
         for kind in ("llm", "tts", "playout"):
             self._stop(kind, data.speech_id, event.time)
         self._speeches.discard(data.speech_id)
-        self._replied = self._replied or data.speech_id not in self._dropped
+        if data.interrupted and data.speech_id in self._early:
+            self.root.note("early_reply_dropped", event.time)
+        else:
+            self._replied = True
 
     def _llm_started(self, event: AnyEvent, data: ev.LLMStarted) -> None:
         if event.cause == "preemptive":
@@ -242,12 +239,10 @@ class OpenTurn:
             self._heard[data.item_id] = data.text
 
     def _interrupted(self, event: AnyEvent, data: ev.AgentInterrupted) -> None:
-        if data.speech_id in self._early:
-            self._dropped.add(data.speech_id)
-            self.root.note("early_reply_dropped", event.time)
-        else:
-            self.root.attributes["turn.interrupted"] = True
-            self.root.attributes["turn.interruption_cause"] = event.cause or ""
+        # Only what was certain to be said is interrupted; an early reply that is dropped just ends.
+        self._early.discard(data.speech_id)
+        self.root.attributes["turn.interrupted"] = True
+        self.root.attributes["turn.interruption_cause"] = event.cause or ""
 
     def _error(self, event: AnyEvent, data: ev.ErrorOccurred) -> None:
         attributes: Attributes = {"error.source": data.source, "error.recoverable": data.recoverable}
@@ -262,7 +257,6 @@ _HANDLERS: dict[type, Callable[[OpenTurn, AnyEvent, Any], None]] = {
     ev.UserStateChanged: OpenTurn._user_state,
     ev.EndpointingStarted: OpenTurn._endpointing,
     ev.TurnCommitted: OpenTurn._committed,
-    ev.ItemAdded: OpenTurn._item_added,
     ev.TurnDiscarded: OpenTurn._discard,
     ev.TurnMeasured: OpenTurn._measured,
     ev.HookFinished: OpenTurn._hook,
