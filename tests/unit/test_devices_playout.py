@@ -353,3 +353,15 @@ def test_a_detached_file_holds_still(tmp_path: Path) -> None:
         source.close()
 
     run_virtual(main())
+
+
+def test_a_file_in_place_of_the_speaker_is_told_by_its_name(tmp_path: Path) -> None:
+    events: list[EventData] = []
+
+    async def main() -> None:
+        output = WavOutput(tmp_path / "agent.wav", clock=LoopClock(), on_event=events.append)
+        output.on_attached()
+        await output.aclose()
+
+    run_virtual(main())
+    assert events == [DeviceChanged("output", "opened", "agent.wav", 24000, 1)]

@@ -130,12 +130,21 @@ class WavOutput(SegmentedOutput):
         path: the file; what it held is replaced.
         clock: the time by which speech is heard.
         sample_rate: Hz of the file.
+        on_event: is told when it is used (`DeviceChanged` opened).
 
     Raises:
         MediaError: if it can't be written, here or while speech is captured.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, clock: Clock, sample_rate: int = 24000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock,
+        sample_rate: int = 24000,
+        on_event: Callable[[EventData], None] | None = None,
+    ) -> None:
+        self._on_event = on_event
         self._file_sink = _WavSink(WavWriter(path, sample_rate), clock)
         super().__init__(self._file_sink, clock=clock, label=os.path.basename(path))
         self.on_playback_finished(lambda _: self._file_sink.save())
@@ -143,6 +152,8 @@ class WavOutput(SegmentedOutput):
     def on_attached(self) -> None:
         """The file's time 0 is now, if nothing was heard before."""
         self._file_sink.begin()
+        if self._on_event is not None:
+            self._on_event(DeviceChanged("output", "opened", self.label, self._file_sink.sample_rate, 1))
 
     async def aclose(self) -> None:
         """Cut what is queued, fill up with silence to now and close the file."""

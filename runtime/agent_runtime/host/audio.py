@@ -43,7 +43,7 @@ class HostAudio:
         if settings.input_wav is not None:
             self.input = WavInput(settings.input_wav, clock=clock, on_event=on_event)
         if settings.output_wav is not None:
-            self.output = WavOutput(settings.output_wav, clock=clock)
+            self.output = WavOutput(settings.output_wav, clock=clock, on_event=on_event)
 
     async def find_named_devices(self) -> None:
         """Devices may be named by a part of what people call them: find out which ones are meant."""
