@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, Unpack, cast, overload
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
@@ -34,7 +33,13 @@ from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
-from agent_runtime.voice.turn import TurnDetector, TurnHandlingOptions, resolve_turn_handling, with_old_arguments
+from agent_runtime.voice.turn import (
+    OldArguments,
+    TurnDetector,
+    TurnHandlingOptions,
+    resolve_turn_handling,
+    with_old_arguments,
+)
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_inputs import InterruptCause
 from agent_tools import Tool, Toolset
@@ -46,8 +51,6 @@ if TYPE_CHECKING:
     from agent_runtime import stt as stt_
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
-
-logger = logging.getLogger(__name__)
 
 Userdata_T = TypeVar("Userdata_T")
 Mode: TypeAlias = Literal["local", "room", "text"]
@@ -103,11 +106,10 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         loop: asyncio.AbstractEventLoop | None = None,
         clock: Clock | None = None,
         session_id: str | None = None,
-        **old_arguments: Any,
+        **old_arguments: Unpack[OldArguments],
     ) -> None:
         super().__init__()
-        handling = with_old_arguments(turn_handling, old_arguments)
-        self._turn_handling = handling
+        handling = self._turn_handling = with_old_arguments(turn_handling, old_arguments)
         self._stt = stt if is_given(stt) else None
         self._llm = llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None

@@ -210,6 +210,22 @@ def _check_section(name: str, section: dict[str, Any]) -> None:
             raise ValueError(f"turn_handling[{name!r}][{key!r}] is {value}; it must be 0 or more")
 
 
+class OldArguments(TypedDict, total=False):
+    """Flat arguments of sessions that `turn_handling` has taken the place of."""
+
+    min_endpointing_delay: NotGivenOr[float]
+    max_endpointing_delay: NotGivenOr[float]
+    allow_interruptions: NotGivenOr[bool]
+    discard_audio_if_uninterruptible: NotGivenOr[bool]
+    min_interruption_duration: NotGivenOr[float]
+    min_interruption_words: NotGivenOr[int]
+    false_interruption_timeout: NotGivenOr[float | None]
+    agent_false_interruption_timeout: NotGivenOr[float | None]
+    resume_false_interruption: NotGivenOr[bool]
+    preemptive_generation: NotGivenOr[bool | PreemptiveGenerationOptions]
+    turn_detection: NotGivenOr[TurnDetectionMode | None]
+
+
 # Old flat argument -> (section, key). `turn_detection` has no section.
 _OLD_ARGUMENTS: dict[str, tuple[str, str]] = {
     "min_endpointing_delay": ("endpointing", "min_delay"),
@@ -227,12 +243,14 @@ _OLD_ARGUMENTS: dict[str, tuple[str, str]] = {
 
 
 def with_old_arguments(
-    turn_handling: NotGivenOr[TurnHandlingOptions], old: dict[str, Any], *, stacklevel: int = 3
+    turn_handling: NotGivenOr[TurnHandlingOptions], old: OldArguments, *, stacklevel: int = 3
 ) -> TurnHandlingOptions:
     """`turn_handling`, or what the deprecated flat arguments in `old` say where it isn't given.
 
-    Warns with DeprecationWarning for each that was given.
+    Warns with DeprecationWarning for each that was given. Raises TypeError for one that there isn't.
     """
+    if unknown := [name for name in old if name not in _OLD_ARGUMENTS]:
+        raise TypeError(f"there is no argument {unknown[0]!r}")
     given = {name: value for name, value in old.items() if is_given(value)}
     layer: dict[str, Any] = {}
     for name, value in given.items():
@@ -254,6 +272,7 @@ __all__ = [
     "CompleteTurnHandling",
     "EndpointingOptions",
     "InterruptionOptions",
+    "OldArguments",
     "PreemptiveGenerationOptions",
     "TurnDetectionMode",
     "TurnDetector",
