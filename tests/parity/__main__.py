@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from agent_runtime import compat
 from tests.parity import compare, dump
 
 DOC = Path(__file__).parents[2] / "docs" / "parity.md"
@@ -25,13 +26,25 @@ def make_reference() -> None:
     (compare.HERE / "reference.json").write_text(done.stdout, "utf-8")
 
 
+def compared() -> tuple[list[compare.Row], str]:
+    """The rows and the page that they make."""
+    compat.install()
+    try:
+        ours = dump.dump("livekit.agents")
+    finally:
+        compat.uninstall()
+    reasons = compare.load_reasons()
+    rows = compare.compare(compare.load_reference(), ours, reasons)
+    return rows, compare.as_markdown(rows, reasons, VERSION)
+
+
 def main() -> None:
     """Compare and write the page."""
     if "--reference" in sys.argv[1:]:
         make_reference()
-    rows = compare.compare(compare.load_reference(), dump.dump("agent_runtime"), compare.load_deviations())
-    DOC.write_text(compare.as_markdown(rows, VERSION), "utf-8")
-    for state in ("same", "deviation", "differs", "missing"):
+    rows, page = compared()
+    DOC.write_text(page, "utf-8")
+    for state in compare.STATES:
         print(f"{state:10} {sum(row.state == state for row in rows)}")
 
 

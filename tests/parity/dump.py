@@ -3,7 +3,6 @@
 Run by the interpreter that has the package (the standard library is all that it needs):
 
     python tests/parity/dump.py livekit.agents > reference.json
-    python tests/parity/dump.py agent_runtime > ours.json
 
 The dump is JSON: module → name → {kind, signature, members}. A signature is a list of [name, kind, default], where a
 default is its `repr`, or null where there is none. Nothing of the documentation or the code is dumped.
@@ -11,6 +10,7 @@ default is its `repr`, or null where there is none. Nothing of the documentation
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import enum
 import importlib
@@ -18,6 +18,7 @@ import inspect
 import json
 import re
 import sys
+import textwrap
 import typing
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,11 +44,22 @@ def signature(function: Any) -> list[list[str | None]] | None:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
-    return [
-        [p.name, p.kind.name.lower(), None if p.default is p.empty else default_repr(p.default)]
-        for p in parameters
-        if p.name not in ("self", "cls") and not p.name.startswith("_")
-    ]
+    found: list[list[str | None]] = []
+    for p in parameters:
+        if names := _unpacked(function, p):
+            found += [[name, "keyword_only", "NOT_GIVEN"] for name in names]
+        elif p.name not in ("self", "cls") and not p.name.startswith("_"):
+            found.append([p.name, p.kind.name.lower(), None if p.default is p.empty else default_repr(p.default)])
+    return found
+
+
+def _unpacked(function: Any, parameter: inspect.Parameter) -> list[str]:
+    """The arguments that `**name: Unpack[SomeTypedDict]` stands for."""
+    described = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
+    if described is None:
+        return []
+    plain = function.__init__ if inspect.isclass(function) else function
+    return list(plain.__globals__[described[1]].__annotations__)
 
 
 def fields(cls: type) -> dict[str, str] | None:
@@ -90,7 +102,22 @@ def members(cls: type) -> dict[str, Any]:
                 found[name] = {"kind": "property"}
             elif isinstance(value, staticmethod | classmethod) or inspect.isfunction(value):
                 found[name] = {"kind": "method", "signature": signature(getattr(cls, name))}
+        for name in _attributes(base):
+            found.setdefault(name, {"kind": "attribute"})
     return found
+
+
+def _attributes(cls: type) -> list[str]:
+    """Public names that its constructor sets: to a caller the same as properties."""
+    constructor = vars(cls).get("__init__")
+    if cls.__module__.startswith("livekit.") or not inspect.isfunction(constructor):
+        return []
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(constructor)))
+    except OSError:  # made by `dataclass`; its fields are compared as such
+        return []
+    stored = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
+    return [n.attr for n in stored if isinstance(n.value, ast.Name) and n.value.id == "self" and n.attr[0] != "_"]
 
 
 def describe(value: object) -> dict[str, Any]:
