@@ -1,12 +1,13 @@
 """Files written for LiveKit Agents are found, loaded and run unchanged."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from agent_runtime import compat
+from agent_runtime import Agent, compat
 from agent_runtime.agent_loader import COMPAT_NOTE, LoadedAgent, load_agent, parse_target
 from agent_runtime.compat.source import started_agents, uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
@@ -206,3 +207,21 @@ def test_the_agents_that_an_entrypoint_starts(tmp_path: Path):
     )
     assert started_agents(file) == ["First", "Second"]
     assert started_agents(tmp_path / "gone.py") == []
+
+
+async def test_the_examples_of_the_guide_run(tmp_path: Path):
+    guide = (FILES.parents[2] / "docs" / "livekit.md").read_text("utf-8")
+    agent_file, own_program = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    file = tmp_path / "counter.py"
+    file.write_text(agent_file)
+    loaded = load_agent(parse_target(str(file)))
+    assert loaded.kind == "factory"
+    agent, session = await loaded.build()
+    assert type(agent).__name__ == "Counter"
+    assert session is not None
+    assert session.userdata == {"count": 0}
+    await session.aclose()
+    compat.uninstall()
+    found: dict[str, object] = {}
+    exec(own_program, found)
+    assert found["Agent"] is Agent
