@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from agent_console.data import data_folder
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent, parse_target
 from agent_runtime.errors import AgentConsoleError, ConfigError
-from agent_runtime.settings import Settings
-from agent_runtime.settings_layers import ResolvedSettings, load_settings, read_dotenv
+from agent_runtime.settings_places import anything_is_set, user_config_file
 
 if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
     from agent_console.terminal import TerminalGuard
+    from agent_runtime.settings import Settings
+    from agent_runtime.settings_layers import ResolvedSettings
 
 EXIT_TIMEOUT: Final = 0.5
 """Seconds for what is to be done when the process ends."""
@@ -36,15 +37,26 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None)
 
     Raises AgentConsoleError, with the terminal untouched, for what the user can put right.
     """
-    resolved, target = resolve(agent, flags, config_file)
-    check_files(resolved)
-    check_theme(resolved)
-    load = loader(target)
+    if agent is None and not flags and config_file is None and not anything_is_set(Path.cwd(), os.environ):
+        # The first call that anybody makes. Nothing can be wrong, so the settings needn't hold up the first frame.
+        settings, options, load = _defaults, {"mode": "local"}, loader(None)
+    else:
+        resolved, target = resolve(agent, flags, config_file)
+        check_files(resolved)
+        check_theme(resolved)
+        load = loader(target)
+        settings, options = (lambda: resolved.settings), _app_options(resolved.settings)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise AgentConsoleError(
             "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
         )
-    run_console(resolved, load)
+    run_console(settings, options, load)
+
+
+def _defaults() -> Settings:
+    from agent_runtime.settings_layers import load_settings
+
+    return load_settings().settings
 
 
 def loader(target: Target | None) -> Callable[[], LoadedAgent]:
@@ -65,6 +77,8 @@ def resolve(
 
     What the agent's `.env` holds is in the environment from then on, for the agent's own code.
     """
+    from agent_runtime.settings_layers import load_settings, read_dotenv
+
     target = parse_target(agent) if agent is not None else None
     folder = target.path.parent if target is not None and target.path is not None else Path.cwd()
     resolved = load_settings(flags, folder=folder, project_file=config_file)
@@ -111,20 +125,20 @@ def check_theme(resolved: ResolvedSettings) -> None:
 
 def user_themes_folder() -> Path:
     """Where people put themes of their own."""
-    from agent_runtime.settings_layers import user_config_file
-
     return user_config_file().parent / "themes"
 
 
-def run_console(resolved: ResolvedSettings, load: Callable[[], LoadedAgent]) -> NoReturn:
+def run_console(
+    settings: Callable[[], Settings], options: Mapping[str, Any], load: Callable[[], LoadedAgent]
+) -> NoReturn:
     """Open the console on the terminal and stay until it is closed; then end the process with its exit code."""
     from agent_console.app import ConsoleApp
     from agent_console.local import LocalBackend
     from agent_console.terminal import TerminalGuard
 
-    backend = LocalBackend(resolved.settings, load)
+    backend = LocalBackend(settings, load)
     with TerminalGuard(native.info) as guard:
-        app = ConsoleApp(backend, **_app_options(resolved.settings))
+        app = ConsoleApp(backend, theme_folders=[user_themes_folder()], **options)
         _exit_on_signals(app, guard)
         try:
             app.run()
@@ -134,8 +148,7 @@ def run_console(resolved: ResolvedSettings, load: Callable[[], LoadedAgent]) -> 
 
 
 def _app_options(settings: Settings) -> dict[str, Any]:
-    mode = "text" if settings.text else "local"
-    options: dict[str, Any] = {"theme_folders": [user_themes_folder()], "mode": mode}
+    options: dict[str, Any] = {"mode": "text" if settings.text else "local"}
     return options if settings.theme is None else options | {"theme": settings.theme}
 
 

@@ -26,15 +26,6 @@ PROFILES: Final[dict[str, dict[str, Any]]] = {
 }
 """What a profile sets where nothing else does, by dotted name."""
 
-CONVENTIONAL_VARIABLES: Final[dict[str, str]] = {
-    "OPENAI_API_KEY": "openai.api_key",
-    "OPENAI_BASE_URL": "openai.base_url",
-    "LIVEKIT_URL": "livekit.url",
-    "LIVEKIT_API_KEY": "livekit.api_key",
-    "LIVEKIT_API_SECRET": "livekit.api_secret",
-}
-"""Variables that other tools use too, and the settings that they fill."""
-
 
 def _spec(part: Part) -> Callable[[str], str]:
     def check(value: str) -> str:

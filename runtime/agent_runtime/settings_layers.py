@@ -20,10 +20,14 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
 from agent_runtime.errors import ConfigError
-from agent_runtime.settings import CONVENTIONAL_VARIABLES, PROFILES, Settings
+from agent_runtime.settings import PROFILES, Settings
+from agent_runtime.settings_places import (
+    CONVENTIONAL_VARIABLES,
+    ENV_PREFIX,
+    find_project_file,
+    user_config_file,
+)
 
-PROJECT_FILE: Final = "agent-console.toml"
-ENV_PREFIX: Final = "AGENT_CONSOLE_"
 DEFAULT_ORIGIN: Final = "default"
 
 
@@ -174,23 +178,6 @@ def load_settings(
     except ValidationError as exc:
         raise _config_error(exc, origins) from None
     return ResolvedSettings(settings, origins)
-
-
-def find_project_file(folder: Path) -> Path | None:
-    """The nearest `agent-console.toml` in `folder` or above, not past a repository's or the user's own top."""
-    for candidate in (folder, *folder.parents):
-        if (candidate / PROJECT_FILE).is_file():
-            return candidate / PROJECT_FILE
-        if (candidate / ".git").exists() or candidate == Path.home():
-            return None
-    return None
-
-
-def user_config_file() -> Path:
-    """The user's own file, whether it exists or not."""
-    from platformdirs import user_config_path
-
-    return user_config_path("agent-console") / "config.toml"
 
 
 def flags_layer(flags: Mapping[str, Any]) -> Layer:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime import compat
 from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.events import (
     AgentStateChanged,
@@ -51,7 +52,7 @@ class Console:
         self.events: list[AnyEvent] = []
         self._changed = threading.Condition()
         resolved = load_settings({"text": True, **flags}, folder=folder, environ={}, user_file=folder / "none.toml")
-        self.host = RuntimeHost(resolved.settings, lambda: load_agent(parse_target(str(path))))
+        self.host = RuntimeHost(lambda: resolved.settings, lambda: load_agent(parse_target(str(path))))
 
     def sink(self, event: AnyEvent) -> None:
         with self._changed:
@@ -205,3 +206,16 @@ def test_every_event_is_written_to_the_file_that_was_asked_for(start, tmp_path):
     console.of(SessionStarted)
     console.host.stop()
     assert list(read_events(tmp_path / "events.jsonl")) == console.events
+
+
+def test_a_file_written_for_livekit_agents_runs_and_the_log_says_so(start):
+    source = AGENT.replace("from agent_runtime import", "from livekit.agents import")
+    console = start(source + "\nif __name__ == '__main__':\n    raise RuntimeError('not a program here')\n")
+    try:
+        told = console.wait(lambda event: isinstance(event.data, LogWritten) and "livekit" in event.data.message)
+        assert told.data.level == "info"
+        assert "hosted_agent.py imports livekit.agents, which is agent_runtime here" in told.data.message
+        console.host.send_text("hello")
+        console.said("assistant", "Hi there.")
+    finally:
+        compat.uninstall()

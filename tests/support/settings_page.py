@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_runtime.settings import CONVENTIONAL_VARIABLES, PROFILES, Settings
-from agent_runtime.settings_layers import ENV_PREFIX, setting_descriptions
+from agent_runtime.settings import PROFILES, Settings
+from agent_runtime.settings_layers import setting_descriptions
+from agent_runtime.settings_places import CONVENTIONAL_VARIABLES, ENV_PREFIX
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 

@@ -7,11 +7,11 @@ import pytest
 from agent_runtime.errors import ConfigError
 from agent_runtime.settings_layers import (
     ResolvedSettings,
-    find_project_file,
     load_settings,
     setting_descriptions,
     setting_fields,
 )
+from agent_runtime.settings_places import anything_is_set, find_project_file
 
 
 @pytest.fixture
@@ -148,3 +148,19 @@ def test_every_setting_says_what_it_is():
     assert list(setting_descriptions()) == list(setting_fields())
     assert [name for name, text in setting_descriptions().items() if not text] == []
     assert setting_descriptions()["text"] == "No microphone and no speaker: the conversation is typed."
+
+
+def test_nothing_is_set_on_a_fresh_machine_and_any_place_changes_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    assert not anything_is_set(project, {"PATH": "/bin"})
+    assert anything_is_set(project, {"AGENT_CONSOLE_THEME": "paper"})
+    assert anything_is_set(project, {"OPENAI_API_KEY": "sk-1"})
+    for place in (project / ".env", project / "agent-console.toml"):
+        place.write_text("")
+        assert anything_is_set(project, {})
+        place.unlink()
+    assert not anything_is_set(project, {})

@@ -46,12 +46,12 @@ class RuntimeHost:
     kept until it is. The runtime's crash is an `ErrorOccurred`; whoever shows it lives on.
 
     Args:
-        settings: the checked settings.
+        settings: gives the checked settings; called once, in the runtime's thread.
         load: gives the agent's module, and what to start in it; called once, in the runtime's thread.
     """
 
-    def __init__(self, settings: Settings, load: Callable[[], LoadedAgent]) -> None:
-        self._settings = settings
+    def __init__(self, settings: Callable[[], Settings], load: Callable[[], LoadedAgent]) -> None:
+        self._read_settings = settings
         self._load = load
         self._sink: Callable[[AnyEvent], None] = lambda event: None
         self._thread = threading.Thread(target=self._run, name="agent-runtime", daemon=True)
@@ -146,13 +146,14 @@ class RuntimeHost:
         loop.set_default_executor(executor)
         self._events = EventStream(session_id=BEFORE, clock=LoopClock(loop))
         self._events.subscribe(self._deliver)
-        handler = EventLogHandler(self._emit, Redactor(_secrets(self._settings)))
-        capture = LogCapture(handler, self._settings.log_level)
+        settings = self._read_settings()
+        handler = EventLogHandler(self._emit, Redactor(_secrets(settings)))
+        capture = LogCapture(handler, settings.log_level)
         capture.install()
         try:
-            if self._settings.events is not None:
-                self._log = EventLog(self._settings.events)
-            loop.run_until_complete(self._main(loop))
+            if settings.events is not None:
+                self._log = EventLog(settings.events)
+            loop.run_until_complete(self._main(loop, settings))
         except BaseException as exc:
             logger.exception("the runtime crashed")
             message = f"the runtime crashed: {type(exc).__name__}: {exc}; quit and start again"
@@ -169,7 +170,7 @@ class RuntimeHost:
             executor.shutdown(wait=False, cancel_futures=True)
             loop.close()
 
-    async def _main(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _main(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
         stopping = asyncio.Event()
         with self._lock:
             self._loop, self._stopping = loop, stopping
@@ -180,7 +181,7 @@ class RuntimeHost:
         from agent_runtime.host.conversation import Conversation
 
         conversation = self._conversation = Conversation(
-            self._settings, self._load(), events=self._events, use_events=self._use_events
+            settings, self._load(), events=self._events, use_events=self._use_events
         )
         running = asyncio.create_task(conversation.run(self._ready), name="conversation")
         stop = asyncio.create_task(stopping.wait(), name="stop")
