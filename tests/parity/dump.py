@@ -125,7 +125,8 @@ def describe(value: object) -> dict[str, Any]:
     if inspect.isclass(value):
         return {
             "kind": "class",
-            "signature": signature(value),
+            # That of a model is its fields, and comes to be only when the model is first used.
+            "signature": None if hasattr(value, "model_fields") else signature(value),
             "fields": fields(value),
             "members": {} if fields(value) and isinstance(value, enum.EnumMeta) else members(value),
         }
