@@ -185,6 +185,7 @@ def test_a_reply_that_is_stopped_before_it_is_heard_is_interrupted() -> None:
     result, _ = traced(8.0, FIRST, act=act, answers=[Answer("It is sunny.")], durations=[2.0])
     (turn,) = result.named("turn")
     assert turn.attributes["turn.interrupted"] is True
+    assert "early_reply_dropped" not in [event.name for event in turn.events]
     assert seconds(turn.end_time) == 3.1
 
 
@@ -223,6 +224,14 @@ def test_a_turn_that_nothing_answers_is_told_after_a_few_others() -> None:
     assert [turn.turn_id for turn in feed(*told)] == ["turn_1", "turn_2"]
 
 
+def test_a_discarded_turn_is_told_at_once() -> None:
+    turns = feed(
+        (1.0, "turn_1", "speech", ev.TurnStarted(1)),
+        (2.0, "turn_1", "empty", ev.TurnDiscarded("")),
+    )
+    assert [(turn.root.end, turn.root.attributes["turn.discarded"]) for turn in turns] == [(2.0, "empty")]
+
+
 def test_closing_tells_what_is_open_once() -> None:
     turns = feed(
         (1.0, "turn_1", "say", ev.TurnStarted(1)),
@@ -232,6 +241,19 @@ def test_closing_tells_what_is_open_once() -> None:
         (4.0, "turn_1", None, ev.SessionClosed("user_initiated")),
     )
     assert [(turn.root.start, turn.root.end) for turn in turns] == [(1.0, 3.0)]
+
+
+def test_a_speech_in_stretches_has_a_playout_for_each() -> None:
+    (turn,) = feed(
+        (1.0, "turn_1", "say", ev.TurnStarted(1)),
+        (1.0, "turn_1", None, ev.SpeechCreated("a", "say", True, 5)),
+        (2.0, "turn_1", None, ev.PlayoutStarted("a")),
+        (4.0, "turn_1", None, ev.PlayoutFinished("a", 2.0, False)),
+        (7.0, "turn_1", None, ev.PlayoutFinished("a", 2.5, False)),
+        (7.0, "turn_1", None, ev.SpeechFinished("a", False)),
+    )
+    assert [(s.name, s.start, s.end) for s in turn.root.children] == [("playout", 2.0, 4.0), ("playout", 4.5, 7.0)]
+    assert turn.root.attributes["playout.duration"] == 4.5
 
 
 def test_an_error_that_ends_the_session_fails_the_turn() -> None:
