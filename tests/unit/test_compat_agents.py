@@ -175,6 +175,7 @@ def test_what_is_missing_is_named_with_its_line(tmp_path: Path):
         ("from .team import helper", True),
         ("import team", False),
         ("from team import other", False),
+        ("from team import deep", True),
         ("(", False),
     ],
 )
@@ -183,6 +184,7 @@ def test_what_imports_livekit_agents(tmp_path: Path, source: str, found: bool):
     team.mkdir()
     (team / "__init__.py").write_text("from . import other")
     (team / "helper.py").write_text("from livekit.agents import llm")
+    (team / "deep.py").write_text("from . import helper")
     (team / "other.py").write_text("import json\nfrom .. import main")
     (tmp_path / "main.py").write_text(source)
     assert uses_livekit_agents(tmp_path / "main.py") is found
@@ -196,6 +198,21 @@ def test_an_agent_of_a_neighbour_that_imports_livekit_agents(tmp_path: Path):
         "    def __init__(self):\n        super().__init__(instructions='Sell.')\n"
     )
     assert load_agent(parse_target(str(file))).name == "Shop"
+
+
+def test_of_several_agents_the_one_that_the_entrypoint_starts_is_run(tmp_path: Path):
+    file = tmp_path / "two_of_them.py"
+    source = (
+        "from livekit.agents import Agent, AgentSession\n\n"
+        "class First(Agent):\n    def __init__(self): super().__init__(instructions='')\n\n"
+        "class Second(Agent):\n    def __init__(self): super().__init__(instructions='')\n\n"
+        "async def entrypoint(ctx):\n    await AgentSession().start({}, room=ctx.room)\n"
+    )
+    file.write_text(source.format("Second()"))
+    assert load_agent(parse_target(str(file))).name == "Second"
+    file.write_text(source.format("make()"))
+    with pytest.raises(AgentLoadError, match=r"has 2 agents: say which, .*:First or .*:Second"):
+        load_agent(parse_target(str(file)))
 
 
 def test_the_agents_that_an_entrypoint_starts(tmp_path: Path):
