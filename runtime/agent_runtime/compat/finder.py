@@ -6,12 +6,15 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from agent_runtime.compat.names import AGENTS, MODULES, PLUGINS, VENDORS, advice
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 _MISSING = object()
 
@@ -44,7 +47,8 @@ class _Alias(ModuleType):
         return dir(self)
 
 
-class _AliasLoader(Loader):
+class _AliasLoader:
+    # No subclass of `importlib.abc.Loader`, nor the finder of its like: importing those costs 10 ms at every start.
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _Alias(spec.name)
 
@@ -52,7 +56,10 @@ class _AliasLoader(Loader):
         """Nothing to run."""
 
 
-class AliasFinder(MetaPathFinder):
+_loader = cast("Loader", _AliasLoader())
+
+
+class AliasFinder:
     """Answers for `livekit.agents`, `livekit.plugins` and what is below them."""
 
     def find_spec(
@@ -66,7 +73,7 @@ class AliasFinder(MetaPathFinder):
         if not _is_ours(fullname):
             return None
         if fullname in MODULES:
-            spec = ModuleSpec(fullname, _AliasLoader(), is_package=True)
+            spec = ModuleSpec(fullname, _loader, is_package=True)
             if fullname == PLUGINS:
                 spec.submodule_search_locations = _plugin_folders()
             return spec
@@ -75,7 +82,7 @@ class AliasFinder(MetaPathFinder):
                 return installed
             if fullname.removeprefix(f"{PLUGINS}.") in VENDORS:
                 # Most files import more providers than they use here: the first use of one says that it isn't there.
-                return ModuleSpec(fullname, _AliasLoader(), is_package=True)
+                return ModuleSpec(fullname, _loader, is_package=True)
         # Not ModuleNotFoundError, which `from package import name` would replace by a message of its own.
         raise ImportError(_unavailable(fullname), name=fullname)
 
