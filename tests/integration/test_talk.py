@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,11 +76,18 @@ class Conversation:
     console: ConsoleProcess
     pulse: PulseServer
     log: Path
+    _read: int = 0
+    _events: list[AnyEvent] = field(default_factory=list)
 
     def events(self) -> list[AnyEvent]:
         """What the console wrote so far; the last line may still be in the making."""
-        lines = self.log.read_text("utf-8").splitlines(keepends=True) if self.log.exists() else []
-        return [loads(line) for line in lines if line.endswith("\n")]
+        if self.log.exists():
+            with self.log.open("rb") as file:
+                file.seek(self._read)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._read += len(whole) + len(newline)
+            self._events += [loads(line.decode()) for line in whole.splitlines()]
+        return self._events
 
     def of(self, kind: type[D]) -> list[Event[D]]:
         """The events of one kind so far."""
