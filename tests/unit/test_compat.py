@@ -92,7 +92,7 @@ def test_livekits_own_packages_stay():
         ("from livekit.agents import AgentSesion", "livekit.agents.AgentSesion isn't available here: did you mean Ag"),
         ("from livekit.agents import voice; from livekit.agents.voice import zzz", "docs/parity.md lists what is"),
         ("import livekit.agents.inference.llm", "livekit.agents.inference isn't available here: it needs LiveKit's"),
-        ("from livekit.agents.utils import http_context", "utils.http_context isn't available here: open an aiohttp"),
+        ("from livekit.agents.utils import hw", "livekit.agents.utils.hw isn't available here: rooms and workers"),
         ("from livekit.plugins.deepgram import STT", "livekit.plugins.deepgram.STT isn't available here: leave `stt`"),
         ("import livekit.plugins.google.beta", "livekit.plugins.google.beta isn't available here: leave `stt` and"),
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),

@@ -69,6 +69,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "utils": ("agent_runtime.utils",),
     "utils.aio": _AIO,
     "utils.audio": ("agent_runtime.utils.audio",),
+    "utils.http_context": ("agent_runtime.utils.http_context",),
     "utils.aio.channel": _AIO,
     "utils.aio.itertools": ("agent_runtime.utils.aio.itertools",),
     "vad": ("agent_runtime.vad",),
@@ -146,7 +147,7 @@ _REALTIME: Final = "speech-to-speech models aren't there yet: use an stt, an llm
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
     f"{AGENTS}.ipc": _ROOMS,
-    f"{AGENTS}.utils.http_context": "open an aiohttp.ClientSession or httpx client of your own",
+    f"{AGENTS}.utils.hw": _ROOMS,
     f"{AGENTS}.voice.avatar": _ROOMS,
     f"{PLUGINS}.openai.STT": _EMBEDDED_STT,
     f"{PLUGINS}.openai.TTS": _EMBEDDED_TTS,

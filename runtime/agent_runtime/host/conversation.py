@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -112,6 +113,8 @@ class Conversation:
             await self._session.aclose()
         if self._audio is not None:
             await self._audio.aclose()
+        if "agent_runtime.utils.http_context" in sys.modules:  # a provider may have used it
+            await sys.modules["agent_runtime.utils.http_context"].aclose()
 
     async def _build_agent(self) -> tuple[Agent, AgentSession[Any] | None]:
         """Make the agent; while its code fails, show why and wait for it to be saved."""

@@ -15,7 +15,7 @@ from agent_runtime.utils.ids import nodename, shortuuid, time_ms
 from agent_runtime.utils.smoothing import ExpFilter, MovingAverage
 
 if TYPE_CHECKING:
-    from agent_runtime.utils import audio
+    from agent_runtime.utils import audio, http_context
     from agent_runtime.utils.audio import AudioArrayBuffer, AudioBuffer, combine_frames, merge_frames
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "aio",
     "audio",
     "combine_frames",
+    "http_context",
     "is_given",
     "log_exceptions",
     "merge_frames",
@@ -41,9 +42,9 @@ _AUDIO = ("AudioArrayBuffer", "AudioBuffer", "combine_frames", "merge_frames")
 
 
 def __getattr__(name: str) -> object:
-    # Frames are the one heavy import here.
-    if name == "audio":
-        return importlib.import_module("agent_runtime.utils.audio")
+    # Frames are the one heavy import here, and few need HTTP.
+    if name in ("audio", "http_context"):
+        return importlib.import_module(f"agent_runtime.utils.{name}")
     if name in _AUDIO:
         return getattr(importlib.import_module("agent_runtime.utils.audio"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
