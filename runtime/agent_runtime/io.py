@@ -8,10 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     from livekit.rtc import AudioFrame
+    from numpy.typing import NDArray
 
 
 class AudioInput(ABC):
@@ -67,6 +69,29 @@ class AudioOutputCapabilities:
     pause: bool
 
 
+class Background(Protocol):
+    """Sound that lies under the agent's speech, read by the output as it plays, maybe in its audio thread."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        ...
+
+    @property
+    def ducked_gain(self) -> float:
+        """How loud it is while the agent speaks, as a factor from 0.0 to 1.0."""
+        ...
+
+    @property
+    def duck_fade(self) -> float:
+        """Seconds from full loudness to `ducked_gain` and back."""
+        ...
+
+    def read(self, count: int) -> NDArray[np.float32] | None:
+        """The next `float32[count]`, mono, in units of int16; None where nothing plays."""
+        ...
+
+
 class AudioOutput(ABC):
     """Plays segments of the agent's speech, one after the other.
 
@@ -110,6 +135,13 @@ class AudioOutput(ABC):
     def playback_position(self) -> float:
         """Seconds of the current segment heard so far, by the device's own position."""
         return 0.0
+
+    def set_background(self, background: Background | None) -> bool:
+        """Play it under the speech from now on, in place of the one before. False if this output can't.
+
+        It changes nothing of the speech: neither its positions nor when it starts, pauses and ends.
+        """
+        return False
 
     def on_attached(self) -> None:
         """A session starts to use it."""

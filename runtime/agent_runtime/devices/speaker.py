@@ -15,7 +15,9 @@ from agent_runtime.devices.backend import AudioBackend, DeviceStream, Kind, Want
 from agent_runtime.devices.echo import Reference
 from agent_runtime.devices.playout import SegmentedOutput
 from agent_runtime.devices.supervision import DeviceSupervisor, Offload
+from agent_runtime.devices.underlay import Underlay
 from agent_runtime.events import AudioDropped, EventData
+from agent_runtime.io import Background
 from agent_runtime.media.fade import fade_in, fade_length, fade_out
 from agent_runtime.media.resample import Resampler, resample
 from agent_runtime.media.ring import AudioRing
@@ -79,6 +81,8 @@ class Speaker:
         self._ring, self._resampler = AudioRing(round(_QUEUE * RATE)), Resampler(RATE, RATE)
         self._rate = RATE
         self._clear_to = 0
+        self._background: Background | None = None
+        self._underlay: Underlay | None = None
         self._use_rate(RATE)
         self.last_block_at = 0.0
         self.reference: Reference | None = None
@@ -143,6 +147,11 @@ class Speaker:
         """See `Sink.resume`."""
         self._paused = False
 
+    def set_background(self, background: Background | None) -> None:
+        """See `AudioOutput.set_background`."""
+        self._background = background
+        self._underlay = None if background is None else Underlay(background, self._rate)
+
     def open(self, device_id: str, on_stopped: Callable[[], None]) -> DeviceStream:
         """See `Supervised.open`."""
         return self._backend.open_output(device_id, self._fill, on_stopped, block=self._block)
@@ -198,6 +207,8 @@ class Speaker:
         taken = self._take(len(out), now + wanted.latency) if self._live else _NOTHING
         out[: len(taken)] = taken[:, None]
         out[len(taken) :] = 0
+        if (underlay := self._underlay) is not None:
+            out[:] = underlay.mix(out[:, 0], len(taken))[:, None]
         if (reference := self.reference) is not None:
             reference.ring.write(out[:, 0])
 
@@ -232,6 +243,7 @@ class Speaker:
         self._ring.skip_to(self._clear_to)
         rest, old_rate = self._ring.read(len(self._ring))[:, 0], self._rate
         self._rate = rate
+        self.set_background(self._background)
         self._ring = AudioRing(round(_QUEUE * rate))
         self._resampler = Resampler(RATE, rate)
         self._history: deque[_Block] = deque(maxlen=512)
@@ -255,6 +267,8 @@ class Speaker:
         count = floor((now - self._ticked_to) * self._rate + 1e-6)
         if count > 0:
             self._take(count, self._ticked_to)
+            if self._underlay is not None:
+                self._underlay.skip(count)
             self._ticked_to += count / self._rate
         self._ticker = self._clock.call_at(now + _TICK, self._tick)
 
@@ -287,6 +301,11 @@ class SpeakerOutput(SegmentedOutput):
         self.speaker = Speaker(backend, clock=clock, on_event=on_event)
         super().__init__(self.speaker, clock=clock, label="speaker")
         self.device = DeviceSupervisor(self.speaker, device_id, clock=clock, on_event=on_event, offload=offload)
+
+    def set_background(self, background: Background | None) -> bool:
+        """See `AudioOutput.set_background`. Echo cancellation knows of it."""
+        self.speaker.set_background(background)
+        return True
 
     def on_attached(self) -> None:
         """Open the device."""

@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_runtime.clock import Clock
+from agent_runtime.clock import Clock, TimerHandle
 from agent_runtime.devices.input import FRAME, LocalInput
 from agent_runtime.devices.null_output import ClockSink
 from agent_runtime.devices.playout import SegmentedOutput
+from agent_runtime.devices.underlay import Underlay
 from agent_runtime.events import DeviceChanged, EventData
+from agent_runtime.io import Background
 from agent_runtime.media.fade import fade_length, fade_out
 from agent_runtime.media.framing import Framer
 from agent_runtime.media.mix import to_mono
@@ -155,6 +157,11 @@ class WavOutput(SegmentedOutput):
         if self._on_event is not None:
             self._on_event(DeviceChanged("output", "opened", self.label, self._file_sink.sample_rate, 1))
 
+    def set_background(self, background: Background | None) -> bool:
+        """See `AudioOutput.set_background`."""
+        self._file_sink.set_background(background)
+        return True
+
     async def aclose(self) -> None:
         """Cut what is queued, fill up with silence to now and close the file."""
         await super().aclose()
@@ -164,7 +171,8 @@ class WavOutput(SegmentedOutput):
 class _WavSink(ClockSink):
     """A clock sink that writes what has been heard to a file, each sample at its time.
 
-    It saves before anything changes the timeline, so what isn't saved yet is always one unbroken stretch.
+    It saves before anything changes the timeline, so what isn't saved yet is always one unbroken stretch. With a
+    background it saves every 10 ms, as a device would take its blocks.
     """
 
     def __init__(self, writer: WavWriter, clock: Clock) -> None:
@@ -173,6 +181,9 @@ class _WavSink(ClockSink):
         self._begun_at = clock.now()
         self._queue = np.zeros(0, np.int16)
         self._saved = 0  # index up to which what was heard is in the file
+        self._underlay: Underlay | None = None
+        self._timer: TimerHandle | None = None
+        self._closed = False
 
     def begin(self) -> None:
         if not self._writer.frames:
@@ -205,15 +216,43 @@ class _WavSink(ClockSink):
         self._queue = self._queue[count:]
         self._saved += count
 
+    def set_background(self, background: Background | None) -> None:
+        if self._closed:
+            return
+        self._save_silence_too()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._underlay = None
+        if background is not None:
+            self._underlay = Underlay(background, self.sample_rate)
+            self._tick()
+
     def close(self) -> None:
-        self._fill_up_to(self._clock.now())
-        self._writer.close()
+        if not self._closed:
+            self._fill_up_to(self._clock.now())
+            self.set_background(None)
+            self._closed = True
+            self._writer.close()
+
+    def _tick(self) -> None:
+        self._save_silence_too()
+        self._timer = self._clock.call_at(self._clock.now() + FRAME, self._tick)
+
+    def _save_silence_too(self) -> None:
+        self.save()
+        if self._paused or self._saved == self.written:  # else speech goes on, without a sample between
+            self._fill_up_to(self._clock.now())
 
     def _fill_up_to(self, time: float) -> None:
         # A sample more or less is rounding, not a gap.
         if (gap := round((time - self._begun_at) * self.sample_rate) - self._writer.frames) > 1:
-            self._writer.write_silence(gap)
+            if self._underlay is None:
+                self._writer.write_silence(gap)
+            else:
+                self._writer.write(self._underlay.mix(np.zeros(gap, np.int16), 0))
 
     def _put(self, samples: NDArray[np.int16]) -> None:
         if len(samples):
-            self._writer.write(samples)
+            under = self._underlay
+            self._writer.write(samples if under is None else under.mix(samples, len(samples)))

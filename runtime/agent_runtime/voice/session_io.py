@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent_runtime.io import AudioInput, AudioOutput, TextOutput
+from agent_runtime.io import AudioInput, AudioOutput, Background, TextOutput
 
 
 def _nothing() -> None:
@@ -56,6 +56,8 @@ class AgentOutput:
         self._transcription: TextOutput | None = None
         self._audio_enabled = True
         self._transcription_enabled = True
+        self._background: Background | None = None
+        self._plays_background = False
 
     @property
     def audio(self) -> AudioOutput | None:
@@ -70,9 +72,26 @@ class AgentOutput:
         # The session first takes stock of what the old one has played.
         self._on_change()
         if old is not None:
+            old.set_background(None)
             old.on_detached()
         if sink is not None:
             sink.on_attached()
+        self._plays_background = sink is not None and sink.set_background(self._background)
+
+    @property
+    def background(self) -> Background | None:
+        """What lies under the agent's speech, on whichever output it is."""
+        return self._background
+
+    @background.setter
+    def background(self, background: Background | None) -> None:
+        self._background = background
+        self._plays_background = self._audio is not None and self._audio.set_background(background)
+
+    @property
+    def plays_background(self) -> bool:
+        """Whether the output that is used now plays `background`."""
+        return self._plays_background
 
     @property
     def transcription(self) -> TextOutput | None:
