@@ -24,6 +24,10 @@ _NAMES: dict[str, str] = {
     "PreemptiveGenerationOptions": "agent_runtime.voice.turn",
     "UserTurnLimitOptions": "agent_runtime.voice.turn",
     "TurnDetector": "agent_runtime.voice.turn",
+    "AudioConfig": "agent_runtime.voice.background_audio",
+    "BackgroundAudioPlayer": "agent_runtime.voice.background_audio",
+    "BuiltinAudioClip": "agent_runtime.voice.background_audio",
+    "PlayHandle": "agent_runtime.voice.background_audio",
     # a session's events
     "AgentEvent": "agent_runtime.voice.events",
     "AgentFalseInterruptionEvent": "agent_runtime.voice.events",
@@ -112,6 +116,9 @@ __all__ = [
     "AgentSession",
     "AgentSessionOptions",
     "AgentStateChangedEvent",
+    "AudioConfig",
+    "BackgroundAudioPlayer",
+    "BuiltinAudioClip",
     "CallContext",
     "ChatContent",
     "ChatContext",
@@ -141,6 +148,7 @@ __all__ = [
     "ModelSettings",
     "NotGiven",
     "NotGivenOr",
+    "PlayHandle",
     "PreemptiveGenerationOptions",
     "ProviderTool",
     "RawFunctionTool",
@@ -234,6 +242,7 @@ if TYPE_CHECKING:
         TimedString,
     )
     from agent_runtime.voice.agent import Agent, ModelSettings
+    from agent_runtime.voice.background_audio import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip, PlayHandle
     from agent_runtime.voice.events import (
         AgentEvent,
         AgentFalseInterruptionEvent,

@@ -9,9 +9,13 @@ _NAMES = {
     "Agent": "agent",
     "AgentSession": "session",
     "AgentSessionOptions": "options",
+    "AudioConfig": "background_audio",
+    "BackgroundAudioPlayer": "background_audio",
+    "BuiltinAudioClip": "background_audio",
     "CloseEvent": "events",
     "CloseReason": "events",
     "ModelSettings": "agent",
+    "PlayHandle": "background_audio",
     "RunContext": "run_context",
     "SessionConnectOptions": "options",
     "SpeechHandle": "speech_handle",
@@ -23,9 +27,13 @@ __all__ = [
     "Agent",
     "AgentSession",
     "AgentSessionOptions",
+    "AudioConfig",
+    "BackgroundAudioPlayer",
+    "BuiltinAudioClip",
     "CloseEvent",
     "CloseReason",
     "ModelSettings",
+    "PlayHandle",
     "RunContext",
     "SessionConnectOptions",
     "SpeechHandle",
@@ -43,6 +51,7 @@ def __getattr__(name: str) -> object:
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent, ModelSettings
+    from agent_runtime.voice.background_audio import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip, PlayHandle
     from agent_runtime.voice.events import CloseEvent, CloseReason
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
     from agent_runtime.voice.run_context import RunContext
