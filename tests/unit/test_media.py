@@ -12,7 +12,7 @@ from agent_runtime.media.framing import Framer
 from agent_runtime.media.levels import SILENCE, LevelMeter, measure
 from agent_runtime.media.mix import gain, limit, mix, to_channels, to_mono
 from agent_runtime.media.processing import AudioProcessor, ProcessingOptions
-from agent_runtime.media.resample import Resampler
+from agent_runtime.media.resample import Resampler, resample
 from agent_runtime.media.ring import AudioRing
 
 
@@ -205,3 +205,10 @@ def test_with_everything_off_nothing_is_touched() -> None:
     off = ProcessingOptions(echo_cancellation=False, high_pass=False)
     frame = np.arange(480, dtype=np.int16)
     assert AudioProcessor(48000, off).process(frame, frame) is frame
+
+
+def test_one_channel_in_two_dimensions_is_resampled_as_such() -> None:
+    samples = np.arange(160, dtype=np.int16)
+    column = resample(samples[:, np.newaxis], 16000, 48000)
+    assert column.shape == (480, 1)
+    assert np.array_equal(column[:, 0], resample(samples, 16000, 48000))

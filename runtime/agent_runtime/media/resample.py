@@ -86,5 +86,7 @@ class Resampler:
 
 def resample(samples: NDArray[np.int16], in_rate: int, out_rate: int) -> NDArray[np.int16]:
     """Convert a whole signal at once: `int16[samples]` or `int16[samples, channels]`."""
+    if samples.ndim == 2 and samples.shape[1] == 1:  # a mono filter takes and gives one dimension
+        return resample(samples[:, 0], in_rate, out_rate)[:, np.newaxis]
     resampler = Resampler(in_rate, out_rate, 1 if samples.ndim == 1 else samples.shape[1])
     return np.concatenate((resampler.push(samples), resampler.flush()))
