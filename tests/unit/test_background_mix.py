@@ -217,6 +217,24 @@ def test_a_sound_at_another_rate_ends_with_silence():
     assert not np.concatenate([under.mix(np.zeros(160, np.int16), 0) for _ in range(3)])[160:].any()
 
 
+def test_nothing_of_one_sound_is_left_in_the_next():
+    def after(first: bool) -> np.ndarray:
+        mix = BackgroundMix()
+        under = Underlay(mix, 16000)
+        if first:
+            voice = Voice(Clip(LOUD[:4800]))
+            mix.add(voice)
+            for _ in range(12):
+                under.mix(np.zeros(160, np.int16), 0)
+            mix.remove(voice)
+            for _ in range(3):
+                under.mix(np.zeros(160, np.int16), 0)
+        mix.add(Voice(Clip(tone(RATE, 0.2))))
+        return np.concatenate([under.mix(np.zeros(160, np.int16), 0) for _ in range(10)])
+
+    assert (after(True) == after(False)).all()
+
+
 # --- sounds ----------------------------------------------------------------------------------------------------------
 
 

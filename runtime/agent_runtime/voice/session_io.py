@@ -76,7 +76,7 @@ class AgentOutput:
             old.on_detached()
         if sink is not None:
             sink.on_attached()
-        self._plays_background = sink is not None and sink.set_background(self._background)
+        self.background = self._background
 
     @property
     def background(self) -> Background | None:
@@ -86,7 +86,8 @@ class AgentOutput:
     @background.setter
     def background(self, background: Background | None) -> None:
         self._background = background
-        self._plays_background = self._audio is not None and self._audio.set_background(background)
+        taken = self._audio is not None and self._audio.set_background(background)
+        self._plays_background = taken and background is not None
 
     @property
     def plays_background(self) -> bool:

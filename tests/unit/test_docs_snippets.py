@@ -1,0 +1,69 @@
+"""The code on the pages about traces and background audio runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from agent_runtime import Agent, telemetry
+from agent_runtime.testing import Answer, Stage, UserSpeech, run_virtual, scripted_session
+from tests.support.traces import Traces
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def snippets(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+async def run(code: str, names: dict[str, Any]) -> None:
+    compiled = compile(code, "snippet", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(compiled, names)
+    if inspect.isawaitable(result):
+        await result
+
+
+def test_background_audio() -> None:
+    code = snippets("background-audio.md")
+    assert len(code) == 2
+
+    async def scenario() -> None:
+        async with scripted_session() as stage:
+            names: dict[str, Any] = {"session": stage.session}
+            await run(code[0], names)
+            assert stage.session.output.background is not None
+            await run(code[1], names)
+            assert names["handle"].done()
+            assert stage.session.output.background is None
+
+    run_virtual(scenario())
+
+
+def test_telemetry() -> None:
+    (code,) = snippets("telemetry.md")
+    traces = Traces()
+
+    async def scenario() -> Stage:
+        names: dict[str, Any] = {}
+        await run(code, names)
+        # The page leaves the processors to the reader: these are the test's.
+        names["provider"].add_span_processor(traces.provider._active_span_processor)
+        async with scripted_session([UserSpeech(0.5, 2.5, "Hi")], answers=[Answer("Hello.")]) as stage:
+            await stage.session.start(Agent(instructions=""))
+            await stage.run_until(8.0)
+        names["provider"].shutdown()
+        return stage
+
+    try:
+        run_virtual(scenario())
+    finally:
+        telemetry.set_tracer_provider(None)
+    (turn,) = traces.named("turn")
+    assert turn.attributes["deployment"] == "kiosk"
+    page = (DOCS / "telemetry.md").read_text(encoding="utf-8")
+    for span in traces.spans:
+        kind = span.name.split()[0].removeprefix("wait")
+        assert f"`{kind}" in page or f"`wait{kind}" in page, span.name
