@@ -185,7 +185,7 @@ class Agent(HandoffTarget):
                 raise TypeError(f"{tool!r} is no tool; decorate functions with @function_tool")
         old, self._tools = self._tools, list({tool.id: tool for tool in tools}.values())
         if self._engine is not None:
-            self._engine.agents.tools_changed(self, old)
+            await self._engine.agents.tools_changed(self, old)
 
     async def update_chat_ctx(self, chat_ctx: ChatContext, *, exclude_invalid_function_calls: bool = True) -> None:
         """Have it remember this conversation instead; the calls of tools that it doesn't have are left out."""

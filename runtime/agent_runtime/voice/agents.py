@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent_runtime import events as ev
 from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, Instructions
@@ -28,7 +28,8 @@ class Agents:
     # --- taking over -------------------------------------------------------------------------------------------------
 
     async def start(self, agent: Agent) -> None:
-        """The first agent takes over."""
+        """The first agent takes over; the session's own toolsets are open before it."""
+        await self._open_toolsets(self._engine.session._tools)
         await self._take_over(agent, "start")
 
     def hand_over(self, agent: Agent, cause: Literal["handoff", "update_agent"]) -> None:
@@ -62,7 +63,7 @@ class Agents:
         if old is not None:
             await self._hook(old, "on_exit", old.on_exit)
             await engine.replies_done()
-            await self._close_toolsets(old)
+            await self._close_toolsets(old._tools)
             if old is not agent:
                 old._engine = None
         await self._take_over(agent, cause)
@@ -76,7 +77,7 @@ class Agents:
         engine.agent = agent
         self._set_instructions(agent)
         engine.apply_options()
-        await self._open_toolsets(agent)
+        await self._open_toolsets(agent._tools)
         handoff = AgentHandoff(
             old_agent_id=old.id if old is not None else None,
             new_agent_id=agent.id,
@@ -85,7 +86,10 @@ class Agents:
         engine.history.insert(handoff)
         engine.report.item_added(handoff)
         self._announce(old, agent, cause)
-        task = asyncio.create_task(self._hook(agent, "on_enter", agent.on_enter), name=f"on_enter {agent.id}")
+        self._in_background(self._hook(agent, "on_enter", agent.on_enter), f"on_enter {agent.id}")
+
+    def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
         self._hooks.add(task)
         task.add_done_callback(self._hooks.discard)
 
@@ -144,6 +148,8 @@ class Agents:
         self._set_instructions(agent)
         engine.apply_options()
         self._announce(old, agent, cause)
+        if agent is not old:
+            self._in_background(self._exchange_toolsets(old._tools, agent._tools), f"toolsets of {agent.id}")
         if not done.done():
             done.set_result(None)
 
@@ -160,11 +166,15 @@ class Agents:
         self._set_instructions(agent)
         self._note_change(agent, AgentConfigUpdate(instructions=str(agent.instructions)))
 
-    def tools_changed(self, agent: Agent, old: list[Tool | Toolset]) -> None:
+    async def tools_changed(self, agent: Agent, old: list[Tool | Toolset]) -> None:
         """The agent has other tools from now on."""
         before, after = {tool.id for tool in old}, {tool.id for tool in agent._tools}
         update = AgentConfigUpdate(tools_added=sorted(after - before), tools_removed=sorted(before - after))
         self._note_change(agent, update)
+        if self._engine.agent is agent:
+            kept = {id(tool) for tool in old} & {id(tool) for tool in agent._tools}
+            await self._close_toolsets([tool for tool in old if id(tool) not in kept])
+            await self._open_toolsets([tool for tool in agent._tools if id(tool) not in kept])
 
     def _note_change(self, agent: Agent, update: AgentConfigUpdate) -> None:
         engine = self._engine
@@ -186,21 +196,27 @@ class Agents:
 
     # --- toolsets ----------------------------------------------------------------------------------------------------
 
-    async def _open_toolsets(self, agent: Agent) -> None:
-        for tool in agent._tools:
+    async def _open_toolsets(self, tools: Sequence[Tool | Toolset]) -> None:
+        for tool in tools:
             if isinstance(tool, Toolset):
                 try:
                     await tool.setup()
                 except Exception as error:
                     self._engine.report.failed(f"toolset {tool.id}", error)
 
-    async def _close_toolsets(self, agent: Agent) -> None:
-        for tool in agent._tools:
+    async def _close_toolsets(self, tools: Sequence[Tool | Toolset]) -> None:
+        for tool in tools:
             if isinstance(tool, Toolset):
                 try:
                     await tool.aclose()
                 except Exception as error:
                     self._engine.report.failed(f"toolset {tool.id}", error)
+
+    async def _exchange_toolsets(self, old: Sequence[Tool | Toolset], new: Sequence[Tool | Toolset]) -> None:
+        """After a reload: the new agent's first, since its next reply may want them."""
+        kept = {id(tool) for tool in old} & {id(tool) for tool in new}
+        await self._open_toolsets([tool for tool in new if id(tool) not in kept])
+        await self._close_toolsets([tool for tool in old if id(tool) not in kept])
 
     async def aclose(self) -> None:
         """The session ends: the agent leaves."""
@@ -213,5 +229,6 @@ class Agents:
         agent = self._engine.agent
         if agent is not None:
             await self._hook(agent, "on_exit", agent.on_exit)
-            await self._close_toolsets(agent)
+            await self._close_toolsets(agent._tools)
             agent._engine = None
+            await self._close_toolsets(self._engine.session._tools)
