@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("mcp", reason="the mcp package is missing: pip install mcp")
 
+from agent_runtime import Agent, AgentSession
+from agent_runtime.testing import Answer, ScriptedLLM
 from agent_tools import CallContext, ToolError
 from agent_tools.mcp import MCPServer, MCPServerHTTP, MCPServerStdio, MCPToolset
 
@@ -110,6 +112,15 @@ async def test_progress_goes_to_the_context() -> None:
         assert context.said == ["peeling for the stew", "stirring"]
 
 
+async def test_a_context_that_cannot_report_costs_the_progress_and_not_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with connected("stdio") as server:
+        tools = {tool.id: tool for tool in await server.list_tools(tool_options={"cook": {"report_progress": True}})}
+        assert (await tools["cook"].execute('{"dish": "stew"}', CallContext())).output == "stew is ready"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_toolset_connects_filters_and_hangs_up() -> None:
     server = stdio()
     toolset = MCPToolset(id="kitchen", mcp_server=server)
@@ -177,3 +188,17 @@ async def test_a_call_without_a_result_is_an_error() -> None:
         result_text(MCPToolResultContext("cook", {}, CallToolResult(content=[])))
     structured = CallToolResult(content=[], structured_content={"a": "ß"})
     assert result_text(MCPToolResultContext("cook", {}, structured)) == '{"a": "ß"}'
+
+
+async def test_an_agent_calls_the_servers_tools_in_a_conversation_and_hangs_up_at_its_end() -> None:
+    server = stdio()
+    kitchen = MCPToolset(id="kitchen", mcp_server=server, tool_options={"cook": {"report_progress": True}})
+    answers = [Answer(tool_calls=[("cook", '{"dish": "stew"}')]), Answer("The stew is ready.")]
+    session = AgentSession(llm=ScriptedLLM(answers))
+    await session.start(Agent(instructions="You cook.", tools=[kitchen]))
+    result = await session.run(user_input="Cook a stew.")
+    result.expect.next_event().is_function_call(name="cook", arguments={"dish": "stew"})
+    result.expect.next_event().is_function_call_output(output="stew is ready", is_error=False)
+    result.expect.next_event().is_message(role="assistant")
+    await session.aclose()
+    assert not server.initialized

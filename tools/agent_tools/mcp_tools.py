@@ -100,7 +100,9 @@ def make_tool(remote: RemoteTool, call: CallTool, options: MCPToolOptions, resol
             if message:
                 await cast("ReportsProgress", context).update(message)
 
-        return await finish(await call(name, raw_arguments, on_progress), raw_arguments)
+        # A context that can't report costs the progress, not the call.
+        report = on_progress if hasattr(context, "update") else None
+        return await finish(await call(name, raw_arguments, report), raw_arguments)
 
     schema: dict[str, Any] = {
         "name": name,
