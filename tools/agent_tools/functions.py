@@ -240,7 +240,7 @@ def function_tool(
         raw_schema: `name`, `description` and `parameters` (a JSON schema) as the model is to see them; the function is
             then called with `raw_arguments: dict`.
         flags: how the engine treats it.
-        on_duplicate: what becomes of a call while another one runs.
+        on_duplicate: what becomes of a call while another one runs. The runtime's engine allows all of them yet.
         duplicate_scope: what makes two calls the same.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,10 +11,13 @@ from agent_runtime import events as ev
 from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, Instructions
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
+from agent_runtime.voice.without_effect import without_effect
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 
 class Agents:
@@ -77,6 +81,8 @@ class Agents:
         engine.agent = agent
         self._set_instructions(agent)
         engine.apply_options()
+        for name in without_effect(engine.options, [*engine.session._tools, *agent._tools]):
+            logger.warning("no effect yet: %s", name)
         await self._open_toolsets(agent._tools)
         handoff = AgentHandoff(
             old_agent_id=old.id if old is not None else None,

@@ -69,15 +69,15 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         turn_handling: when a turn ends and what interrupts; see `TurnHandlingOptions`.
         tools: tools of every agent of the session.
         max_tool_steps: rounds of tool calls in one reply.
-        use_tts_aligned_transcript: take word times from the TTS where it has them.
+        use_tts_aligned_transcript: no effect yet: word times are taken from the TTS where it has them.
         tts_text_transforms: what text goes through before it is spoken. None: nothing.
         min_consecutive_speech_delay: silence between two speeches.
         userdata: anything; `session.userdata` and `RunContext.userdata`.
         aec_warmup_duration: how long the agent can't be interrupted by voice after it first spoke, while echo
             cancellation settles. Unset: 3.0; None: not at all.
         user_away_timeout: the user counts as away after this much silence of both. None: never.
-        transcription_timeout: tell `user_transcription_timeout` if speech brings no transcript. None: never.
-        session_close_transcript_timeout: how long closing waits for the last transcript.
+        transcription_timeout: no effect yet; `user_transcription_timeout` if speech brings no transcript.
+        session_close_transcript_timeout: no effect yet; how long closing waits for the last transcript.
         conn_options: how providers' requests are tried again, and how many failures end the session.
         loop: the loop that it belongs to; unset, the running one.
         clock: where time comes from; unset, the loop.
@@ -425,7 +425,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
     def commit_user_turn(
         self, *, transcript_timeout: float = 2.0, stt_flush_duration: float = 2.0, skip_reply: bool = False
     ) -> None:
-        """The user's turn is over now: answer what was recognised, waiting for the rest up to `transcript_timeout`."""
+        """End the user's turn; the rest of it is awaited up to `transcript_timeout`. No effect: `stt_flush_duration`."""
         engine = self._running()
         engine.feed(
             inputs.CommitRequested(
@@ -486,7 +486,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
             self._report.emit(ev.InputMuted(muted))
 
     async def wait_for_idle(self, *, wait_for_agent: bool = True, wait_for_user: bool = True) -> None:
-        """Wait until the agent has nothing to say or do, and the user's turn is decided."""
+        """Wait until the agent has nothing to say or do, and the user's turn is decided; always for both yet."""
         await self._running().idle()
 
     def _devices_changed(self) -> None:

@@ -48,6 +48,7 @@ class EndpointingOptions(TypedDict, total=False):
     """How long to wait after the user's last word."""
 
     mode: Literal["fixed", "dynamic"]
+    """`dynamic` has no effect yet."""
     min_delay: float
     """Wait at least this long. Default 0.5."""
     max_delay: float
@@ -61,6 +62,7 @@ class InterruptionOptions(TypedDict, total=False):
 
     enabled: bool
     mode: Literal["adaptive", "vad"]
+    """`adaptive` has no effect yet."""
     discard_audio_if_uninterruptible: bool
     """Don't recognise what is said over a speech that can't be interrupted. Default True."""
     min_duration: float
@@ -71,7 +73,10 @@ class InterruptionOptions(TypedDict, total=False):
     false_interruption_timeout: float | None
     """After this much silence without a word, an interruption was none. None: never. Default 2.0."""
     backchannel_boundary: float | tuple[float, float] | None
-    """At the start and the end of the agent's speech, this long, a backchannel counts as speech. Default (1.0, 1.0)."""
+    """At the start and the end of the agent's speech, this long, a backchannel counts as speech. Default (1.0, 1.0).
+
+    No effect yet: it always does.
+    """
 
 
 class PreemptiveGenerationOptions(TypedDict, total=False):
@@ -87,7 +92,7 @@ class PreemptiveGenerationOptions(TypedDict, total=False):
 
 
 class UserTurnLimitOptions(TypedDict, total=False):
-    """When the user talks too long."""
+    """When the user talks too long. No effect yet."""
 
     max_words: int | None
     max_duration: float | None
