@@ -425,7 +425,7 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
     def commit_user_turn(
         self, *, transcript_timeout: float = 2.0, stt_flush_duration: float = 2.0, skip_reply: bool = False
     ) -> None:
-        """End the user's turn; what is owed is awaited for `transcript_timeout`. No effect yet: `stt_flush_duration`."""
+        """End the user's turn; await the rest for `transcript_timeout`. No effect yet: `stt_flush_duration`."""
         engine = self._running()
         engine.feed(
             inputs.CommitRequested(
