@@ -69,8 +69,9 @@ def _plain_character(character: str, encoding: str) -> str:
     try:
         character.encode(encoding)
     except UnicodeEncodeError:
+        width = get_character_cell_size(character)
         letter = unicodedata.normalize("NFKD", character)[0]
-        return ASCII.get(character) or (letter if letter.isascii() else "?" * get_character_cell_size(character))
+        return ASCII.get(character) or (letter.ljust(width)[:width] if letter.isascii() else "?" * width)
     return character
 
 

@@ -55,6 +55,7 @@ def test_everything_that_the_console_draws_has_a_plain_glyph() -> None:
 def test_letters_lose_their_accents_and_others_are_marked() -> None:
     assert plain("é雪", "ascii") == "e??"
     assert plain("é雪", "latin-1") == "é??"
+    assert plain("Yes！") == "Yes! "
 
 
 @pytest.mark.parametrize(
