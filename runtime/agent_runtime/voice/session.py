@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
 from agent_runtime.events import EventStream
 from agent_runtime.llm import ChatContext, ChatMessage, ToolChoice
-from agent_runtime.metrics import AgentSessionUsage
 from agent_runtime.telemetry import trace_session
-from agent_runtime.types import NOT_GIVEN, AgentState, NotGivenOr, UserState, is_given
-from agent_runtime.utils import EventEmitter, shortuuid
+from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
+from agent_runtime.utils import shortuuid
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent
-from agent_runtime.voice.defaults import default_turn_detector, default_vad
 from agent_runtime.voice.engine import Engine
-from agent_runtime.voice.events import CloseEvent, CloseReason, EventTypes
+from agent_runtime.voice.events import CloseEvent, CloseReason
 from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.options import (
     DEFAULT_TTS_TEXT_TRANSFORMS,
@@ -32,6 +30,7 @@ from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
+from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn import (
     OldArguments,
@@ -52,11 +51,10 @@ if TYPE_CHECKING:
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
 
-Userdata_T = TypeVar("Userdata_T")
 Mode: TypeAlias = Literal["local", "room", "text"]
 
 
-class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
+class AgentSession(SessionProperties[Userdata_T]):
     """Holds a conversation: hears, decides whose turn it is, has the agent answer, and remembers.
 
     Names, defaults and meanings are those of LiveKit Agents; `docs/parity.md` lists the differences. `events` is the
@@ -143,101 +141,6 @@ class AgentSession(EventEmitter[EventTypes], Generic[Userdata_T]):
         self._started = False
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
-
-    # --- what it is --------------------------------------------------------------------------------------------------
-
-    @property
-    def events(self) -> EventStream:
-        """Everything that happens."""
-        return self._events
-
-    @property
-    def history(self) -> ChatContext:
-        """The whole conversation, over all agents."""
-        return self._engine.history
-
-    @property
-    def current_agent(self) -> Agent:
-        """The agent that has the conversation. Raises RuntimeError before `start`."""
-        return self._engine.require_agent()
-
-    @property
-    def current_speech(self) -> SpeechHandle | None:
-        """The speech that has the floor."""
-        return self._engine.scheduler.current
-
-    @property
-    def user_state(self) -> UserState:
-        """What the user does."""
-        return self._engine.machine.user_state
-
-    @property
-    def agent_state(self) -> AgentState:
-        """What the agent does."""
-        return self._engine.machine.agent_state
-
-    @property
-    def usage(self) -> AgentSessionUsage:
-        """What was used so far, by model."""
-        return AgentSessionUsage(self._engine.providers.usage.flatten())
-
-    @property
-    def userdata(self) -> Userdata_T:
-        """What was given as `userdata`. Raises ValueError if nothing was."""
-        if self._userdata is None:
-            raise ValueError("this session has no userdata; give some to AgentSession(userdata=…)")
-        return self._userdata
-
-    @userdata.setter
-    def userdata(self, value: Userdata_T) -> None:
-        self._userdata = value
-
-    @property
-    def tools(self) -> list[Tool | Toolset]:
-        """Tools of every agent of the session."""
-        return self._tools.copy()
-
-    @property
-    def options(self) -> AgentSessionOptions:
-        """Its options, complete."""
-        return self._options
-
-    @property
-    def stt(self) -> stt_.STT[Any] | None:
-        """The recogniser of agents that bring none."""
-        return self._stt
-
-    @property
-    def llm(self) -> llm_.LLM[Any] | None:
-        """The language model of agents that bring none."""
-        return self._llm
-
-    @property
-    def tts(self) -> tts_.TTS[Any] | None:
-        """The voice of agents that bring none."""
-        return self._tts
-
-    @property
-    def vad(self) -> vad_.VAD | None:
-        """The detector of agents that bring none."""
-        return self.resolve_vad()
-
-    @property
-    def started(self) -> bool:
-        """Whether it runs."""
-        return self._started and not self._closed
-
-    def resolve_vad(self) -> vad_.VAD | None:
-        """The given detector, else the bundled one, else None."""
-        if not is_given(self._vad):
-            self._vad = default_vad()
-        return self._vad
-
-    def resolve_turn_detector(self) -> TurnDetector | None:
-        """The bundled turn detector, None where it isn't installed."""
-        if not is_given(self._turn_detector):
-            self._turn_detector = default_turn_detector()
-        return self._turn_detector
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
