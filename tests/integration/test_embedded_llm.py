@@ -80,6 +80,15 @@ async def test_priming_reads_the_instructions_ahead(llm: SmolLM) -> None:
     assert usage.prompt_cached_tokens >= 15
 
 
+async def test_an_answer_doesnt_wait_for_the_reading_ahead(llm: SmolLM) -> None:
+    long = "I have been thinking about the sea and the mountains. " * 30
+    reading = asyncio.create_task(llm.prime(asked("hi", long)))
+    await asyncio.sleep(0.05)
+    answer = await llm.chat(chat_ctx=asked("hello there"), extra_kwargs={"max_tokens": 3}).collect()
+    assert answer.text
+    await reading  # it ended early, which is no failure
+
+
 async def test_closing_the_stream_stops_the_computation(llm: SmolLM) -> None:
     forever = {"ignore_eos": True, "max_tokens": 1500}
     stream = llm.chat(chat_ctx=asked("Tell me a long story"), extra_kwargs=forever)

@@ -14,6 +14,7 @@ from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
 from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed
 from agent_runtime.host.providers import Providers, check_llm, make_providers
+from agent_runtime.host.read_ahead import ReadAhead
 from agent_runtime.host.watchdog import LoopWatchdog
 from agent_runtime.module_loader import without_place
 from agent_runtime.providers.loading import Primable
@@ -94,9 +95,6 @@ class Conversation:
         on_ready()
         self._in_background(self._load(providers, session))
         self._in_background(check_llm(providers.llm, self._emit))
-        # What exists by now lives as long as the session: the garbage collector needn't walk it again and again.
-        gc.collect()
-        gc.freeze()
         self._watchdog.start()
         await over.wait()
 
@@ -126,8 +124,12 @@ class Conversation:
             await self._next_version()
 
     async def _load(self, providers: Providers, session: AgentSession[Any]) -> None:
-        if await providers.load(self._emit) and isinstance(providers.llm, Primable):
-            await providers.llm.prime(session.current_agent.chat_ctx)
+        loaded = await providers.load(self._emit)
+        # What exists by now, the models' tables above all, lives as long as the session. A garbage collector that
+        # walks it again and again stops every thread for 40 ms each time, the audio callbacks too.
+        gc.freeze()
+        if loaded and isinstance(providers.llm, Primable):
+            await ReadAhead(session, providers.llm).run()
 
     async def _next_version(self) -> None:
         while True:

@@ -68,6 +68,7 @@ class SmolLM(LLM[Never]):
         self.llama: LlamaModel = shared_model(find_weights() if model is None else Path(model))
         self.temperature = temperature
         self.max_tokens = max_tokens
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def model(self) -> str:
@@ -84,8 +85,20 @@ class SmolLM(LLM[Never]):
         await asyncio.gather(self.llama.load(on_progress), _PLANNER.get())
 
     async def prime(self, chat_ctx: ChatContext) -> None:
-        """Read a prompt ahead, so that the first answer doesn't wait for the instructions to be read."""
-        prompt = llm_prompt.render(llm_prompt.fit(llm_prompt.turns_of(chat_ctx)))
+        """Read a conversation ahead, so that the next answer has only the question to read.
+
+        An answer that is wanted meanwhile stops it; what was read by then is kept.
+        """
+        self._stop_reading()
+        reading = self._reading = asyncio.create_task(self._read(llm_prompt.opening(_fitting(chat_ctx))))
+        try:
+            await asyncio.wait({reading})
+        finally:
+            reading.cancel()
+        if not reading.cancelled():
+            reading.result()
+
+    async def _read(self, prompt: str) -> None:
         slot = self.llama.chat_slot(prompt)
         body = {"prompt": prompt, "id_slot": slot, "max_tokens": 1, "stream": True, "return_progress": True}
         async with aclosing(self.llama.complete(body)) as parts:
@@ -103,6 +116,7 @@ class SmolLM(LLM[Never]):
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> LLMStream:
         """Answer a conversation. `extra_kwargs` are llama.cpp's own options of a completion."""
+        self._stop_reading()
         return SmolLMStream(
             self,
             chat_ctx=chat_ctx,
@@ -111,6 +125,11 @@ class SmolLM(LLM[Never]):
             tool_choice=tool_choice or "auto",
             options=extra_kwargs or {},
         )
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
 
 class SmolLMStream(LLMStream):
@@ -156,7 +175,7 @@ class SmolLMStream(LLMStream):
         return planner.plan(self._chat_ctx.items, specs, required=choice == "required" or isinstance(choice, dict))
 
     async def _chat(self) -> None:
-        prompt = llm_prompt.render(llm_prompt.fit(llm_prompt.turns_of(self._chat_ctx)))
+        prompt = llm_prompt.render(_fitting(self._chat_ctx))
         words, usage = 0, Usage()
         async with aclosing(self._smol.llama.complete(self._body(prompt))) as parts:
             async for part in parts:
@@ -193,6 +212,10 @@ class SmolLMStream(LLMStream):
 
     def _say(self, text: str) -> None:
         self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=ChoiceDelta(role="assistant", content=text)))
+
+
+def _fitting(chat_ctx: ChatContext) -> list[llm_prompt.Turn]:
+    return llm_prompt.fit(llm_prompt.turns_of(chat_ctx))
 
 
 def text_of(part: Part) -> str:

@@ -17,6 +17,9 @@ PROMPT_CHARACTERS = 2000
 """What a prompt may hold: about 500 tokens. So small a model makes nothing of more, and when older turns go, what is
 left, half of it, is read again: a second on two cores, where a prompt of twice the size made people wait for two."""
 
+QUESTION = 200
+"""Characters that are kept free for the next question: a longer one may have the rest read again."""
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -63,26 +66,39 @@ def _turn_of(item: ChatItem) -> Turn | None:
 def fit(turns: Sequence[Turn], budget: int = PROMPT_CHARACTERS) -> list[Turn]:
     """The leading instructions and the latest turns that fit in `budget` characters; longer instructions are cut there.
 
-    When a question makes it too long, older turns go in one batch, down to half of the budget, each question with its
-    answer. What goes depends on nothing but the conversation, so the next turn's prompt begins like this one's and the
-    model need not read it again.
+    When the next question may make it too long, older turns go in one batch, down to half of the budget, each question
+    with its answer. What goes depends on nothing but the conversation, and is known before the question is asked. So
+    the next prompt begins like this one, and what was read ahead need not be read again.
     """
     head = [Turn("system", turns[0].text[:budget])] if turns and turns[0].role == "system" else []
     rest = turns[len(head) :]
     room = max(budget - sum(len(str(turn)) for turn in head), budget // 4)
-    start, size = 0, 0
-    for index, turn in enumerate(rest):
-        size += len(str(turn))
-        if size <= room or turn.role != "user":
-            continue
-        while start < index and (size > room // 2 or rest[start].role != "user"):
+    start = size = 0
+
+    def drop(end: int) -> None:
+        nonlocal start, size
+        while start < end and (size > room // 2 or rest[start].role != "user"):
             size -= len(str(rest[start]))
             start += 1
+
+    for index, turn in enumerate(rest):
+        if turn.role == "user" and size > room - QUESTION:
+            drop(index)
+        size += len(str(turn))
+        if turn.role == "user" and size > room:
+            drop(index)
+    if rest and rest[-1].role == "assistant" and size > room - QUESTION:
+        drop(len(rest))
     return head + list(rest[start:])
+
+
+def opening(turns: Sequence[Turn]) -> str:
+    """What the prompt of the next question begins with, whatever is asked."""
+    if not turns or turns[0].role != "system":
+        turns = [Turn("system", DEFAULT_INSTRUCTIONS), *turns]
+    return "".join(map(str, turns))
 
 
 def render(turns: Sequence[Turn]) -> str:
     """The prompt: `turns`, then the opening of the assistant's answer."""
-    if not turns or turns[0].role != "system":
-        turns = [Turn("system", DEFAULT_INSTRUCTIONS), *turns]
-    return "".join(map(str, turns)) + "<|im_start|>assistant\n"
+    return opening(turns) + "<|im_start|>assistant\n"
