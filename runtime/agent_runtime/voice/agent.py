@@ -81,6 +81,8 @@ class Agent(HandoffTarget):
         self._min_consecutive_speech_delay = min_consecutive_speech_delay
         self._use_tts_aligned_transcript = use_tts_aligned_transcript
         self._engine: Engine | None = None
+        self._one_task = asyncio.Lock()
+        """Held by the one `AgentTask` that it awaits at a time."""
 
     @property
     def id(self) -> str:

@@ -11,11 +11,16 @@ from agent_runtime import events as ev
 from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, Instructions
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
+from agent_runtime.voice.moves import Move, Moves
+from agent_runtime.voice.scope import Scope, entered, outside_scopes
+from agent_runtime.voice.task_stack import TaskStack
 from agent_runtime.voice.without_effect import without_effect
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
+    from agent_runtime.voice.agent_task import AgentTask
     from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.speech_handle import SpeechHandle
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +30,12 @@ class Agents:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._switch: asyncio.Task[None] | None = None
-        self._hooks: set[asyncio.Task[None]] = set()
+        self._hooks: dict[asyncio.Task[None], Scope] = {}
+        self._work: set[asyncio.Task[None]] = set()
         self._swaps: list[tuple[Agent, str, asyncio.Future[None]]] = []
+        self._paused: list[Agent] = []
+        self.moves = Moves()
+        self.tasks = TaskStack(engine)
 
     # --- taking over -------------------------------------------------------------------------------------------------
 
@@ -37,67 +45,121 @@ class Agents:
         await self._take_over(agent, "start")
 
     def hand_over(self, agent: Agent, cause: Literal["handoff", "update_agent"]) -> None:
-        """Have `agent` take over once what is being said and done is over."""
-        previous = self._switch
-        self._switch = asyncio.create_task(self._hand_over(agent, cause, previous), name="handoff")
+        """Have `agent` take over once what is being said and done is over.
+
+        Raises RuntimeError for an agent that awaits a task: it goes on by itself once that is complete.
+        """
+        if self.tasks.awaits(agent):
+            raise RuntimeError(
+                f"{agent.id} awaits a task and has the conversation again once that is complete: "
+                "call the task's complete() instead of handing over"
+            )
+        move = self.moves.request()
+        self._in_background(self._hand_over(agent, cause, move), f"handoff to {agent.id}")
+
+    def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name, context=outside_scopes())
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
 
     @property
     def switching(self) -> bool:
         """Whether another agent is about to take over."""
-        return self._switch is not None and not self._switch.done()
+        return bool(self.moves.under_way)
 
-    def under_way(self) -> list[asyncio.Task[None]]:
-        """The handoff and the `on_enter` hooks that aren't over."""
-        tasks = [*self._hooks] if self._switch is None else [*self._hooks, self._switch]
-        return [task for task in tasks if not task.done()]
+    def under_way(self) -> list[asyncio.Future[Any]]:
+        """What ends with each change of the agent, and each `on_enter` hook, that isn't over and awaits no task."""
+        hooks = [task for task, scope in self._hooks.items() if not task.done() and not scope.waiting]
+        return [*hooks, *(move.done for move in self.moves.under_way)]
 
     async def switched(self) -> None:
         """Wait until nobody is about to take over."""
-        while self._switch is not None and not self._switch.done():
-            if self._switch is asyncio.current_task() or asyncio.current_task() in self._hooks:
-                return
-            await asyncio.wait([self._switch])
+        await self.moves.settled()
 
-    async def _hand_over(self, agent: Agent, cause: str, previous: asyncio.Task[None] | None) -> None:
+    async def _hand_over(self, agent: Agent, cause: str, move: Move) -> None:
         engine = self._engine
-        if previous is not None and not previous.done():
-            await asyncio.wait([previous])
-        await engine.replies_done()
-        old = engine.agent
-        if old is not None:
-            await self._hook(old, "on_exit", old.on_exit)
-            await engine.replies_done()
-            await self._close_toolsets(old._tools)
-            if old is not agent:
-                old._engine = None
-        await self._take_over(agent, cause)
+        try:
+            await self.moves.begin(move, engine.replies_done)
+            old = engine.agent
+            if old is not None:
+                await self._leave(old, move)
+                if old is not agent:
+                    old._engine = None
+            await self._take_over(agent, cause)
+        except Exception as error:
+            engine.report.failed(f"handoff to {agent.id}", error)
+        finally:
+            self.moves.end(move)
+            self.swap_if_safe()
 
-    async def _take_over(self, agent: Agent, cause: str) -> None:
+    async def _leave(self, agent: Agent, move: Move) -> None:
+        """Have it say goodbye, and close what it has open."""
+        await self._hook(agent, "on_exit", agent.on_exit, move=move)
+        await self._engine.replies_done()
+        await self._close_toolsets(agent._tools)
+
+    async def _take_over(self, agent: Agent, cause: str, unanswered: SpeechHandle | None = None) -> None:
         engine = self._engine
         old = engine.agent
         if agent._engine is not None and agent._engine is not engine:
             raise RuntimeError(f"the agent {agent.id!r} runs in another session already")
-        agent._engine = engine
-        engine.agent = agent
-        self._set_instructions(agent)
-        engine.apply_options()
+        self._install(agent)
         for name in without_effect(engine.options, [*engine.session._tools, *agent._tools]):
             logger.warning("no effect yet: %s", name)
         await self._open_toolsets(agent._tools)
+        self._note_handoff(old, agent, cause)
+        scope = Scope(engine, agent, f"hook on_enter of {agent.id}", unanswered=unanswered)
+        task = asyncio.create_task(
+            self._hook(agent, "on_enter", agent.on_enter, scope=scope), name=f"on_enter {agent.id}"
+        )
+        self._hooks[task] = scope
+        task.add_done_callback(self._hook_ended)
+
+    def _install(self, agent: Agent) -> None:
+        agent._engine = self._engine
+        self._engine.agent = agent
+        self._set_instructions(agent)
+        self._engine.apply_options()
+
+    def _note_handoff(self, old: Agent | None, new: Agent, cause: str) -> None:
+        engine = self._engine
         handoff = AgentHandoff(
             old_agent_id=old.id if old is not None else None,
-            new_agent_id=agent.id,
+            new_agent_id=new.id,
             created_at=engine.report.wall(),
         )
         engine.history.insert(handoff)
         engine.report.item_added(handoff)
-        self._announce(old, agent, cause)
-        self._in_background(self._hook(agent, "on_enter", agent.on_enter), f"on_enter {agent.id}")
+        self._announce(old, new, cause)
 
-    def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._hooks.add(task)
-        task.add_done_callback(self._hooks.discard)
+    def _hook_ended(self, task: asyncio.Task[None]) -> None:
+        self._hooks.pop(task, None)
+        self.moves.tell()
+
+    # --- tasks that are awaited --------------------------------------------------------------------------------------
+
+    async def enter_task(self, task: AgentTask[Any], scope: Scope) -> None:
+        """The task takes over; the agent that awaits it stays what it is."""
+        await self._take_over(task, "task", scope.speech or scope.unanswered)
+
+    async def leave_task(self, task: AgentTask[Any], agent: Agent, move: Move) -> None:
+        """The task leaves, and the agent that awaited it goes on, with what was said meanwhile."""
+        await self._leave(task, move)
+        task._engine = None
+        if self._engine.closing:
+            return
+        self.remember(task, agent)
+        self._install(agent)
+        self._note_handoff(task, agent, "task_failed" if isinstance(task._outcome, Exception) else "task_completed")
+
+    @staticmethod
+    def remember(task: AgentTask[Any], agent: Agent) -> None:
+        """Have `agent` remember what was said while it waited for `task`."""
+        agent._chat_ctx.merge(
+            task._chat_ctx,
+            exclude_function_call=not task._preserve_function_call_history,
+            exclude_instructions=True,
+        )
 
     def _announce(self, old: Agent | None, new: Agent, cause: str) -> None:
         self._engine.report.emit(
@@ -110,13 +172,22 @@ class Agents:
             cause,
         )
 
-    async def _hook(self, agent: Agent, name: str, hook: Callable[[], Awaitable[None]]) -> None:
+    async def _hook(
+        self,
+        agent: Agent,
+        name: str,
+        hook: Callable[[], Awaitable[None]],
+        *,
+        scope: Scope | None = None,
+        move: Move | None = None,
+    ) -> None:
         if getattr(type(agent), name) is getattr(Agent, name):
             return
         engine = self._engine
         began = engine.clock.now()
         try:
-            await hook()
+            with entered(scope or Scope(engine, agent, f"hook {name} of {agent.id}", move=move)):
+                await hook()
         except Exception as error:
             engine.report.failed(f"hook {name} of {agent.id}", error)
         finally:
@@ -141,7 +212,7 @@ class Agents:
     def swap_if_safe(self) -> None:
         """Do the swap that waits, if there is one and now is a good time."""
         engine = self._engine
-        if not self._swaps or self.switching or not engine.safe_to_swap():
+        if not self._swaps or self.switching or not self.tasks.empty or not engine.safe_to_swap():
             return
         (agent, cause, done) = self._swaps.pop()
         old = engine.agent
@@ -224,17 +295,26 @@ class Agents:
         await self._open_toolsets([tool for tool in new if id(tool) not in kept])
         await self._close_toolsets([tool for tool in old if id(tool) not in kept])
 
+    def begin_closing(self) -> None:
+        """The session ends: nobody takes over any more, and whoever awaits a task is told so."""
+        self._paused = self.tasks.paused_agents()
+        for task in self._work:
+            task.cancel()
+        self.tasks.fail_all()
+        self.moves.tell()
+
     async def aclose(self) -> None:
-        """The session ends: the agent leaves."""
-        if self._switch is not None:
-            await aio.cancel_and_wait(self._switch)
+        """The agents leave, the one that has the conversation first."""
+        await aio.cancel_and_wait(*self._work)
         await aio.cancel_and_wait(*self._hooks)
+        await self.tasks.aclose()
         for _, _, waiting in self._swaps:
             waiting.cancel()
         self._swaps.clear()
-        agent = self._engine.agent
-        if agent is not None:
+        if self._engine.agent is None:
+            return
+        for agent in dict.fromkeys([self._engine.agent, *self._paused]):
             await self._hook(agent, "on_exit", agent.on_exit)
             await self._close_toolsets(agent._tools)
             agent._engine = None
-            await self._close_toolsets(self._engine.session._tools)
+        await self._close_toolsets(self._engine.session._tools)

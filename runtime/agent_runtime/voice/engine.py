@@ -23,9 +23,10 @@ from agent_runtime.voice.replies import Replies
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.scheduler import SpeechScheduler
 from agent_runtime.voice.speech_handle import SpeechHandle
-from agent_runtime.voice.turn import CompleteTurnHandling, resolve_turn_handling
+from agent_runtime.voice.turn import resolve_turn_handling
 from agent_runtime.voice.turn_driver import TurnDriver
 from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, UserTurn
+from agent_runtime.voice.turn_settings import apply_turn_settings
 
 if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
@@ -102,38 +103,10 @@ class Engine:
         if detection is NOT_GIVEN:
             detection = session.resolve_turn_detector() if hears and self.stt is not None else None
         self.turn_detector = None if detection is None or isinstance(detection, str) else detection
-        self._apply_settings(handling, detection)
+        apply_turn_settings(self, handling, detection)
         delay = agent._min_consecutive_speech_delay
         self.scheduler.min_delay = delay if delay is not NOT_GIVEN else self.options.min_consecutive_speech_delay
         self._apply_devices(hears)
-
-    def _apply_settings(self, handling: CompleteTurnHandling, detection: Any) -> None:
-        settings, options = self.machine.settings, self.options
-        endpointing, interruption = handling["endpointing"], handling["interruption"]
-        preemptive = handling["preemptive_generation"]
-        settings.has_vad, settings.has_stt = self.vad is not None, self.stt is not None
-        if self.push_to_talk:
-            settings.detection = "manual"
-        elif isinstance(detection, str):
-            settings.detection = detection  # type: ignore[assignment]  # one of the four
-        else:
-            settings.detection = "vad"
-        settings.has_detector = self.turn_detector is not None and settings.detection == "vad"
-        settings.min_delay, settings.max_delay = endpointing["min_delay"], endpointing["max_delay"]
-        settings.min_duration, settings.min_words = interruption["min_duration"], interruption["min_words"]
-        settings.false_interruption_timeout = interruption["false_interruption_timeout"]
-        output = self.session.output.active_audio
-        settings.can_pause = bool(
-            interruption["resume_false_interruption"]
-            and interruption["false_interruption_timeout"] is not None
-            and output is not None
-            and output.can_pause
-        )
-        settings.preemptive = preemptive["enabled"]
-        settings.preemptive_max_speech = preemptive["max_speech_duration"]
-        settings.preemptive_max_retries = preemptive["max_retries"]
-        settings.away_timeout = options.user_away_timeout
-        settings.aec_warmup = (options.aec_warmup_duration or 0.0) if output is not None else 0.0
 
     def _apply_devices(self, hears: bool) -> None:
         self.playout.set_output(self.session.output.active_audio)
@@ -259,7 +232,11 @@ class Engine:
 
     def speech_ended(self) -> None:
         """A speech is over."""
-        if not any(speech.scheduled for speech in self.replies.active):
+        self.calm_down()
+
+    def calm_down(self) -> None:
+        """See whether anything is left to say or do."""
+        if not self.replies.at_work():
             self.feed(inputs.NothingLeft())
             self.turns.turn_is_over()
         self._check_idle()
@@ -270,7 +247,7 @@ class Engine:
 
     def _check_idle(self) -> None:
         self.agents.swap_if_safe()
-        if not self.replies.active and not self.turns.busy:
+        if not any(not speech._paused for speech in self.replies.active) and not self.turns.busy:
             self._idle.set()
 
     def safe_to_swap(self) -> bool:
@@ -278,22 +255,19 @@ class Engine:
 
         A speech is active until its tools have ended.
         """
-        return (
-            not self.closing
-            and self.machine.floor in (Floor.OPEN, Floor.CLOSED)
-            and not any(speech.scheduled for speech in self.replies.active)
-        )
+        return not self.closing and self.machine.floor in (Floor.OPEN, Floor.CLOSED) and not self.replies.at_work()
 
     async def replies_done(self) -> None:
         """Wait until no speech is left but the one that waits here."""
-        while any(speech.scheduled for speech in self.replies.active):
-            await asyncio.wait([speech._done for speech in self.replies.active if speech.scheduled])
+        while at_work := self.replies.at_work():
+            changed = self.agents.moves.change
+            await asyncio.wait([*(s._done for s in at_work), changed], return_when=asyncio.FIRST_COMPLETED)
 
     async def idle(self) -> None:
         """Wait until nothing is being said, done or decided."""
         while True:
             await self.turns.settled()
-            if not any(s.scheduled for s in self.replies.active) and not self.turns.busy:
+            if not self.replies.at_work() and not self.turns.busy:
                 return
             self._idle.clear()
             await self._idle.wait()
@@ -361,6 +335,7 @@ class Engine:
     async def aclose(self) -> None:
         """Stop everything and wait for it."""
         self.closing = True
+        self.agents.begin_closing()
         await self.recognition.aclose()
         for speech in tuple(self.replies.active):
             speech._interrupt("close", force=True)

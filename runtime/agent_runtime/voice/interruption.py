@@ -24,7 +24,7 @@ def stop_speech(
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stopped: list[SpeechHandle] = []
     current = engine.scheduler.current
-    background = [s for s in engine.replies.active if s.scheduled and s is not current]
+    background = [speech for speech in engine.replies.at_work() if speech is not current]
     for speech in ([current] if current is not None else []) + background:
         if speech.allow_interruptions or force or (strict and speech is current):
             stopped.append(speech._interrupt(cause, force=force))

@@ -63,6 +63,10 @@ class Replies:
         """Speeches that aren't over, those whose tools run in the background included."""
         self._last_tools: tuple[list[int], ToolContext, list[Tool | Toolset]] | None = None
 
+    def at_work(self) -> list[SpeechHandle]:
+        """Those that were scheduled, but for what waits while an `AgentTask` has the conversation."""
+        return [speech for speech in self.active if speech.scheduled and not speech._paused]
+
     # --- making speeches ---------------------------------------------------------------------------------------------
 
     def say(
@@ -241,7 +245,7 @@ class Replies:
             return None
         if isinstance(handoff, Agent) and event.has_agent_handoff:
             engine.agents.hand_over(handoff, "handoff")
-        if not event.has_tool_reply or speech.interrupted:
+        if not event.has_tool_reply or speech.interrupted or engine.agent is not agent:
             return None
         speech._num_steps += 1
         engine.report.speech_created(

@@ -65,3 +65,8 @@ def current_run_context() -> RunContext[Any] | None:
 def enter_run_context(context: RunContext[Any]) -> None:
     """Make `context` current for the running task."""
     _current.set(context)
+
+
+def leave_run_context() -> None:
+    """Be in no tool call any more."""
+    _current.set(None)

@@ -29,6 +29,7 @@ from agent_runtime.voice.run_events import (
     RunEvent,
     format_run,
 )
+from agent_runtime.voice.scope import scope_in
 from agent_runtime.voice.tool_mocks import mock_tools
 
 if TYPE_CHECKING:
@@ -151,12 +152,11 @@ class RunResult(Generic[Run_T]):
         """Take down what happens from now on, until `_end_when_idle` finds that it is over."""
         session = self._session
         assert session is not None
-        agents, context = session._engine.agents, current_run_context()
+        agents = session._engine.agents
         # Hooks and handoffs that are under way are none of the run's. Inside of a hook, or of a tool, no handoff can
         # take place before the run is over.
         self._not_awaited = set(agents.under_way())
-        in_tool = context is not None and context.session is session and not context.speech_handle.done()
-        self._awaits_agents = not in_tool and asyncio.current_task() not in self._not_awaited
+        self._awaits_agents = scope_in(session._engine) is None
         session.on("speech_created", self._speech_created)
         session.on("conversation_item_added", self._conversation_item_added)
 
@@ -170,7 +170,9 @@ class RunResult(Generic[Run_T]):
         try:
             while True:
                 while pending := self._pending():
-                    await asyncio.wait(pending)
+                    # A task that is awaited in a tool pauses its speech: then that isn't waited for any more.
+                    changed = self._session._engine.agents.moves.change
+                    await asyncio.wait([*pending, changed], return_when=asyncio.FIRST_COMPLETED)
                 if self._session._engine.closing:
                     return self._fail(closed)
                 if not self._asked_again():
@@ -184,7 +186,9 @@ class RunResult(Generic[Run_T]):
 
     def _pending(self) -> list[asyncio.Future[Any]]:
         assert self._session is not None
-        pending: list[asyncio.Future[Any]] = [speech._done for speech in self._speeches if not speech.done()]
+        pending: list[asyncio.Future[Any]] = [
+            speech._done for speech in self._speeches if not (speech.done() or speech._paused)
+        ]
         if self._awaits_agents:
             pending += [task for task in self._session._engine.agents.under_way() if task not in self._not_awaited]
         return pending
@@ -226,9 +230,14 @@ class RunResult(Generic[Run_T]):
     def _speech_created(self, event: SpeechCreatedEvent) -> None:
         speech = event.speech_handle
         if event.user_initiated and speech not in self._speeches:
+            self._adopt(speech)
+
+    def _adopt(self, speech: SpeechHandle) -> None:
+        """What becomes of that speech is part of the run from now on."""
+        if speech not in self._speeches:
             self._speeches.append(speech)
-            speech._on_items = self._items_added
             speech.add_done_callback(self._speech_done)
+        speech._on_items = self._items_added
 
     def _speech_done(self, speech: SpeechHandle) -> None:
         self._last = speech

@@ -73,6 +73,10 @@ class SpeechHandle:
         # Set by the run that the speech is part of.
         self._on_items: Callable[[Sequence[ChatItem]], None] | None = None
         self._final_output: Any = None
+        self._paused = False
+        """Whether a tool of it awaits an `AgentTask` that has the conversation."""
+        self._holds = 0
+        self._allowed_before_hold = allow_interruptions
 
     @classmethod
     def create(
@@ -209,6 +213,19 @@ class SpeechHandle:
             self._done_callbacks.remove(callback)
 
     # --- for the engine ----------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        """Let nothing but force interrupt it, until each hold is let go."""
+        if self._holds == 0:
+            self._allowed_before_hold = self._allow_interruptions
+            if not self.interrupted:
+                self.allow_interruptions = False
+        self._holds += 1
+
+    def _let_go(self) -> None:
+        self._holds -= 1
+        if self._holds == 0 and not self.interrupted:
+            self.allow_interruptions = self._allowed_before_hold
 
     def _mark_scheduled(self) -> None:
         if not self._scheduled.done():

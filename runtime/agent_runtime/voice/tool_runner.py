@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall, FunctionCallOutput, FunctionToolCall, ToolContext
 from agent_runtime.voice.run_context import RunContext, enter_run_context
+from agent_runtime.voice.scope import Scope, entered
 from agent_runtime.voice.tool_mocks import tool_or_mock
 from agent_tools import HandoffTarget, StopResponse, ToolFlag, ToolOutcome
 
@@ -82,7 +83,8 @@ class ToolRunner:
                     session=self._engine.session, speech_handle=self._speech, function_call=call
                 )
                 enter_run_context(context)
-                outcome = await tool_or_mock(tool, self._engine.session).execute(call.arguments, context)
+                with entered(Scope(self._engine, self._engine.require_agent(), f"tool {call.name}", self._speech)):
+                    outcome = await tool_or_mock(tool, self._engine.session).execute(call.arguments, context)
             status = "error" if outcome.is_error else "done"
         finally:
             self._engine.running_tools -= 1

@@ -1,0 +1,125 @@
+"""An agent that takes the conversation over for one purpose, and gives its result to whoever awaits it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from agent_runtime.llm import ChatContext
+from agent_runtime.types import NOT_GIVEN, NotGivenOr
+from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.interruption import stop_speech
+from agent_runtime.voice.run_context import current_run_context
+from agent_runtime.voice.scope import current_scope
+from agent_runtime.voice.turn import TurnHandlingOptions
+from agent_tools import Tool, ToolError, Toolset
+
+if TYPE_CHECKING:
+    from agent_runtime import llm as llm_
+    from agent_runtime import stt as stt_
+    from agent_runtime import tts as tts_
+    from agent_runtime import vad as vad_
+
+TaskResult_T = TypeVar("TaskResult_T")
+
+
+class AgentTask(Agent, Generic[TaskResult_T]):
+    """Await it in a tool, in `on_enter` or in `on_exit`: `email = await AskForEmail()`.
+
+    It has the conversation from then on, until `complete` is called, by one of its tools for instance. The agent that
+    awaits it is paused meanwhile: its hooks aren't called, and afterwards it remembers what was said. An exception that
+    it is completed with is raised where it is awaited.
+
+    Args:
+        preserve_function_call_history: whether the awaiting agent remembers its tool calls too.
+        instructions: as for `Agent`, and so are all others.
+    """
+
+    def __init__(
+        self,
+        *,
+        instructions: str | llm_.Instructions,
+        chat_ctx: NotGivenOr[ChatContext] = NOT_GIVEN,
+        tools: list[Tool | Toolset] | None = None,
+        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
+        turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        preserve_function_call_history: bool = False,
+        turn_detection: NotGivenOr[Any] = NOT_GIVEN,
+        allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
+        max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
+    ) -> None:
+        super().__init__(
+            instructions=instructions,
+            chat_ctx=chat_ctx,
+            tools=tools,
+            stt=stt,
+            vad=vad,
+            turn_handling=turn_handling,
+            llm=llm,
+            tts=tts,
+            turn_detection=turn_detection,
+            allow_interruptions=allow_interruptions,
+            min_endpointing_delay=min_endpointing_delay,
+            max_endpointing_delay=max_endpointing_delay,
+        )
+        self._preserve_function_call_history = preserve_function_call_history
+        self._awaited = False
+        self._outcome: TaskResult_T | Exception | None = None
+        self._is_done = False
+        # Made when it is awaited: a task may be made before there is a loop.
+        self._finished: asyncio.Future[None] | None = None
+
+    def done(self) -> bool:
+        """Whether it was completed or cancelled."""
+        return self._is_done
+
+    def complete(self, result: TaskResult_T | Exception) -> None:
+        """It is over, with that result, or failed with that exception. Raises RuntimeError if it was over already."""
+        if self._is_done:
+            raise RuntimeError(f"the task {self.id!r} is done already")
+        self._finish(result)
+        context = current_run_context()
+        if context is not None:
+            context.speech_handle._final_output = result
+
+    def cancel(self) -> None:
+        """Stop what it says, and have it fail with a `ToolError` unless it is over."""
+        if self._engine is not None and self._engine.agent is self:
+            stop_speech(self._engine, "api", force=True)
+        self._fail("is cancelled")
+
+    def _fail(self, why: str) -> None:
+        if not self._is_done:
+            self._finish(ToolError(f"AgentTask {self.id} {why}"))
+
+    def _finish(self, outcome: TaskResult_T | Exception) -> None:
+        self._is_done, self._outcome = True, outcome
+        if self._engine is not None:
+            self._engine.agents.tasks.ended(self)
+        if self._finished is not None:
+            self._finished.set_result(None)
+
+    def __await__(self) -> Generator[Any, None, TaskResult_T]:
+        return self._run().__await__()
+
+    async def _run(self) -> TaskResult_T:
+        if self._awaited:
+            raise RuntimeError(f"the task {self.id!r} was awaited before; make another one")
+        self._awaited = True
+        scope = current_scope()
+        if scope is None or not scope.may_await_tasks:
+            where = f"not in {scope.name}" if scope is not None else "and here is none of them"
+            raise RuntimeError(
+                f"the task {self.id!r} can only be awaited inside of a tool, of on_enter or of on_exit, {where}"
+            )
+        if not self._is_done:
+            self._finished = asyncio.get_running_loop().create_future()
+            await scope.engine.agents.tasks.run(self, scope)
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return cast("TaskResult_T", self._outcome)
