@@ -14,8 +14,8 @@ from agent_runtime.voice.turn_machine import (
     TurnMachine,
     TurnSettings,
     UserTurn,
-    count_words,
 )
+from agent_runtime.voice.words import count_words
 
 
 def machine(**settings: Any) -> TurnMachine:

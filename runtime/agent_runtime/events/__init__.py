@@ -5,11 +5,15 @@ from agent_runtime.events.event import Event
 from agent_runtime.events.hearing import (
     AudioMeter,
     EndpointingCancelled,
+    EndpointingLearned,
     EndpointingStarted,
+    OverlappingSpeech,
+    TranscriptionTimedOut,
     TurnCommitted,
     TurnDiscarded,
     TurnStarted,
     UserTranscribed,
+    UserTurnExceeded,
 )
 from agent_runtime.events.reply import (
     AgentHeard,
@@ -63,6 +67,7 @@ __all__ = [
     "AudioMeter",
     "DeviceChanged",
     "EndpointingCancelled",
+    "EndpointingLearned",
     "EndpointingStarted",
     "ErrorOccurred",
     "Event",
@@ -77,6 +82,7 @@ __all__ = [
     "LogWritten",
     "LoopBlocked",
     "ModelLoading",
+    "OverlappingSpeech",
     "PlayoutFinished",
     "PlayoutPaused",
     "PlayoutResumed",
@@ -95,6 +101,7 @@ __all__ = [
     "TTSStarted",
     "ToolFinished",
     "ToolStarted",
+    "TranscriptionTimedOut",
     "TurnCommitted",
     "TurnDiscarded",
     "TurnMeasured",
@@ -103,4 +110,5 @@ __all__ = [
     "Unsubscribe",
     "UserStateChanged",
     "UserTranscribed",
+    "UserTurnExceeded",
 ]

@@ -54,6 +54,62 @@ class EndpointingCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointingLearned:
+    """A pause of the user changed the shortest wait (`endpointing.mode` `dynamic`).
+
+    Cause: `pause` (between two stretches of speech), `early_interruption` (the agent took it for the end of the turn).
+    """
+
+    min_delay: float
+    """Seconds, from now on."""
+    pause: float
+    """Seconds that the user paused."""
+    type: Literal["endpointing_learned"] = "endpointing_learned"
+
+
+@dataclass(frozen=True, slots=True)
+class OverlappingSpeech:
+    """The user spoke over the agent, and it was judged whether they want the floor. Words that come late may revise it.
+
+    Cause: `words` (something was recognised), `length` (only how long it lasted is known), `agent_ended` (the agent was
+    done before it was clear).
+    """
+
+    is_interruption: bool
+    probability: float
+    threshold: float
+    started_at: float
+    """When they began."""
+    detection_delay: float
+    """Seconds from there to the verdict."""
+    agent_ended: bool = False
+    type: Literal["overlapping_speech"] = "overlapping_speech"
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionTimedOut:
+    """Speech was heard and nothing of it was recognised in time (`transcription_timeout`)."""
+
+    speech_duration: float
+    """Seconds of it."""
+    speech_started_at: float
+    type: Literal["transcription_timed_out"] = "transcription_timed_out"
+
+
+@dataclass(frozen=True, slots=True)
+class UserTurnExceeded:
+    """The user talks longer than `user_turn_limit` allows. Cause: `max_words`, `max_duration`."""
+
+    text: str
+    """Of the open turn."""
+    words: int
+    """Since the agent was heard last."""
+    duration: float
+    """Seconds since the user began."""
+    type: Literal["user_turn_exceeded"] = "user_turn_exceeded"
+
+
+@dataclass(frozen=True, slots=True)
 class TurnStarted:
     """A turn begins. Cause: `speech`, `text`, `push_to_talk`, `say` (the agent began), `generate_reply`."""
 
@@ -65,7 +121,7 @@ class TurnStarted:
 class TurnCommitted:
     """The user's part of the turn is over and the reply begins.
 
-    Cause: `endpointing.min_delay`, `endpointing.max_delay`, `stt`, `manual`, `push_to_talk`, `text`, `api`.
+    Cause: `endpointing.min_delay`, `endpointing.max_delay`, `stt`, `manual`, `push_to_talk`, `text`, `api`, `close`.
     """
 
     text: str
@@ -78,7 +134,7 @@ class TurnCommitted:
 class TurnDiscarded:
     """What the user said is dropped.
 
-    Cause: `push_to_talk`, `api`, `empty`, `agent_uninterruptible`, `stop_response`.
+    Cause: `push_to_talk`, `api`, `empty`, `agent_uninterruptible`, `stop_response`, `backchannel` (a listener's word).
     """
 
     text: str

@@ -20,11 +20,15 @@ from agent_runtime.events.event import Event
 from agent_runtime.events.hearing import (
     AudioMeter,
     EndpointingCancelled,
+    EndpointingLearned,
     EndpointingStarted,
+    OverlappingSpeech,
+    TranscriptionTimedOut,
     TurnCommitted,
     TurnDiscarded,
     TurnStarted,
     UserTranscribed,
+    UserTurnExceeded,
 )
 from agent_runtime.events.reply import (
     AgentHeard,
@@ -75,6 +79,10 @@ EventData: TypeAlias = (
     | UserTranscribed
     | EndpointingStarted
     | EndpointingCancelled
+    | EndpointingLearned
+    | OverlappingSpeech
+    | TranscriptionTimedOut
+    | UserTurnExceeded
     | TurnStarted
     | TurnCommitted
     | TurnDiscarded

@@ -112,7 +112,9 @@ class Engine:
         self.playout.set_output(self.session.output.active_audio)
         self.recognition.set_source(self.session.input.audio if hears else None)
         self.recognition.set_vad(self.vad if hears else None)
-        recognizing = hears and (self.stt is not None or type(self.require_agent()).stt_node is not Agent.stt_node)
+        # An input that is switched off for now may still have words on their way.
+        recognizes = self.stt is not None or type(self.require_agent()).stt_node is not Agent.stt_node
+        recognizing = self.session.input.audio is not None and recognizes
         if recognizing != self._recognizing or recognizing:
             key = (recognizing, self.stt, self.agent if recognizing else None)
             if key != getattr(self, "_recognizer_key", None):

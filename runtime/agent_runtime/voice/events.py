@@ -186,6 +186,30 @@ class ToolExecutionUpdatedEvent(_Payload):
     update: Annotated[ToolCallStarted | ToolCallUpdated | ToolCallEnded, Field(discriminator="type")]
 
 
+class OverlappingSpeechEvent(_Payload):
+    """The user spoke over the agent, and it was judged whether they want the floor."""
+
+    type: Literal["overlapping_speech"] = "overlapping_speech"
+    detected_at: float = Field(default_factory=time.time)
+    """Seconds since the epoch."""
+    is_interruption: bool = False
+    agent_ended: bool = False
+    """The agent was done before it was clear: `is_interruption` says nothing."""
+    total_duration: float = 0.0
+    """Seconds of the request to a model elsewhere; here there is none."""
+    prediction_duration: float = 0.0
+    detection_delay: float = 0.0
+    """Seconds from the onset of the speech to the verdict."""
+    overlap_started_at: float | None = None
+    """Seconds since the epoch."""
+    speech_input: Any = None
+    """The audio that was judged, where it was."""
+    probabilities: Any = None
+    probability: float = 0.0
+    """How likely they want the floor."""
+    num_requests: int = 0
+
+
 class UserTurnExceededEvent(_Payload):
     """The user talks longer than `user_turn_limit` allows."""
 
@@ -229,6 +253,7 @@ AgentEvent: TypeAlias = Annotated[
     | UserStateChangedEvent
     | AgentStateChangedEvent
     | AgentFalseInterruptionEvent
+    | OverlappingSpeechEvent
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
     | ConversationItemAddedEvent

@@ -27,37 +27,41 @@ class FloorHalf(TurnMemory):
         return event.speech_id == self.holder
 
     def long_voice(self, event: i.VoiceWindow) -> bool:
-        """The user has spoken for long enough to interrupt, and does so at this moment."""
+        """The user has spoken for long enough to interrupt, does so at this moment, and seems to mean it."""
         # A window of silence is never what interrupts, whatever the minimum: the reference lets it at 0.0.
-        return event.silence == 0.0 and event.voiced >= self.settings.min_duration and self.voice_may_interrupt()
+        if event.silence > 0.0 or event.voiced < self.settings.min_duration or not self.voice_may_interrupt():
+            return False
+        return self.wants_floor(event.voiced)
 
     def long_voice_and_can_pause(self, event: i.VoiceWindow) -> bool:
         """As `long_voice`, and the output can hold still."""
         return self.settings.can_pause and self.long_voice(event)
 
     def interim_interrupts(self, event: i.Interim) -> bool:
-        """Words come and no VAD tells of the voice."""
-        return bool(event.text) and not self.settings.has_vad and self.voice_may_interrupt()
+        """Words come that are more than a listener's, or no VAD tells of the voice."""
+        if not event.text or (self.settings.has_vad and self.overlap is None):
+            return False
+        return self.voice_may_interrupt() and self.wants_floor()
 
     def interim_interrupts_and_can_pause(self, event: i.Interim) -> bool:
         """As `interim_interrupts`, and the output can hold still."""
         return self.settings.can_pause and self.interim_interrupts(event)
 
     def final_interrupts(self, event: i.Final) -> bool:
-        """The user said something."""
-        return bool(event.text) and self.voice_may_interrupt()
+        """The user said something, and more than a listener's word."""
+        return bool(event.text) and self.voice_may_interrupt() and self.wants_floor()
 
     def final_confirms(self, event: i.Final) -> bool:
-        """The user said something, over a speech that holds still."""
-        return bool(event.text) and self.interruptible
+        """The user said something over a speech that holds still, and more than a listener's word."""
+        return bool(event.text) and self.interruptible and self.wants_floor()
 
     def false_interruption_undecided(self, event: i.TimerFired) -> bool:
         """Silence has lasted, but whether the user's turn is over is still being decided."""
         return event.name == "false_interruption" and self.deciding
 
     def resume_was_waiting(self, event: object) -> bool:
-        """Silence had lasted while that was being decided."""
-        return self.resume_when_settled
+        """Silence had lasted while that was being decided, or the speech held still for a listener's word."""
+        return self.resume_when_settled or self.user is UserTurn.ASIDE
 
     def turn_is_answered(self, event: i.TurnEnded) -> bool:
         """A reply follows."""
@@ -98,6 +102,7 @@ class FloorHalf(TurnMemory):
 
     def end_playout(self, event: i.PlayoutEnded) -> None:
         """It was heard to its end."""
+        self.end_overlap(answer=not event.busy)
         if event.busy:
             self.set_agent_state("thinking", "tool_reply")
         elif self.agent_state == "speaking":
@@ -119,6 +124,20 @@ class FloorHalf(TurnMemory):
         if self.agent_state == "thinking":
             self.set_agent_state("listening", "tool_reply")
 
+    def follow_overlap(self, event: i.VoiceWindow) -> None:
+        """Keep how long the user has spoken over it."""
+        if self.overlap is not None:
+            self.overlap.voiced = event.voiced
+
+    def judge_interruption(self, event: object) -> None:
+        """The user means it."""
+        self.tell_overlap(True)
+
+    def judge_silence(self, event: object) -> None:
+        """The user fell silent before they seemed to mean it."""
+        if self.overlap is not None and not self.overlap.told:
+            self.tell_overlap(False)
+
     def hold(self, event: object) -> None:
         """Hold still until it is known whether the user meant to interrupt."""
         if self.holder is not None:
@@ -132,6 +151,7 @@ class FloorHalf(TurnMemory):
 
     def stop_output(self, event: i.SpeechInterrupted) -> None:
         """Silence."""
+        self.end_overlap(answer=True)
         self.act(i.StopOutput(event.speech_id))
         self.forget_hold(event)
 
@@ -145,6 +165,11 @@ class FloorHalf(TurnMemory):
         timeout = self.settings.false_interruption_timeout
         if timeout is not None:
             self.set_timer("false_interruption", self.now + timeout)
+
+    def wait_if_silent(self, event: object) -> None:
+        """As `wait_for_silence_to_last`, unless the user is heard right now."""
+        if self.user_state != "speaking":
+            self.wait_for_silence_to_last(event)
 
     def resume_later(self, event: object) -> None:
         """It goes on if the user's turn comes to nothing."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_runtime import events as ev
 from agent_runtime.utils import aio
@@ -74,6 +75,9 @@ class Recognition:
         if self._vad_task is not None:
             self._retire(self._vad_task)
             self._vad_task = None
+            if self._engine.machine.user_state == "speaking" and not self._engine.closing:
+                # Nobody would ever tell that the speech ended.
+                self._engine.feed(inputs.VoiceEnded(self._engine.clock.now()))
         if self._vad_stream is not None:
             self._retire(asyncio.create_task(self._vad_stream.aclose(), name="close vad"), cancel=False)
             self._vad_stream = None
@@ -99,10 +103,27 @@ class Recognition:
             self._stt_audio = aio.Chan()
             self._stt_task = self._watched(self._recognize(self._stt_audio), "stt")
 
-    def flush_recognizer(self) -> None:
-        """Have the recogniser finish what it has."""
+    FLUSH_SILENCE: Final = 2.0
+    """Seconds of silence after which any recogniser makes final what it has."""
+
+    def flush_recognizer(self, silence: float = 0.0) -> None:
+        """Have the recogniser finish what it has, after so many seconds of silence if it can't be told to."""
+        heard = self._last_frame
+        if silence > 0 and heard is not None and self._stt_audio is not None and not self._can_be_flushed():
+            pause = silence_like(heard)
+            for _ in range(math.ceil(silence * heard.sample_rate / heard.samples_per_channel)):
+                self._stt_audio.send_nowait(pause)
         for stream in tuple(self.recognizer_streams):
             stream.flush()
+
+    def _can_be_flushed(self) -> bool:
+        stt = self._engine.stt
+        return stt is not None and stt.capabilities.manual_flush
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether a microphone gives it audio."""
+        return self._reader is not None and not self._reader.done()
 
     def owes_transcript(self) -> bool:
         """Whether a recogniser is at work that may still tell something."""

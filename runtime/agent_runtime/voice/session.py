@@ -74,8 +74,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         aec_warmup_duration: how long the agent can't be interrupted by voice after it first spoke, while echo
             cancellation settles. Unset: 3.0; None: not at all.
         user_away_timeout: the user counts as away after this much silence of both. None: never.
-        transcription_timeout: no effect yet; `user_transcription_timeout` if speech brings no transcript.
-        session_close_transcript_timeout: no effect yet; how long closing waits for the last transcript.
+        transcription_timeout: `user_transcription_timeout` is told if speech brings no transcript for so long after it.
+        session_close_transcript_timeout: how long closing waits for the transcript of what the user said last.
         conn_options: how providers' requests are tried again, and how many failures end the session.
         loop: the loop that it belongs to; unset, the running one.
         clock: where time comes from; unset, the loop.
@@ -231,6 +231,8 @@ class AgentSession(SessionProperties[Userdata_T]):
     async def _close(self, reason: CloseReason, error: Any, *, drain: bool) -> None:
         if drain:
             await self.drain()
+        if reason is not CloseReason.ERROR:
+            await self._engine.turns.keep_last_words(self._options.session_close_transcript_timeout)
         await self._engine.aclose()
         self._closed = True
         text = str(getattr(error, "error", error)) if error is not None else None
@@ -328,13 +330,16 @@ class AgentSession(SessionProperties[Userdata_T]):
     def commit_user_turn(
         self, *, transcript_timeout: float = 2.0, stt_flush_duration: float = 2.0, skip_reply: bool = False
     ) -> None:
-        """End the user's turn; await the rest for `transcript_timeout`. No effect yet: `stt_flush_duration`."""
+        """End the user's turn; await the rest of its transcript for `transcript_timeout`.
+
+        Where no microphone is listened to, a recogniser that can't be told to finish hears silence for
+        `stt_flush_duration`.
+        """
         engine = self._running()
-        engine.feed(
-            inputs.CommitRequested(
-                "manual", transcript_timeout, skip_reply, expect_final=engine.recognition.owes_transcript()
-            )
-        )
+        hearing = engine.recognition
+        silence = 0.0 if hearing.is_fed else stt_flush_duration
+        owed = hearing.owes_transcript()
+        engine.feed(inputs.CommitRequested("manual", transcript_timeout, skip_reply, owed, silence))
 
     def clear_user_turn(self) -> None:
         """Forget what the user said since the last turn."""
@@ -389,8 +394,13 @@ class AgentSession(SessionProperties[Userdata_T]):
             self._report.emit(ev.InputMuted(muted))
 
     async def wait_for_idle(self, *, wait_for_agent: bool = True, wait_for_user: bool = True) -> None:
-        """Wait until the agent has nothing to say or do, and the user's turn is decided; always for both yet."""
-        await self._running().idle()
+        """Wait until the agent has nothing to say or do, and the user is silent with their turn decided; or for one."""
+        engine = self._running()
+        while (wait_for_agent and engine.turns.reply_is_due) or (wait_for_user and not engine.turns.user_is_done):
+            if wait_for_agent:
+                await engine.idle()
+            if wait_for_user:
+                await engine.turns.until(lambda: engine.turns.user_is_done)
 
     def _devices_changed(self) -> None:
         if self.started and self._engine.agent is not None and self._closing is None:

@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
 
 from agent_runtime.types import NotGivenOr, is_given
+from agent_runtime.voice.backchannel import InterruptionDetector
 
 if TYPE_CHECKING:
     from agent_runtime.llm import ChatContext
@@ -48,7 +49,7 @@ class EndpointingOptions(TypedDict, total=False):
     """How long to wait after the user's last word."""
 
     mode: Literal["fixed", "dynamic"]
-    """`dynamic` has no effect yet."""
+    """`dynamic` learns the wait from the user's pauses, between `min_delay` and `max_delay`. Default fixed."""
     min_delay: float
     """Wait at least this long. Default 0.5."""
     max_delay: float
@@ -61,8 +62,11 @@ class InterruptionOptions(TypedDict, total=False):
     """What stops the agent."""
 
     enabled: bool
-    mode: Literal["adaptive", "vad"]
-    """`adaptive` has no effect yet."""
+    mode: Literal["adaptive", "vad"] | InterruptionDetector
+    """`vad`: all speech stops the agent. `adaptive`: a listener's word ("mm-hm") doesn't. Default `vad`.
+
+    An `InterruptionDetector` judges in place of the bundled one.
+    """
     discard_audio_if_uninterruptible: bool
     """Don't recognise what is said over a speech that can't be interrupted. Default True."""
     min_duration: float
@@ -73,10 +77,8 @@ class InterruptionOptions(TypedDict, total=False):
     false_interruption_timeout: float | None
     """After this much silence without a word, an interruption was none. None: never. Default 2.0."""
     backchannel_boundary: float | tuple[float, float] | None
-    """At the start and the end of the agent's speech, this long, a backchannel counts as speech. Default (1.0, 1.0).
-
-    No effect yet: it always does.
-    """
+    """At the start and the end of the agent's speech, this long, a listener's word counts as speech: it may be an
+    answer. Default (1.0, 1.0)."""
 
 
 class PreemptiveGenerationOptions(TypedDict, total=False):
@@ -92,10 +94,12 @@ class PreemptiveGenerationOptions(TypedDict, total=False):
 
 
 class UserTurnLimitOptions(TypedDict, total=False):
-    """When the user talks too long. No effect yet."""
+    """When the user talks too long: `Agent.on_user_turn_exceeded` is called. Counted since the agent was heard last."""
 
     max_words: int | None
+    """Default None: any number."""
     max_duration: float | None
+    """Default None: any length."""
 
 
 class TurnHandlingOptions(TypedDict, total=False):
@@ -121,7 +125,7 @@ class CompleteInterruption(TypedDict):
     """`InterruptionOptions` with everything in it; without `mode`, the session chooses."""
 
     enabled: bool
-    mode: NotRequired[Literal["adaptive", "vad"]]
+    mode: NotRequired[Literal["adaptive", "vad"] | InterruptionDetector]
     discard_audio_if_uninterruptible: bool
     min_duration: float
     min_words: int
@@ -187,6 +191,7 @@ _KEYS = {
     "user_turn_limit": UserTurnLimitOptions.__annotations__,
 }
 _NOT_NEGATIVE = ("min_delay", "max_delay", "min_duration", "min_words", "max_speech_duration", "max_retries")
+_MODES: dict[str, tuple[str, ...]] = {"endpointing": ("fixed", "dynamic"), "interruption": ("adaptive", "vad")}
 
 
 def resolve_turn_handling(*layers: TurnHandlingOptions | None) -> CompleteTurnHandling:
@@ -213,6 +218,24 @@ def _check_section(name: str, section: dict[str, Any]) -> None:
             raise ValueError(f"turn_handling[{name!r}] has no {key!r}; it has {', '.join(_KEYS[name])}")
         if key in _NOT_NEGATIVE and value < 0:
             raise ValueError(f"turn_handling[{name!r}][{key!r}] is {value}; it must be 0 or more")
+        if problem := _problem(name, key, value):
+            raise ValueError(f"turn_handling[{name!r}][{key!r}] is {value!r}; it must be {problem}")
+
+
+def _problem(section: str, key: str, value: Any) -> str | None:
+    if key == "mode":
+        known = isinstance(value, str) and value in _MODES[section]
+        detects = section == "interruption" and not isinstance(value, str) and isinstance(value, InterruptionDetector)
+        return None if known or detects else " or ".join(map(repr, _MODES[section]))
+    if key == "alpha" and not 0 < value <= 1:
+        return "over 0 and at most 1"
+    if section == "user_turn_limit" and value is not None and value <= 0:
+        return "over 0, or None for no limit"
+    if key == "backchannel_boundary" and value is not None:
+        ends = value if isinstance(value, tuple | list) else (value, value)
+        if len(ends) != 2 or min(ends) < 0:
+            return "seconds, two of them for the start and the end, or None"
+    return None
 
 
 class OldArguments(TypedDict, total=False):
@@ -276,6 +299,7 @@ def with_old_arguments(
 __all__ = [
     "CompleteTurnHandling",
     "EndpointingOptions",
+    "InterruptionDetector",
     "InterruptionOptions",
     "OldArguments",
     "PreemptiveGenerationOptions",

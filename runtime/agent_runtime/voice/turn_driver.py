@@ -12,7 +12,10 @@ from agent_runtime.clock import TimerHandle
 from agent_runtime.llm import ChatContext, ChatMessage, MetricsReport
 from agent_runtime.metrics import EOUMetrics, Metadata
 from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice import turn_reports
 from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.cut_in import CutIn
+from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.replies import ReplyRequest
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn_clock import TurnClock
@@ -52,6 +55,9 @@ class TurnDriver:
         self._gate.set()
         self._turn_id: str | None = None
         """The user's turn that is open."""
+        self._watchers: set[asyncio.Future[None]] = set()
+        """Resolved at the next change."""
+        self._cut_in = CutIn(engine)
         self._do: dict[type, Callable[[Any], None]] = {
             inputs.SetTimer: self._set_timer,
             inputs.CancelTimer: self._cancel_timer,
@@ -61,8 +67,12 @@ class TurnDriver:
             inputs.Predict: self._predict,
             inputs.WaitForEnd: self._wait_for_end,
             inputs.StopWaiting: lambda _: engine.report.emit(ev.EndpointingCancelled()),
-            inputs.FlushRecognizer: lambda _: engine.recognition.flush_recognizer(),
+            inputs.FlushRecognizer: lambda flush: engine.recognition.flush_recognizer(flush.silence),
             inputs.ResetRecognizer: lambda _: engine.restart_recognizer(),
+            inputs.TellLesson: lambda action: turn_reports.lesson(engine, action),
+            inputs.TellOverlap: lambda action: turn_reports.overlap(engine, action),
+            inputs.TellUntranscribed: lambda action: turn_reports.untranscribed(engine, action),
+            inputs.TellExceeded: self._cut_in.exceeded,
             inputs.CommitTurn: self._commit,
             inputs.DiscardTurn: self._discard,
             inputs.StartPreemptive: self._start_early,
@@ -79,6 +89,48 @@ class TurnDriver:
         """Tell the machine, and do what it says."""
         for action in self.machine.feed(event, self._engine.clock.now()):
             self._do[type(action)](action)
+        self._changed()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until it holds; it is asked whenever something changes."""
+        while not holds():
+            watcher = asyncio.get_running_loop().create_future()
+            self._watchers.add(watcher)
+            try:
+                await watcher
+            finally:
+                self._watchers.discard(watcher)
+
+    def _changed(self) -> None:
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+
+    @property
+    def user_is_done(self) -> bool:
+        """Whether the user is silent and nothing is being decided on or about to be answered."""
+        return self.machine.user_state != "speaking" and not self.busy
+
+    @property
+    def reply_is_due(self) -> bool:
+        """Whether the agent says something, is about to, or may be asked to."""
+        return self.busy or any(speech.scheduled for speech in self._engine.replies.active)
+
+    async def keep_last_words(self, timeout: float) -> None:
+        """The session ends: stop the agent, and keep what the user said last, waiting so long for its transcript."""
+        machine, recognition = self.machine, self._engine.recognition
+        owed = machine.transcript_is_owed and recognition.owes_transcript()
+        if not machine.turn.open or (not owed and not machine.turn.transcript):
+            return
+        stop_speech(self._engine, "close", force=True)
+        recognition.set_source(None)
+        self.feed(
+            inputs.CommitRequested(
+                "close", timeout, skip_reply=True, expect_final=owed, silence=min(timeout, recognition.FLUSH_SILENCE)
+            )
+        )
+        await self.until(lambda: machine.user is not UserTurn.COMMITTING)
+        await self.settled()
 
     @property
     def busy(self) -> bool:
@@ -276,6 +328,7 @@ class TurnDriver:
         self._completing = asyncio.create_task(
             self._complete(self._completing, action, turn_id), name="user turn completed"
         )
+        self._completing.add_done_callback(lambda _: self._changed())
 
     async def _complete(self, previous: asyncio.Task[None] | None, turn: inputs.CommitTurn, turn_id: str) -> None:
         engine, report = self._engine, self._engine.report

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from agent_runtime.types import AgentState, UserState
+from agent_runtime.voice.endpointing import Lesson
 
-TimerName: TypeAlias = Literal["endpointing", "transcript", "false_interruption", "aec_warmup", "away"]
+TimerName: TypeAlias = Literal[
+    "endpointing", "transcript", "false_interruption", "aec_warmup", "away", "backchannel", "transcription"
+]
 InterruptCause: TypeAlias = Literal["voice", "text", "api", "key", "push_to_talk", "forced", "close"]
 CommitCause: TypeAlias = Literal[
-    "endpointing.min_delay", "endpointing.max_delay", "stt", "manual", "push_to_talk", "text", "api"
+    "endpointing.min_delay", "endpointing.max_delay", "stt", "manual", "push_to_talk", "text", "api", "close"
 ]
 WaitCause: TypeAlias = Literal["min_delay", "max_delay", "manual"]
-DiscardCause: TypeAlias = Literal["push_to_talk", "api", "empty", "agent_uninterruptible", "stop_response"]
+DiscardCause: TypeAlias = Literal[
+    "push_to_talk", "api", "empty", "agent_uninterruptible", "stop_response", "backchannel"
+]
+LimitCause: TypeAlias = Literal["max_words", "max_duration"]
 
 # --- inputs: what the user's side tells ------------------------------------------------------------------------------
 
@@ -87,11 +93,13 @@ class Predicted:
 class CommitRequested:
     """Somebody says that the user's turn is over."""
 
-    cause: Literal["manual", "push_to_talk", "api"]
+    cause: Literal["manual", "push_to_talk", "api", "close"]
     transcript_timeout: float = 2.0
     skip_reply: bool = False
     expect_final: bool = True
     """Whether the recogniser still owes a final."""
+    silence: float = 0.0
+    """Seconds of silence that the recogniser hears before it is flushed, where no microphone gives it any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,11 @@ class NothingSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentFellSilent:
+    """Raised by the agent's half: it is heard no more, and a listener's word just now may have been an answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The session listens from now on."""
 
@@ -237,6 +250,7 @@ Input: TypeAlias = (
     | TurnDropped
     | Settle
     | NothingSaid
+    | AgentFellSilent
     | Started
     | Closed
 )
@@ -310,12 +324,54 @@ class StopWaiting:
 
 @dataclass(frozen=True, slots=True)
 class FlushRecognizer:
-    """Have the recogniser finish what it has."""
+    """Have the recogniser finish what it has, after so many seconds of silence."""
+
+    silence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ResetRecognizer:
     """Have the recogniser forget what it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellLesson:
+    """For the reader of events: a pause of the user changed the shortest wait."""
+
+    delay: float
+    """The wait from now on."""
+    lesson: Lesson
+
+
+@dataclass(frozen=True, slots=True)
+class TellOverlap:
+    """Speech over the agent's was judged; or the agent ended before it could be."""
+
+    is_interruption: bool
+    agent_ended: bool
+    probability: float
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellUntranscribed:
+    """Speech was heard and nothing of it was recognised in time."""
+
+    speech_duration: float
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellExceeded:
+    """The user talks longer than they may."""
+
+    transcript: str
+    """Of the open turn."""
+    accumulated_transcript: str
+    """Since the agent was heard last."""
+    accumulated_words: int
+    duration: float
+    cause: LimitCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +459,10 @@ Action: TypeAlias = (
     | WaitForEnd
     | StopWaiting
     | FlushRecognizer
+    | TellLesson
+    | TellOverlap
+    | TellUntranscribed
+    | TellExceeded
     | ResetRecognizer
     | CommitTurn
     | DiscardTurn

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeAlias
 
 from agent_runtime.voice import turn_inputs as i
 from agent_runtime.voice.floor_half import FloorHalf as F
-from agent_runtime.voice.turn_memory import Floor, Guard, OpenTurn, Step, TurnSettings, UserTurn, count_words, timer
+from agent_runtime.voice.turn_memory import Floor, Guard, OpenTurn, Step, TurnSettings, UserTurn, timer
 from agent_runtime.voice.user_half import UserHalf as U
 
-__all__ = ["FLOOR", "USER", "Floor", "OpenTurn", "Row", "TurnMachine", "TurnSettings", "UserTurn", "count_words"]
+__all__ = ["FLOOR", "USER", "Floor", "OpenTurn", "Row", "TurnMachine", "TurnSettings", "UserTurn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,19 @@ ANY: Final = None
 
 _U, _F = UserTurn, Floor
 
+_EVERYWHERE: Final = (
+    Row((U.user_left,), when=timer("away")),
+    Row((U.tell_untranscribed,), when=timer("transcription")),
+)
+"""Timers of the user that any state has to do with."""
+
 USER: Final[Table] = {
     # --- the VAD
     (_U.LISTENING, i.VoiceStarted): (Row((U.open_turn, U.hear_voice), _U.SPEAKING),),
     (_U.PAUSED, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
     (_U.PREDICTING, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
     (_U.ENDPOINTING, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
+    (_U.ASIDE, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
     (_U.SPEAKING, i.VoiceStarted): (Row((U.hear_voice,)),),
     (_U.TALKING, i.VoiceStarted): (Row((U.note_voice_start,)),),
     (_U.SPEAKING, i.VoiceWindow): (Row((U.follow_voice,)),),
@@ -54,6 +61,7 @@ USER: Final[Table] = {
     (ANY, i.VoiceEnded): (Row((U.user_is_silent,)),),
     # --- the recogniser
     (_U.LISTENING, i.Interim): (Row((U.open_turn, U.take_interim), _U.PAUSED, when=U.has_text),),
+    (_U.ASIDE, i.Interim): (Row((U.stop_waiting, U.take_interim), _U.PAUSED, when=U.has_text),),
     (ANY, i.Interim): (Row((U.take_interim,)),),
     (_U.LISTENING, i.Final): (
         Row((U.open_turn, U.take_final, U.settle), _U.PAUSED, when=U.has_text_and_ends_by_silence),
@@ -67,6 +75,7 @@ USER: Final[Table] = {
     ),
     (_U.PREDICTING, i.Final): (Row((U.take_final, U.settle), _U.PAUSED, when=U.has_text),),
     (_U.ENDPOINTING, i.Final): (Row((U.stop_waiting, U.take_final, U.settle), _U.PAUSED, when=U.has_text),),
+    (_U.ASIDE, i.Final): (Row((U.stop_waiting, U.take_final, U.settle), _U.PAUSED, when=U.has_text),),
     (_U.COMMITTING, i.Final): (
         Row((U.take_final, U.commit), _U.LISTENING, when=U.has_text),
         Row((U.commit,), _U.LISTENING, when=U.something_was_said),
@@ -76,6 +85,7 @@ USER: Final[Table] = {
     (_U.PAUSED, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
     (_U.PREDICTING, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
     (_U.ENDPOINTING, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
+    (_U.ASIDE, i.RecognizerStarted): (Row((U.hear_voice,), _U.SPEAKING, when=U.ends_by_recognizer),),
     (_U.SPEAKING, i.RecognizerEnded): (Row((U.recognizer_ends, U.settle), _U.PAUSED, when=U.ends_by_recognizer),),
     (_U.PAUSED, i.RecognizerEnded): (Row((U.recognizer_ends, U.settle), when=U.ends_by_recognizer),),
     # --- deciding
@@ -87,8 +97,14 @@ USER: Final[Table] = {
     (_U.PREDICTING, i.Predicted): (Row((U.set_deadline,), _U.ENDPOINTING),),
     (_U.ENDPOINTING, i.TimerFired): (
         Row((U.drop_decision,), _U.PAUSED, when=U.deadline_with_too_few_words),
+        Row((U.set_aside,), _U.ASIDE, when=U.deadline_over_backchannel),
         Row((U.commit,), _U.LISTENING, when=timer("endpointing")),
-        Row((U.user_left,), when=timer("away")),
+        *_EVERYWHERE,
+    ),
+    (_U.ASIDE, i.AgentFellSilent): (Row((U.stop_waiting, U.settle), _U.PAUSED),),
+    (_U.ASIDE, i.TimerFired): (
+        Row((U.forget_backchannel,), _U.LISTENING, when=timer("backchannel")),
+        *_EVERYWHERE,
     ),
     # --- by hand
     (_U.TALKING, i.TalkPressed): (Row(),),
@@ -102,13 +118,13 @@ USER: Final[Table] = {
     (_U.COMMITTING, i.TimerFired): (
         Row((U.commit, U.forget_recognizer), _U.LISTENING, when=U.transcript_is_late),
         Row((U.discard_empty, U.forget_recognizer), _U.LISTENING, when=timer("transcript")),
-        Row((U.user_left,), when=timer("away")),
+        *_EVERYWHERE,
     ),
     (ANY, i.ClearRequested): (Row((U.clear_turn,), _U.LISTENING),),
     # --- the rest
     (_U.PAUSED, i.NothingSaid): (Row((U.discard_empty,), _U.LISTENING),),
     (ANY, i.Activity): (Row((U.user_is_there,)),),
-    (ANY, i.TimerFired): (Row((U.user_left,), when=timer("away")),),
+    (ANY, i.TimerFired): _EVERYWHERE,
     (ANY, i.Closed): (Row((U.close_user,), _U.CLOSED),),
 }
 """The user's turn."""
@@ -124,22 +140,26 @@ FLOOR: Final[Table] = {
     (_F.REPLYING, i.Final): (Row((F.interrupt,), when=F.final_interrupts),),
     # --- a speech that is heard
     (_F.SPEAKING, i.VoiceWindow): (
-        Row((F.hold,), _F.HELD, when=F.long_voice_and_can_pause),
-        Row((F.interrupt,), when=F.long_voice),
+        Row((F.follow_overlap, F.judge_interruption, F.hold), _F.HELD, when=F.long_voice_and_can_pause),
+        Row((F.follow_overlap, F.judge_interruption, F.interrupt), when=F.long_voice),
+        Row((F.follow_overlap,)),
     ),
+    (_F.SPEAKING, i.VoiceEnded): (Row((F.judge_silence,)),),
+    (_F.SPEAKING, i.RecognizerEnded): (Row((F.judge_silence,)),),
     (_F.SPEAKING, i.Interim): (
-        Row((F.hold, F.wait_for_silence_to_last), _F.HELD, when=F.interim_interrupts_and_can_pause),
-        Row((F.interrupt,), when=F.interim_interrupts),
+        Row((F.judge_interruption, F.hold, F.wait_if_silent), _F.HELD, when=F.interim_interrupts_and_can_pause),
+        Row((F.judge_interruption, F.interrupt), when=F.interim_interrupts),
     ),
-    (_F.SPEAKING, i.Final): (Row((F.interrupt,), when=F.final_interrupts),),
+    (_F.SPEAKING, i.Final): (Row((F.judge_interruption, F.interrupt), when=F.final_interrupts),),
     (_F.SPEAKING, i.PlayoutEnded): (Row((F.end_playout,), _F.REPLYING, when=F.is_holder),),
     # --- a speech that holds still
     (_F.HELD, i.VoiceStarted): (Row((F.forget_hold,)),),
+    (_F.HELD, i.VoiceWindow): (Row((F.follow_overlap,)),),
     (_F.HELD, i.RecognizerStarted): (Row((F.forget_hold,)),),
     (_F.HELD, i.VoiceEnded): (Row((F.wait_for_silence_to_last,)),),
     (_F.HELD, i.RecognizerEnded): (Row((F.wait_for_silence_to_last,)),),
-    (_F.HELD, i.Interim): (Row((F.wait_for_silence_to_last,), when=F.interim_interrupts),),
-    (_F.HELD, i.Final): (Row((F.interrupt,), when=F.final_confirms),),
+    (_F.HELD, i.Interim): (Row((F.wait_if_silent,), when=F.interim_interrupts),),
+    (_F.HELD, i.Final): (Row((F.judge_interruption, F.interrupt), when=F.final_confirms),),
     (_F.HELD, i.TurnEnded): (Row((F.forget_hold,), when=F.turn_is_answered),),
     (_F.HELD, i.TimerFired): (
         Row((F.resume_later,), when=F.false_interruption_undecided),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_runtime.types import AgentState, UserState
 from agent_runtime.voice import turn_inputs as i
+from agent_runtime.voice.endpointing import ShortestWait
+from agent_runtime.voice.words import count_words
 
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['\u2019][^\W_]+)*")
-
-
-def count_words(text: str) -> int:
-    """Words in `text`; in Chinese, Japanese and Korean each character counts as one."""
-    return len(_WORD.findall(text))
+if TYPE_CHECKING:
+    from agent_runtime.voice.backchannel import InterruptionDetector
 
 
 class UserTurn(Enum):
@@ -33,6 +30,8 @@ class UserTurn(Enum):
     """The turn detector was asked."""
     ENDPOINTING = "endpointing"
     """The turn ends at a deadline unless the user goes on."""
+    ASIDE = "aside"
+    """A listener's word ("mm-hm") over the agent's speech: it is a turn only if the agent falls silent right after."""
     TALKING = "talking"
     """Push-to-talk is down: the turn ends by hand alone."""
     COMMITTING = "committing"
@@ -68,16 +67,28 @@ class TurnSettings:
     has_detector: bool = False
     min_delay: float = 0.5
     max_delay: float = 3.0
+    dynamic: bool = False
+    """Whether the shortest wait is learned from the user's pauses."""
+    alpha: float = 0.9
     min_duration: float = 0.5
     min_words: int = 0
     can_pause: bool = False
     """Whether the output can pause and a false interruption is to be resumed."""
+    judge: InterruptionDetector | None = None
+    """Tells interruptions from listeners' words; None: all speech interrupts."""
+    boundary: tuple[float, float] = (1.0, 1.0)
+    """At the start and the end of the agent's speech, this long, a listener's word counts as speech."""
     false_interruption_timeout: float | None = 2.0
     preemptive: bool = True
     preemptive_max_speech: float = 10.0
     preemptive_max_retries: int = 3
     away_timeout: float | None = 15.0
     aec_warmup: float = 0.0
+    max_words: int | None = None
+    max_seconds: float | None = None
+    transcription_timeout: float | None = None
+    flush_at_silence: bool = False
+    """Whether the recogniser gains by being told when the VAD hears silence."""
 
 
 @dataclass(slots=True)
@@ -114,6 +125,36 @@ class OpenTurn:
         return sum(self.confidences) / len(self.confidences) if self.confidences else 0.0
 
 
+@dataclass(slots=True)
+class Overlap:
+    """Speech of the user over the agent's that is judged."""
+
+    started_at: float
+    voiced: float = 0.0
+    """Seconds of voice so far."""
+    told: bool | None = None
+    """The verdict that was told last."""
+
+
+@dataclass(slots=True)
+class Talk:
+    """What the user said since the agent was heard last, over all their turns."""
+
+    started_at: float | None = None
+    text: str = ""
+    words: int = 0
+    told: bool = False
+    """Whether the segment that is being recognised exceeded a limit."""
+
+
+@dataclass(slots=True)
+class Untranscribed:
+    """Voice of the open turn, as long as no word of it is recognised."""
+
+    since: float
+    seconds: float = 0.0
+
+
 class TurnMemory:
     """See the module. The halves of the machine (`user_half`, `floor_half`) share it."""
 
@@ -131,6 +172,14 @@ class TurnMemory:
         self.warming = False
         """Whether echo cancellation still settles: the agent can't be interrupted by voice."""
         self.warmed = False
+        self.wait = ShortestWait(settings)
+        self.heard_since = 0.0
+        """When the agent began to be heard, the last time."""
+        self.overlap: Overlap | None = None
+        self.talk = Talk()
+        self.untranscribed: Untranscribed | None = None
+        self.voice_since: float | None = None
+        """When the voice that is heard now began."""
         self.resume_when_settled = False
         """A held speech goes on if the decision about the user's turn comes to nothing."""
         self.now = 0.0
@@ -184,10 +233,16 @@ class TurnMemory:
 
     def set_agent_state(self, new: AgentState, cause: str) -> None:
         """The agent's state is `new`."""
-        if new != self.agent_state:
-            self.act(i.SetAgentState(self.agent_state, new, cause))
-            self.agent_state = new
-            self.watch_presence()
+        if new == self.agent_state:
+            return
+        if new == "speaking":
+            self.heard_since, self.talk = self.now, Talk()
+            self.wait.agent_starts(self.now)
+        elif self.agent_state == "speaking":
+            self.wait.agent_ends(self.now)
+        self.act(i.SetAgentState(self.agent_state, new, cause))
+        self.agent_state = new
+        self.watch_presence()
 
     def watch_presence(self) -> None:
         """While nobody speaks or thinks, count the time until the user is away."""
@@ -197,12 +252,55 @@ class TurnMemory:
         else:
             self.cancel_timer("away")
 
+    @property
+    def voice_counts(self) -> bool:
+        """Whether the speech that has the floor can be stopped by voice at all, at this moment."""
+        return self.interruptible and not self.warming and self.settings.detection not in ("manual", "realtime_llm")
+
     def voice_may_interrupt(self) -> bool:
         """Whether the user's voice may stop the speech that has the floor, as far as is known now."""
         s = self.settings
-        if not self.interruptible or self.warming or s.detection in ("manual", "realtime_llm"):
+        if not self.voice_counts:
             return False
         return not (s.has_stt and s.min_words > 0 and count_words(self.turn.transcript) < s.min_words)
+
+    # --- speech over the agent's -------------------------------------------------------------------------------------
+
+    def begin_overlap(self, at: float) -> None:
+        """The user speaks since `at`; if it is over the agent's speech and not at its start, it is judged."""
+        s = self.settings
+        self.overlap = None
+        over_agent = self.floor is Floor.SPEAKING and at > self.heard_since + s.boundary[0]
+        if s.judge is not None and over_agent and self.voice_counts:
+            self.overlap = Overlap(at)
+
+    def interruption_probability(self, voiced: float | None = None) -> float:
+        """How likely the user means to stop the agent; 1 where nobody judges."""
+        judge, overlap = self.settings.judge, self.overlap
+        if judge is None or overlap is None:
+            return 1.0
+        return judge.probability(self.turn.transcript, overlap.voiced if voiced is None else voiced)
+
+    def wants_floor(self, voiced: float | None = None) -> bool:
+        """Whether the user means to stop the agent, as far as is known."""
+        judge = self.settings.judge
+        return judge is None or self.interruption_probability(voiced) >= judge.threshold
+
+    def tell_overlap(self, is_interruption: bool, *, agent_ended: bool = False) -> None:
+        """Have the verdict told, unless it is the one that was told last."""
+        overlap = self.overlap
+        if overlap is not None and overlap.told is not is_interruption:
+            overlap.told = is_interruption
+            probability = self.interruption_probability()
+            self.act(i.TellOverlap(is_interruption, agent_ended, probability, overlap.started_at))
+
+    def end_overlap(self, *, answer: bool) -> None:
+        """The agent is heard no more. `answer`: what was said just now may be an answer to it."""
+        if self.overlap is not None and self.overlap.told is None and self.user is UserTurn.SPEAKING:
+            self.tell_overlap(False, agent_ended=True)
+        self.overlap = None
+        if answer and self.user is UserTurn.ASIDE:
+            self.raise_(i.AgentFellSilent())
 
 
 Guard: TypeAlias = Callable[[Any, Any], bool]

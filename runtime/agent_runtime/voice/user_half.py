@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent_runtime.voice import turn_inputs as i
-from agent_runtime.voice.turn_memory import Floor, OpenTurn, TurnMemory, count_words
+from agent_runtime.voice.turn_memory import Floor, OpenTurn, Talk, TurnMemory, Untranscribed
+from agent_runtime.voice.words import count_words
 
 
 class UserHalf(TurnMemory):
@@ -44,6 +45,12 @@ class UserHalf(TurnMemory):
             return False
         return count_words(self.turn.text) < s.min_words
 
+    def deadline_over_backchannel(self, event: i.TimerFired) -> bool:
+        """The deadline came, and what was said over the agent's speech is a listener's word."""
+        if event.name != "endpointing" or self.overlap is None or not self.turn.text:
+            return False
+        return self.floor in (Floor.SPEAKING, Floor.HELD) and not self.wants_floor()
+
     def transcript_is_complete(self, event: i.CommitRequested) -> bool:
         """Nothing is owed, or a final came just now and nothing after it."""
         turn = self.turn
@@ -73,43 +80,82 @@ class UserHalf(TurnMemory):
     def hear_voice(self, event: i.VoiceStarted | i.RecognizerStarted) -> None:
         """The user speaks: the turn goes on, and no reply may begin."""
         self.note_voice_start(event)
+        self.wait.user_starts(event.at)
+        self.begin_overlap(event.at)
         self.set_user_state("speaking", event.at, "vad" if isinstance(event, i.VoiceStarted) else "stt")
         self.stop_waiting(event)
         if self.settings.detection not in ("manual", "realtime_llm"):
             self.act(i.CloseGate())
 
     def note_voice_start(self, event: i.VoiceStarted | i.RecognizerStarted | i.TalkPressed) -> None:
-        """Keep when the turn began."""
+        """Keep when the turn began, and its voice."""
         if self.turn.started_at is None:
             self.turn.started_at = event.at
+        if isinstance(event, i.VoiceStarted) and self.voice_since is None:
+            self.voice_since = event.at
+            self.cancel_timer("transcription")
 
     def note_voice_end(self, event: i.VoiceEnded) -> None:
         """Keep when voice was last heard."""
         self.turn.ended_at = event.at
+        self._expect_words(event.at)
+
+    def _expect_words(self, silent_since: float) -> None:
+        since, self.voice_since = self.voice_since, None
+        s = self.settings
+        if since is None or self.turn.text:
+            return
+        if self.untranscribed is None:
+            self.untranscribed = Untranscribed(since)
+        self.untranscribed.seconds += silent_since - since
+        if s.transcription_timeout is not None and s.has_stt:
+            self.set_timer("transcription", max(self.now, silent_since + s.transcription_timeout))
 
     def follow_voice(self, event: i.VoiceWindow) -> None:
         """Keep when voice was last heard; let a waiting reply begin after a noise."""
         self.turn.ended_at = self.now - event.silence
         # Silence for half of the shortest wait, and not a word recognised: a noise need not hold a reply up.
-        if event.silence > self.settings.min_delay / 2 and not self.turn.transcript:
+        if event.silence > self.wait.delay / 2 and not self.turn.transcript:
             self.act(i.OpenGate())
 
     def lose_voice(self, event: i.VoiceEnded) -> None:
         """The user fell silent."""
-        self.turn.ended_at = event.at
+        self.note_voice_end(event)
         self.set_user_state("listening", event.at, "vad")
+        self._learn_wait(event.at)
         if not self.turn.transcript:
             self.act(i.OpenGate())
+        if self.settings.flush_at_silence and self.transcript_is_owed:
+            self.act(i.FlushRecognizer())
+
+    @property
+    def transcript_is_owed(self) -> bool:
+        """Whether voice was heard or words came that no final covers yet."""
+        turn = self.turn
+        heard = turn.ended_at if turn.ended_at is not None else turn.started_at
+        if turn.interim or (turn.open and self.user_state == "speaking"):
+            return True
+        return heard is not None and (turn.final_at is None or turn.final_at < heard)
+
+    def _learn_wait(self, silent_since: float) -> None:
+        overlap = self.overlap
+        lesson = self.wait.user_ends(silent_since, meant=None if overlap is None else self.wants_floor())
+        if lesson is not None:
+            self.act(i.TellLesson(self.wait.delay, lesson))
 
     def user_is_silent(self, event: i.VoiceEnded) -> None:
         """The user fell silent, and no turn is at stake."""
+        self.voice_since = None
         self.set_user_state("listening", event.at, "vad")
+        self._learn_wait(event.at)
         self.act(i.OpenGate())
 
     def recognizer_ends(self, event: i.RecognizerEnded) -> None:
         """The recogniser says that the turn is over."""
         self.turn.ended_at = event.at
         self.set_user_state("listening", event.at, "stt")
+        if not self.settings.has_vad:
+            self._learn_wait(event.at)
 
     # --- steps: text -------------------------------------------------------------------------------------------------
 
@@ -117,6 +163,7 @@ class UserHalf(TurnMemory):
         """Keep what may still change; a preflight begins a reply, and words beyond it drop that reply."""
         self.turn.interim = event.text
         heard = self.turn.transcript
+        self._note_words(event.text, final=False)
         if event.preflight and event.text:
             self.turn.preflight = heard
             self._begin_early(heard, event.confidence)
@@ -131,10 +178,35 @@ class UserHalf(TurnMemory):
         turn.interim = turn.preflight = ""
         turn.confidences.append(event.confidence)
         turn.final_at = self.now
+        self._forget_untranscribed()
+        self._note_words(event.text, final=True)
         if not self.settings.has_vad or turn.ended_at is None:
             turn.ended_at = min(event.ended_at, self.now) if event.ended_at is not None else self.now
         if turn.text != known and self.settings.detection == "vad":
             self._begin_early(turn.text, turn.confidence)
+
+    def _forget_untranscribed(self) -> None:
+        self.untranscribed = None
+        self.cancel_timer("transcription")
+
+    def _note_words(self, text: str, *, final: bool) -> None:
+        if self.overlap is None and not self.settings.has_vad:
+            self.begin_overlap(self.turn.started_at if self.turn.started_at is not None else self.now)
+        s, talk = self.settings, self.talk
+        if not text or (s.max_words is None and s.max_seconds is None):
+            return
+        if talk.started_at is None:
+            talk.started_at = self.turn.started_at if self.turn.started_at is not None else self.now
+        words, said = talk.words + count_words(text), f"{talk.text} {text}".strip()
+        seconds = self.now - talk.started_at
+        if not talk.told and s.max_words is not None and words >= s.max_words:
+            self.act(i.TellExceeded(self.turn.transcript, said, words, seconds, "max_words"))
+            talk.told = True
+        elif not talk.told and s.max_seconds is not None and seconds >= s.max_seconds:
+            self.act(i.TellExceeded(self.turn.transcript, said, words, seconds, "max_duration"))
+            talk.told = True
+        if final:
+            talk.words, talk.text, talk.told = words, said, False
 
     def _begin_early(self, text: str, confidence: float) -> None:
         s, turn = self.settings, self.turn
@@ -153,6 +225,7 @@ class UserHalf(TurnMemory):
     def stop_waiting(self, event: object) -> None:
         """The deadline doesn't hold any more."""
         self.turn.deadline = None
+        self.cancel_timer("backchannel")
         if self.cancel_timer("endpointing"):
             self.act(i.StopWaiting())
 
@@ -173,7 +246,7 @@ class UserHalf(TurnMemory):
         s, turn = self.settings, self.turn
         probability, threshold = event.probability, event.threshold
         turn.delayed = probability is not None and threshold is not None and probability < threshold
-        delay = s.max_delay if turn.delayed else s.min_delay
+        delay = s.max_delay if turn.delayed else self.wait.delay
         turn.deadline = (turn.ended_at if turn.ended_at is not None else self.now) + delay
         cause: i.WaitCause = "max_delay" if turn.delayed else "min_delay"
         self.act(i.WaitForEnd(delay, turn.deadline, cause, probability, threshold))
@@ -186,6 +259,7 @@ class UserHalf(TurnMemory):
         """The turn is over: have it answered."""
         turn, asked = self.turn, self.turn.commit
         self.cancel_timer("transcript")
+        self._forget_untranscribed()
         text = turn.transcript if asked is not None else turn.text
         skip = asked is not None and asked.skip_reply
         times = (turn.started_at, turn.ended_at, turn.final_at, turn.deadline)
@@ -208,6 +282,21 @@ class UserHalf(TurnMemory):
             self.act(i.OpenGate())
         self.raise_(i.TurnDropped())
 
+    def set_aside(self, event: object) -> None:
+        """It is no turn, unless the agent falls silent within the boundary after it."""
+        self.tell_overlap(False)
+        ended = self.turn.ended_at if self.turn.ended_at is not None else self.now
+        until = ended + self.settings.boundary[1]
+        self.raise_(i.TurnDropped())
+        if until > self.now:
+            self.set_timer("backchannel", until)
+        else:
+            self.raise_(i.TimerFired("backchannel"))
+
+    def forget_backchannel(self, event: object) -> None:
+        """The agent speaks on: it was no turn."""
+        self._discard("backchannel")
+
     # --- steps: by hand ----------------------------------------------------------------------------------------------
 
     def press_talk(self, event: i.TalkPressed) -> None:
@@ -229,7 +318,7 @@ class UserHalf(TurnMemory):
         deadline = self.now + event.transcript_timeout
         self.act(i.WaitForEnd(event.transcript_timeout, deadline, "manual", None, None))
         self.set_timer("transcript", deadline)
-        self.act(i.FlushRecognizer())
+        self.act(i.FlushRecognizer(event.silence))
 
     def forget_recognizer(self, event: object) -> None:
         """What the recogniser still owes belongs to the turn that is over."""
@@ -243,6 +332,8 @@ class UserHalf(TurnMemory):
         """Forget what was said, says somebody."""
         if event.cause == "push_to_talk":
             self.set_user_state("listening", self.now, "push_to_talk")
+        self._forget_untranscribed()
+        self.talk = Talk()
         self._discard(event.cause)
         self.act(i.ResetRecognizer())
 
@@ -268,6 +359,11 @@ class UserHalf(TurnMemory):
             self.set_user_state("listening", self.now, "away_timer")
         else:
             self.watch_presence()
+
+    def tell_untranscribed(self, event: object) -> None:
+        """Speech brought no words in time."""
+        if self.untranscribed is not None:
+            self.act(i.TellUntranscribed(self.untranscribed.seconds, self.untranscribed.since))
 
     def close_user(self, event: object) -> None:
         """The session ends."""

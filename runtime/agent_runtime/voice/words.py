@@ -1,0 +1,17 @@
+"""Words in any script: what a recogniser's text is counted and compared by."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['\u2019][^\W_]+)*")
+
+
+def split_words(text: str) -> list[str]:
+    """The words of `text` without punctuation; in Chinese, Japanese and Korean each character is one."""
+    return _WORD.findall(text)
+
+
+def count_words(text: str) -> int:
+    """How many words `text` has."""
+    return len(split_words(text))
