@@ -23,6 +23,7 @@ from agent_console.backend import Backend
 from agent_console.commands import ConsoleCommands
 from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
 from agent_console.keys import check_keymap
+from agent_console.panels import every_action
 from agent_console.pump import EventPump
 from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
@@ -83,7 +84,7 @@ class ConsoleApp(App[None]):
         encoding = terminal_encoding(os.environ, sys.stderr.encoding) if encoding is None else encoding
         self._plain = None if is_unicode(encoding) else PlainGlyphs(encoding)
         super().__init__()
-        self._notices = [*notices, *check_keymap(self.keymap_in_use)]
+        self._notices = [*notices, *check_keymap(self.keymap_in_use, every_action())]
         self._load_themes(theme, theme_folders)
         self.set_keymap(dict(self.keymap_in_use))
 

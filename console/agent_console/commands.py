@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
-from agent_console.keys import ACTIONS, keys_of
+from agent_console.keys import keys_of
+from agent_console.panels import screen_actions
 
 if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
@@ -29,11 +30,11 @@ class ConsoleCommands(Provider):
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         app = self._console
-        for action in ACTIONS:
+        for action in screen_actions():
             if action.id != "palette":
                 keys = " ".join(keys_of(action, app.keymap_in_use))
                 title = f"{action.label[0].upper()}{action.label[1:]}"
-                yield f"{title}  ({keys})", action.help, partial(self.screen.run_action, action.id)
+                yield f"{title}  ({keys})", action.help, partial(self.screen.run_action, action.command)
         for name in sorted(app.available_themes):
             if name != app.theme:
                 yield f"{_THEME}{name}", "Draw everything in these colours.", partial(app.use_theme, name)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from textual.binding import Binding
-
-Group = Literal["Talk", "Agent", "Look", "Console"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +14,30 @@ class Action:
     """Something that a key does."""
 
     id: str
-    """Names it in a keymap, and the screen's method `action_<id>`."""
+    """Names it in a keymap, and the screen's method `action_<id>`. One of a panel begins with the panel's id and a
+    dot."""
     keys: str
     """Keys of the default keymap, separated by commas, in Textual's names."""
     label: str
     """One or two words, for the footer and the palette."""
     help: str
     """One sentence."""
-    group: Group
+    group: str
+    """The heading that it stands under in help."""
     rank: int = 0
     """Its weight in the footer: the highest stay when it gets narrow; 0 is never there."""
+    run: str = ""
+    """Textual's name of the action, where it isn't the last part of the id."""
+
+    @property
+    def scope(self) -> str:
+        """The panel in which its keys count; empty for everywhere."""
+        return self.id.rpartition(".")[0]
+
+    @property
+    def command(self) -> str:
+        """What Textual runs."""
+        return self.run or self.id.rpartition(".")[2]
 
 
 ACTIONS: Final = (
@@ -69,11 +81,11 @@ _NAMES: Final = {
 }
 
 
-def bindings() -> list[Binding]:
-    """The registry as Textual's bindings; their ids let a keymap change the keys."""
+def bindings(actions: Iterable[Action] = ACTIONS) -> list[Binding]:
+    """Actions as Textual's bindings; their ids let a keymap change the keys."""
     return [
-        Binding(action.keys, action.id, action.label, show=action.rank > 0, tooltip=action.help, id=action.id)
-        for action in ACTIONS
+        Binding(action.keys, action.command, action.label, show=action.rank > 0, tooltip=action.help, id=action.id)
+        for action in actions
     ]
 
 
@@ -83,13 +95,14 @@ def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     return [_NAMES.get(key.strip(), key.strip().replace("ctrl+", "^")) for key in keys.split(",") if key.strip()]
 
 
-def check_keymap(keymap: Mapping[str, str]) -> list[str]:
-    """What is wrong with a keymap, in words: unknown actions, and keys that do two things."""
-    problems = [f"keymap: there is no action {name!r}" for name in keymap if name not in BY_ID]
-    owner: dict[str, str] = {}
-    for action in ACTIONS:
+def check_keymap(keymap: Mapping[str, str], actions: Sequence[Action] = ACTIONS) -> list[str]:
+    """What is wrong with a keymap, in words: unknown actions, and keys that do two things in one place."""
+    known = {action.id for action in actions}
+    problems = [f"keymap: there is no action {name!r}" for name in keymap if name not in known]
+    owner: dict[tuple[str, str], str] = {}
+    for action in actions:
         for key in keys_of(action, keymap):
-            if key in owner:
-                problems.append(f"keymap: {key} is both {owner[key]} and {action.id}")
-            owner.setdefault(key, action.id)
+            first = owner.setdefault((action.scope, key), action.id)
+            if first != action.id:
+                problems.append(f"keymap: {key} is both {first} and {action.id}")
     return problems

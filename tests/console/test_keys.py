@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-
 import pytest
-from textual.pilot import Pilot
 
-from agent_console.app import ConsoleApp
-from agent_console.keys import ACTIONS
+from agent_console.panels import every_action, screen_actions
 from agent_console.screens.console import ConsoleScreen
 from agent_console.screens.details import DetailsScreen
 from agent_console.screens.devices import DevicesScreen
 from agent_console.screens.help import HelpScreen
 from agent_runtime import events as ev
-from tests.support.backend import ScriptedBackend
-from tests.support.conversation import STORIES, long_history
-from tests.support.screenshots import settle
-
-
-class Console:
-    """The app on a story, with the pilot that presses its keys."""
-
-    def __init__(self, app: ConsoleApp, backend: ScriptedBackend, pilot: Pilot[None]) -> None:
-        self.app = app
-        self.backend = backend
-        self.pilot = pilot
-
-    @property
-    def screen(self) -> ConsoleScreen:
-        return self.app.console_screen
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def send(self, *data: ev.EventData) -> None:
-        """Events after those of the story."""
-        seq = self.app.state.seq
-        for number, item in enumerate(data):
-            self.backend.send(ev.Event(seq + 1 + number, self.app.state.now, "session-1", None, None, item))
-        await settle(self.app, seq=seq + len(data))
-        await self.pilot.pause()
-
-
-Open = Callable[..., AbstractAsyncContextManager[Console]]
-
-
-@pytest.fixture
-def console() -> Open:
-    @asynccontextmanager
-    async def start(
-        story: str = "interrupted", size: tuple[int, int] = (80, 24), **options: object
-    ) -> AsyncIterator[Console]:
-        events = list(long_history(int(story))) if story.isdigit() else STORIES[story]().events
-        backend = ScriptedBackend(events)
-        app = ConsoleApp(backend, monotonic=lambda: 0.0, encoding="utf-8", **options)  # type: ignore[arg-type]
-        async with app.run_test(size=size) as pilot:
-            await settle(app)
-            await pilot.pause()
-            yield Console(app, backend, pilot)
-
-    return start
+from tests.console.opening import Open
 
 
 async def test_m_mutes_and_unmutes(console: Open) -> None:
@@ -129,7 +77,7 @@ async def test_question_mark_opens_help_with_every_key(console: Open) -> None:
         await it.press("question_mark")
         assert isinstance(it.app.screen, HelpScreen)
         page = str(it.app.screen.query_one("#help").render())
-        assert all(action.help.split()[0] in page for action in ACTIONS)
+        assert all(action.help.split()[0] in page for action in every_action())
         await it.press("escape")
         assert it.app.screen is it.screen
 
@@ -349,7 +297,7 @@ async def test_ctrl_c_twice_leaves(console: Open) -> None:
 
 async def test_every_action_has_a_method(console: Open) -> None:
     async with console() as it:
-        missing = [action.id for action in ACTIONS if not hasattr(it.screen, f"action_{action.id}")]
+        missing = [a.id for a in screen_actions() if not hasattr(it.screen, f"action_{a.command.partition('(')[0]}")]
         assert missing == []
 
 

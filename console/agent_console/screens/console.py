@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.scroll_view import ScrollView
 from textual.widgets import Input
 
+from agent_console.backend import Backend
 from agent_console.drawing import status
 from agent_console.drawing.text import Line
 from agent_console.keys import bindings
+from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
 from agent_console.state import Banner, ConsoleState, Latency
 from agent_console.widgets.footer import KeyBar, Situation
 from agent_console.widgets.log import LogPane
+from agent_console.widgets.panel_view import PanelDock, PanelSpec
 from agent_console.widgets.panels import Notices, Panel
 from agent_console.widgets.prompt import PROMPT, LineInput
 from agent_console.widgets.transcript import Transcript
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 class ConsoleScreen(Screen[None]):
     """Header, transcript, instruments, input and keys; columns where there is room for them."""
 
-    BINDINGS: ClassVar[Any] = bindings()
+    BINDINGS: ClassVar[Any] = bindings(screen_actions())
     AUTO_FOCUS = "Transcript"
 
     def __init__(self, app: ConsoleApp) -> None:
@@ -49,12 +53,13 @@ class ConsoleScreen(Screen[None]):
         self.log_pane.display = False
         self._far = Vertical(id="far", classes="column")
         self._far_log = LogPane(id="far-log")
+        self.dock = PanelDock(self, id="dock")
         self._banner_bar = Notices(
             lambda state, now, w, _: draw.banner_lines(self._banners(), w),
             lambda state: (state.banners, self._notices, len(self._dismissed)),
             id="banners",
         )
-        self._panels = {
+        self._instruments = {
             "header": Panel(lambda state, now, w, _: draw.header(state, now, w), id="header"),
             "banners": self._banner_bar,
             "loading": Notices(_loading, lambda state: (state.loading,), id="loading"),
@@ -85,7 +90,7 @@ class ConsoleScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
-        panels = self._panels
+        panels = self._instruments
         yield from (panels["header"], panels["banners"], panels["loading"])
         with Horizontal(id="body"):
             with Vertical(id="conversation"):
@@ -94,6 +99,7 @@ class ConsoleScreen(Screen[None]):
                 yield from (panels["audio"], panels["latency"], panels["session"])
             with self._far:
                 yield from (panels["agent"], panels["log-heading"], self._far_log)
+            yield self.dock
         yield from (panels["divider"], panels["instruments"])
         with self._prompt_bar:
             yield from (panels["mark"], self._prompt, self._search)
@@ -114,8 +120,9 @@ class ConsoleScreen(Screen[None]):
         self.transcript.show(state, now)
         self.log_pane.show(state, now)
         self._far_log.show(state, now)
-        for panel in self._panels.values():
+        for panel in self._instruments.values():
             panel.show(state, now)
+        self.dock.show(state, now)
         self._update_prompt()
 
     def notice(self, key: str, text: str, hint: str = "") -> None:
@@ -128,7 +135,8 @@ class ConsoleScreen(Screen[None]):
         """Whether something moves without an event: a countdown, a running tool, a fading mark."""
         meters = self._state.meters
         clipped = meters.clipped_at is not None and self._now - meters.clipped_at < status.CLIP_SHOWN
-        return self._state.endpointing is not None or clipped or self.transcript.is_timing
+        panel = self.dock.view is not None and self.dock.view.is_animating
+        return self._state.endpointing is not None or clipped or self.transcript.is_timing or panel
 
     def _banners(self) -> list[Banner]:
         return [b for b in (*self._notices, *self._state.banners) if (b.key, b.time) not in self._dismissed]
@@ -182,7 +190,8 @@ class ConsoleScreen(Screen[None]):
             situation = "searching"
         elif self._prompt.has_focus:
             situation = "typing"
-        self._key_bar.show_situation(situation)
+        spec = self.dock.spec if self.dock.has_focus_within else None
+        self._key_bar.show_situation(situation, spec.keys if spec is not None else ())
 
     def _point_at_input(self, state: ConsoleState) -> None:
         """Without a microphone the first thing to do is to type."""
@@ -228,6 +237,8 @@ class ConsoleScreen(Screen[None]):
             self._talk.discard()
         elif transcript.query_text:
             transcript.search("")
+        elif self.dock.spec is not None:
+            self._open_panel(None)
         elif banners := self._banners():
             self._dismissed.add((banners[-1].key, banners[-1].time))
         elif transcript.selected is not None:
@@ -310,9 +321,12 @@ class ConsoleScreen(Screen[None]):
         """Select the turn after."""
         self.transcript.select_turn(1)
 
+    @property
+    def _scrolled(self) -> ScrollView:
+        return self.focused if isinstance(self.focused, ScrollView) else self.transcript
+
     def _scroll(self, lines: int) -> None:
-        scrolled = self.focused if isinstance(self.focused, LogPane) else self.transcript
-        scrolled.scroll_relative(y=lines, animate=False, immediate=True)
+        self._scrolled.scroll_relative(y=lines, animate=False, immediate=True)
         self._refresh_now()
 
     def action_scroll_up(self) -> None:
@@ -325,11 +339,11 @@ class ConsoleScreen(Screen[None]):
 
     def action_page_up(self) -> None:
         """A page up."""
-        self._scroll(2 - self.transcript.size.height)
+        self._scroll(2 - self._scrolled.size.height)
 
     def action_page_down(self) -> None:
         """A page down."""
-        self._scroll(self.transcript.size.height - 2)
+        self._scroll(self._scrolled.size.height - 2)
 
     def action_first(self) -> None:
         """To the start."""
@@ -380,6 +394,39 @@ class ConsoleScreen(Screen[None]):
         else:
             self.log_pane.display = not self.log_pane.display
         self.call_after_refresh(self._refresh_now)
+
+    # --- panels ------------------------------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> Backend:
+        """See `PanelHost.backend`."""
+        return self._host.backend
+
+    @property
+    def selected_turn(self) -> str | None:
+        """See `PanelHost.selected_turn`."""
+        return self.transcript.selected
+
+    def go_to_turn(self, turn_id: str) -> None:
+        """See `PanelHost.go_to_turn`."""
+        self.transcript.go_to_turn(turn_id)
+        self._refresh_now()
+
+    def action_panel(self, name: str) -> None:
+        """Show a panel and give it the keyboard; put it away if it is shown."""
+        spec = next(spec for spec in panels() if spec.id == name)
+        self._open_panel(None if self.dock.spec is spec else spec)
+
+    def _open_panel(self, spec: PanelSpec | None) -> None:
+        self.dock.open(spec)
+        if spec is None:
+            self.transcript.focus(scroll_visible=False)
+        self.call_after_refresh(self._panel_opened)
+
+    def _panel_opened(self) -> None:
+        self._refresh_now()
+        if self.dock.view is not None:
+            self.dock.view.take_keyboard()
 
     # --- the console -------------------------------------------------------------------------------------------------
 

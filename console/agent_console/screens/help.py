@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from agent_console.drawing.text import wrap
-from agent_console.keys import ACTIONS, keys_of
+from agent_console.keys import keys_of
+from agent_console.panels import every_action
 
 _KEYS: Final = 11
 _HINTS: Final = (
@@ -53,7 +54,7 @@ class HelpScreen(ModalScreen[None]):
     def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         group = ""
-        for action in ACTIONS:
+        for action in every_action():
             if action.group != group:
                 group = action.group
                 lines += [Content("")] * bool(lines) + [Content.styled(group, "bold $accent")]

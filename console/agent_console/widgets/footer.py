@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from textual import events
 
 from agent_console.drawing.text import Line, Span
-from agent_console.keys import ACTIONS, BY_ID, keys_of
+from agent_console.keys import ACTIONS, BY_ID, Action, keys_of
+from agent_console.panels import panels
 from agent_console.widgets.canvas import Canvas
+from agent_console.widgets.panel_view import PanelView
 
 Situation = Literal["reading", "typing", "talking", "searching"]
 
@@ -26,12 +29,13 @@ class KeyBar(Canvas):
         super().__init__(id=id)
         self._keys_in_use = keymap
         self._situation: Situation = "reading"
+        self._own: Sequence[Action] = ()
         self._targets: list[tuple[int, int, str]] = []
 
-    def show_situation(self, situation: Situation) -> None:
-        """Name the keys of what the user is doing."""
-        if situation != self._situation:
-            self._situation = situation
+    def show_situation(self, situation: Situation, own: Sequence[Action] = ()) -> None:
+        """Name the keys of what the user is doing; first those of the panel that has the keyboard."""
+        if (situation, own) != (self._situation, self._own):
+            self._situation, self._own = situation, own
             self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
@@ -52,19 +56,44 @@ class KeyBar(Canvas):
         if self._situation == "talking":
             talk, back = (keys_of(BY_ID[name], self._keys_in_use)[0] for name in ("push_to_talk", "back"))
             return [(talk, "send", "push_to_talk"), (back, "discard", "back")]
-        hints = []
+        hints: list[tuple[int, str, Action]] = []
         room = width - 1
-        for action in sorted(ACTIONS, key=lambda action: -action.rank):
-            keys = keys_of(action, self._keys_in_use)
-            size = len(keys[0]) + len(action.label) + 3 if keys else 0
-            if action.rank and keys and size - 2 <= room:
-                hints.append((action, keys[0]))
+        for place, action, key in sorted(self._offered(), key=lambda offer: -offer[1].rank):
+            size = len(key) + len(action.label) + 3
+            if size - 2 <= room:
+                hints.append((place, key, action))
                 room -= size
-        hints.sort(key=lambda hint: ACTIONS.index(hint[0]))
-        return [(key, action.label, action.id) for action, key in hints]
+        return [(key, action.label, action.id) for _, key, action in sorted(hints, key=lambda hint: hint[0])]
+
+    def _offered(self) -> list[tuple[int, Action, str]]:
+        """What there is to name: the focused panel's own keys, the panels as one, and the console's actions."""
+        offered = [replace(action, rank=100) for action in self._own if action.rank]
+        first, last = (keys_of(spec.action, self._keys_in_use) for spec in (panels()[0], panels()[-1]))
+        keys = {action.id: keys_of(action, self._keys_in_use)[:1] for action in (*self._own, *ACTIONS)}
+        if first and last and not offered:
+            every = Action("panels", "", "panels", "", "Panels", 72)
+            keys[every.id] = [f"{first[0]}-{last[0]}"]
+            offered.append(every)
+        offered += [action for action in ACTIONS if action.rank]
+        return [(place, action, keys[action.id][0]) for place, action in enumerate(offered) if keys[action.id]]
 
     async def on_click(self, event: events.Click) -> None:
         """A click does what the key does."""
         for start, end, action in self._targets:
             if action and start <= event.x < end:
-                await self.screen.run_action(action)
+                await self._run(action)
+
+    async def _run(self, name: str) -> None:
+        own = next((action for action in self._own if action.id == name), None)
+        if own is not None and self.screen.focused is not None:
+            await self._panel().run_action(own.command)
+        elif name == "panels":
+            await self.screen.run_action(panels()[0].action.command)
+        else:
+            await self.screen.run_action(name)
+
+    def _panel(self) -> PanelView:
+        """The panel that has the keyboard."""
+        focused = self.screen.focused
+        assert focused is not None
+        return next(node for node in focused.ancestors if isinstance(node, PanelView))

@@ -116,6 +116,13 @@ class Transcript(BlockScroll[Entry], can_focus=True):
         self.refresh()
         self.post_message(self.TurnSelected())
 
+    def go_to_turn(self, turn_id: str) -> None:
+        """Select a turn by its id and bring it into view; nothing of it may be here."""
+        index = self.items.rindex(lambda entry: entry.turn_id == turn_id)
+        if index is not None:
+            self.select(self._start_of(index))
+            self.go_to_item(self._start_of(index))
+
     @property
     def selected(self) -> str | None:
         """The turn that is selected, by its id."""

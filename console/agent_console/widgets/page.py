@@ -1,0 +1,73 @@
+"""A page of lines drawn from the state, that scrolls when it is longer than the room for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from agent_console.drawing.text import Line
+from agent_console.state import ConsoleState
+from agent_console.widgets.canvas import STYLES, Painter
+from agent_console.widgets.panels import Draw, Slice
+
+
+class Page(ScrollView, can_focus=True):
+    """Draws the state by one function: each frame, or only when the slice that it depends on is another.
+
+    Like `Panel`, but as long as it needs to be: the function may return more lines than the height that it is told.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
+
+    def __init__(self, draw: Draw, slice_of: Slice | None = None, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.painter = Painter(self)
+        self._draw = draw
+        self._slice_of = slice_of
+        self._slice: tuple[object, ...] | None = None
+        self._state = ConsoleState()
+        self._now = 0.0
+        self._lines: Sequence[Line] = ()
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """Take the state of this frame."""
+        self._state, self._now = state, now
+        if self._slice_of is not None:
+            before, self._slice = self._slice, self._slice_of(state)
+            if before is not None and all(old is new for old, new in zip(before, self._slice, strict=True)):
+                return
+        self.repaint()
+
+    def repaint(self) -> None:
+        """Draw again and send the lines that differ to the screen."""
+        region = self.scrollable_content_region
+        if not self.is_attached or not region.width or not region.height:
+            self._slice = None
+            return
+        old, self._lines = self._lines, self._draw(self._state, self._now, region.width, region.height)
+        if len(old) != len(self._lines) or self.virtual_size.width != region.width:
+            self.virtual_size = Size(region.width, len(self._lines))
+            self.refresh()
+            return
+        for y, (before, line) in enumerate(zip(old, self._lines, strict=True)):
+            if before != line:
+                self.refresh_lines(y)
+
+    def render_line(self, y: int) -> Strip:
+        """See `Widget.render_line`."""
+        number = y + self.scroll_offset.y
+        line = self._lines[number] if number < len(self._lines) else ()
+        return self.painter.strip(line, self.scrollable_content_region.width)
+
+    def on_resize(self) -> None:
+        """Draw for the room there is now."""
+        self.repaint()
+
+    def notify_style_update(self) -> None:
+        """See `Widget.notify_style_update`: colours may be others now."""
+        super().notify_style_update()
+        self.painter.forget()

@@ -1,0 +1,170 @@
+"""What a panel is: an entry of the registry, and a widget that draws one subject of the state.
+
+A panel is a file in `agent_console.panels` that has a `PANEL`. Nothing else needs to know of it: keys, footer, help,
+palette and layout are made from the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from agent_console.backend import Backend
+from agent_console.drawing.text import Line, justify
+from agent_console.keys import Action
+from agent_console.state import ConsoleState
+from agent_console.widgets.page import Page
+from agent_console.widgets.panels import Draw, Panel, Slice
+
+
+class PanelHost(Protocol):
+    """What a panel may know and ask beyond the state that it draws: the console's screen."""
+
+    @property
+    def backend(self) -> Backend:
+        """The session, for requests."""
+        ...
+
+    @property
+    def selected_turn(self) -> str | None:
+        """The turn that is selected in the transcript, by its id."""
+        ...
+
+    def go_to_turn(self, turn_id: str) -> None:
+        """Select a turn in the transcript and bring it into view."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelSpec:
+    """One panel of the registry."""
+
+    id: str
+    """Names it in keymaps (`panel_<id>`) and as a widget."""
+    key: str
+    """The digit that shows it, in the default keymap."""
+    title: str
+    """One or two words, for its heading and the palette."""
+    help: str
+    """One sentence."""
+    make: Callable[[PanelHost], PanelView]
+    """Its widget, made when it is first shown."""
+    keys: tuple[Action, ...] = ()
+    """Keys of its own while the keyboard is in it; the widget's `BINDINGS` are made from the same."""
+
+    @property
+    def action(self) -> Action:
+        """What its digit does."""
+        return Action(f"panel_{self.id}", self.key, self.title.lower(), self.help, "Panels", run=f"panel('{self.id}')")
+
+
+class PanelView(Vertical):
+    """A heading and whatever a subclass composes under it. Only the panel that is shown gets the state."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self.head = Panel(self._draw_head, id="panel-head")
+        self._state = ConsoleState()
+        self._now = 0.0
+
+    def compose(self) -> ComposeResult:
+        """See `Widget.compose`."""
+        yield self.head
+        yield from self.content()
+
+    def content(self) -> ComposeResult:
+        """The widgets under the heading."""
+        raise NotImplementedError
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """Take the state of this frame."""
+        self._state, self._now = state, now
+        self.head.show(state, now)
+
+    def note(self, state: ConsoleState) -> Line:
+        """What stands at the right of the heading."""
+        return ()
+
+    @property
+    def is_animating(self) -> bool:
+        """Whether something in it moves without an event."""
+        return False
+
+    def take_keyboard(self) -> None:
+        """Focus the first part of it that can have the keyboard."""
+        for widget in self.query("*"):
+            if widget.focusable:
+                widget.focus(scroll_visible=False)
+                return
+
+    def _draw_head(self, state: ConsoleState, now: float, width: int, height: int) -> Sequence[Line]:
+        style = "key" if self.has_focus_within else "heading"
+        return [justify(((self._title.upper(), style),), self.note(state), width)]
+
+    def on_descendant_focus(self) -> None:
+        """The heading tells where the keyboard is."""
+        self.head.repaint()
+
+    def on_descendant_blur(self) -> None:
+        """See `on_descendant_focus`."""
+        self.head.repaint()
+
+
+class PagePanel(PanelView):
+    """A panel that is one page of lines."""
+
+    def __init__(self, title: str, draw: Draw, slice_of: Slice | None = None) -> None:
+        super().__init__(title)
+        self.page = Page(draw, slice_of)
+
+    def content(self) -> ComposeResult:
+        """See `PanelView.content`."""
+        yield self.page
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """See `PanelView.show`."""
+        super().show(state, now)
+        self.page.show(state, now)
+
+    def redraw(self) -> None:
+        """Something that isn't in the state changed."""
+        self.head.repaint()
+        self.page.repaint()
+
+
+class PanelDock(Vertical):
+    """Where the chosen panel is: over the transcript on a small screen, beside it on a wide one."""
+
+    def __init__(self, host: PanelHost, *, id: str) -> None:
+        super().__init__(id=id)
+        self._host = host
+        self._views: dict[str, PanelView] = {}
+        self.spec: PanelSpec | None = None
+        """The panel that is shown."""
+
+    @property
+    def view(self) -> PanelView | None:
+        """Its widget."""
+        return None if self.spec is None else self._views[self.spec.id]
+
+    def open(self, spec: PanelSpec | None) -> None:
+        """Show this panel instead of the one before; None shows none."""
+        if self.view is not None:
+            self.view.display = False
+        self.spec = spec
+        if spec is not None:
+            if spec.id not in self._views:
+                self._views[spec.id] = spec.make(self._host)
+                self.mount(self._views[spec.id])
+            self._views[spec.id].display = True
+        body: Any = self.parent
+        body.set_class(spec is not None, "-docked")
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """Take the state of this frame."""
+        if self.view is not None and self.view.is_mounted:
+            self.view.show(state, now)
