@@ -364,7 +364,7 @@ def test_speech_in_shreds_is_not_left_so_to_its_end() -> None:
         room.card.underflow = True
         await asyncio.sleep(0.9)
         room.card.underflow = False
-        assert room.card.blocks == [0.004, 0.008, 0.016]
+        assert room.card.blocks == [0.004, 0.008, 0.016, 0.032]
         await speaking
         room.audio.output.flush()
         await asyncio.sleep(1)

@@ -34,7 +34,7 @@ UNBEARABLE = 12
 """Times after which that is done in the middle of speech."""
 FOREBODING = 12
 """Times that the device may run dry in silence, which nobody hears, before it is opened with longer blocks."""
-LONGEST_BLOCK = 0.016
+LONGEST_BLOCK = 0.032
 _QUEUE = 2.0
 _TICK = 0.01
 _NOTHING = np.zeros(0, np.int16)

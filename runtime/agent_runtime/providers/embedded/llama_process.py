@@ -10,6 +10,7 @@ Requests: `{"id": 1, "body": {...}}` is answered with any number of lines with t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -20,7 +21,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+NICENESS = 5
+"""How far behind sound, speech recognition and the voice the model stands in line for a core, where all want one."""
+
 _write_lock = threading.Lock()
+
+
+def _stand_back() -> None:
+    if os.name == "posix":
+        os.nice(NICENESS)
+    # Where Linux shares the cores between terminals first, a process of a new session counts as another terminal.
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+        group.write(str(NICENESS))
 
 
 def _send(message: dict[str, Any]) -> None:
@@ -90,6 +102,7 @@ class _Worker:
 def main() -> None:
     """Load what the one argument says, then serve until stdin ends."""
     options = json.loads(sys.argv[1])
+    _stand_back()
     try:
         try:
             server = _open_server(options)
