@@ -16,9 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from agent_runtime import compat
 from agent_runtime.compat.source import started_agents, uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
-from agent_runtime.module_loader import explain_failure, import_fresh, short_path
+from agent_runtime.project import CodeVersion, EntryPoint, explain_failure, load_code, short_path
+from agent_runtime.project.finder import entry_of_file, entry_of_module
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
@@ -44,15 +46,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class LoadedAgent:
-    """An agent's module and what was found in it. Nothing of it was made yet."""
+    """A version of an agent's code and what was found in it. Nothing of it was made yet."""
 
     target: Target
-    module: ModuleType
-    path: Path
+    code: CodeVersion
     name: str
     kind: AgentKind
     notes: tuple[str, ...] = ()
     """What whoever runs it should know."""
+
+    @property
+    def module(self) -> ModuleType:
+        """The agent's module."""
+        return self.code.module
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.code.entry.file
 
     async def build(self) -> tuple[Agent, AgentSession[Any] | None]:
         """Make the agent, and the session where the module makes its own; on the runtime's loop.
@@ -64,9 +75,10 @@ class LoadedAgent:
 
         value = getattr(self.module, self.name)
         try:
-            made = value if self.kind == "instance" else value()
-            if inspect.isawaitable(made):
-                made = await made
+            with self.code.opened.record():
+                made = value if self.kind == "instance" else value()
+                if inspect.isawaitable(made):
+                    made = await made
         except Exception as exc:
             raise explain_failure(exc, self.path, f"{self.name} can't be made") from exc
         agent, session = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
@@ -111,19 +123,48 @@ def parse_target(text: str) -> Target:
     raise AgentLoadError(f"{text!r} is no agent: give file.py, file.py:Name or package.module")
 
 
-def load_agent(target: Target) -> LoadedAgent:
+def load_agent(
+    target: Target,
+    before: LoadedAgent | None = None,
+    *,
+    everything: bool = False,
+    wanted: Callable[[], bool] = lambda: True,
+) -> LoadedAgent:
     """Run the target's module afresh and find the agent in it.
 
-    Raises AgentLoadError: the module can't be run, or there is no agent in it, or more than one. The modules that it
-    imports are left as they are.
+    Modules that it imports are left as they are. With a version `before`, those that have changed since are run afresh
+    too, beside the present ones: `loaded.code.exchange` puts them in place. See `load_code`.
+
+    Raises:
+        AgentLoadError: the code can't be run, or there is no agent in it, or more than one.
+        Superseded: it isn't `wanted` any more when its turn comes.
     """
-    module, path = import_fresh(target.path, target.module)
+    entry = before.code.entry if before is not None else _entry(target)
+    if uses_livekit_agents(entry.file):
+        _install_compat(entry.file)
+    code = load_code(entry, before.code if before is not None else None, everything=everything, wanted=wanted)
+    try:
+        name, kind = _find(target, code.module, entry.file, before.name if before is not None else None)
+    except AgentLoadError:
+        code.exchange.put_back()
+        raise
+    if before is None:
+        code.exchange.settle()
+    return LoadedAgent(target, code, name, kind, _notes(entry.file))
+
+
+def _entry(target: Target) -> EntryPoint:
+    return entry_of_file(target.path) if target.path is not None else entry_of_module(target.module or "")
+
+
+def _find(target: Target, module: ModuleType, path: Path, known: str | None) -> tuple[str, AgentKind]:
+    """The agent's name and kind: the one that was named, else the one that is `known`, else the only one."""
     if target.name is not None:
-        return LoadedAgent(target, module, path, target.name, _kind_of(module, target.name, path), _notes(path))
+        return target.name, _kind_of(module, target.name, path)
     found = _factories_in(module) or _agents_in(module)
     if len(found) > 1:
         # The one that a LiveKit entrypoint starts; the others are handed over to.
-        started = started_agents(path)
+        started = [known] if known in dict(found) else started_agents(path)
         found = [entry for entry in found if entry[0] in started] or found
     if not found:
         raise AgentLoadError(_no_agent(module, path), path=str(path))
@@ -131,8 +172,14 @@ def load_agent(target: Target) -> LoadedAgent:
         written = short_path(path) if target.path else target.module
         names = " or ".join(f"{written}:{name}" for name, _ in found)
         raise AgentLoadError(f"{short_path(path)} has {len(found)} agents: say which, {names}", path=str(path))
-    name, kind = found[0]
-    return LoadedAgent(target, module, path, name, kind, _notes(path))
+    return found[0]
+
+
+def _install_compat(source: Path) -> None:
+    try:
+        compat.install()
+    except ImportError as exc:
+        raise AgentLoadError(f"{short_path(source)}: can't be loaded: {exc}", path=str(source)) from exc
 
 
 def _notes(path: Path) -> tuple[str, ...]:

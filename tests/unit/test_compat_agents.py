@@ -11,7 +11,7 @@ from agent_runtime import Agent, compat
 from agent_runtime.agent_loader import COMPAT_NOTE, LoadedAgent, load_agent, parse_target
 from agent_runtime.compat.source import started_agents, uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
-from agent_runtime.module_loader import short_path
+from agent_runtime.project import short_path
 from agent_runtime.testing import Answer, UserSpeech, run_virtual, scripted_session
 
 FILES = Path(__file__).parents[1] / "support" / "livekit_agents"

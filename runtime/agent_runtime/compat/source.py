@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 from agent_runtime.compat.names import AGENTS, PLUGINS
+from agent_runtime.project.imports import imported_names, module_files
 
 
 def uses_livekit_agents(path: Path) -> bool:
@@ -21,12 +21,11 @@ def uses_livekit_agents(path: Path) -> bool:
         if file in seen:
             continue
         seen.add(file)
-        tree = _parsed(file)
-        for level, name in _imported(tree) if tree is not None else ():
+        for level, name in imported_names(_read(file)):
             if level == 0 and f"{name}.".startswith((f"{AGENTS}.", f"{PLUGINS}.")):
                 return True
             bases = [path.parent, Path.cwd()] if level == 0 else [file.parents[level - 1]]
-            waiting += [found for base in bases for found in _files(base, name)]
+            waiting += [found for base in bases for found in module_files(base, name)]
     return False
 
 
@@ -54,25 +53,15 @@ def started_agents(path: Path) -> list[str]:
     return list(names)
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        return ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        return ast.parse(_read(path))
+    except (SyntaxError, ValueError):
         return None
-
-
-def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """(level, dotted name) of everything that may be a module; the level is the number of leading dots."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parent = f"{node.module}." if node.module else ""
-            yield from ((node.level, f"{parent}{alias.name}") for alias in node.names)
-
-
-def _files(base: Path, name: str) -> list[Path]:
-    """The files that importing the dotted name from `base` runs: its packages, and itself if it is a module."""
-    parts = name.split(".")
-    stems = [base.joinpath(*parts[:count]) for count in range(1, len(parts) + 1)]
-    return [file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()]

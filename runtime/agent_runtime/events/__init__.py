@@ -50,10 +50,13 @@ from agent_runtime.events.workshop import (
     LogWritten,
     LoopBlocked,
     ModelLoading,
+    OptionChange,
     PushToTalkChanged,
     ReloadFailed,
     ReloadFinished,
+    ReloadPending,
     ReloadStarted,
+    ToolChange,
 )
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "LogWritten",
     "LoopBlocked",
     "ModelLoading",
+    "OptionChange",
     "OverlappingSpeech",
     "PlayoutFinished",
     "PlayoutPaused",
@@ -90,6 +94,7 @@ __all__ = [
     "PushToTalkChanged",
     "ReloadFailed",
     "ReloadFinished",
+    "ReloadPending",
     "ReloadStarted",
     "SessionClosed",
     "SessionStarted",
@@ -99,6 +104,7 @@ __all__ = [
     "TTSFinished",
     "TTSFirstByte",
     "TTSStarted",
+    "ToolChange",
     "ToolFinished",
     "ToolStarted",
     "TranscriptionTimedOut",

@@ -66,6 +66,7 @@ from agent_runtime.events.workshop import (
     PushToTalkChanged,
     ReloadFailed,
     ReloadFinished,
+    ReloadPending,
     ReloadStarted,
 )
 
@@ -112,6 +113,7 @@ EventData: TypeAlias = (
     | PushToTalkChanged
     | AudioDropped
     | ReloadStarted
+    | ReloadPending
     | ReloadFinished
     | ReloadFailed
     | LogWritten

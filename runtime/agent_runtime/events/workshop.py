@@ -64,6 +64,34 @@ class ReloadStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolChange:
+    """A tool or toolset that a reload brought, took away or changed. `diff` is of its signature and description."""
+
+    name: str
+    change: Literal["added", "removed", "changed"]
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptionChange:
+    """An option of an agent that a reload changed, as text; empty where it wasn't given."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadPending:
+    """The new code is loaded and whole; it is put in place when the agent has finished what it is at."""
+
+    agent: str
+    waits_for: Literal["speech", "tool", "handoff"]
+    diff: str
+    type: Literal["reload_pending"] = "reload_pending"
+
+
+@dataclass(frozen=True, slots=True)
 class ReloadFinished:
     """The new code answers from now on. `diff` is a unified diff of instructions, tools and options, for people."""
 
@@ -71,6 +99,16 @@ class ReloadFinished:
     diff: str
     duration: float
     """Seconds from the change on disk to the new code in use."""
+    instructions: str = ""
+    """A unified diff of the instructions alone."""
+    tools: tuple[ToolChange, ...] = ()
+    options: tuple[OptionChange, ...] = ()
+    modules: tuple[str, ...] = ()
+    """The modules that were loaded, in the order in which they ran."""
+    instead_of: str | None = None
+    """The agent's class before, where it is another one or has another name."""
+    waited: float = 0.0
+    """Seconds of `duration` in which the new code was ready and the agent wasn't."""
     type: Literal["reload_finished"] = "reload_finished"
 
 

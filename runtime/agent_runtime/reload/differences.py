@@ -1,26 +1,56 @@
-"""What a reload changed, for people: instructions, tools and options as a unified diff."""
+"""What a reload changed, for people and for a screen: instructions, tools and options."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from agent_runtime.events import OptionChange, ToolChange
 from agent_tools import Toolset
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
 
-_OPTIONS: Final = ("llm", "stt", "tts", "vad", "turn_handling", "tool_handling", "use_tts_aligned_transcript")
+_OPTIONS: Final = (
+    "llm",
+    "stt",
+    "tts",
+    "vad",
+    "turn_handling",
+    "tool_handling",
+    "min_consecutive_speech_delay",
+    "use_tts_aligned_transcript",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanges:
+    """How one agent differs from another. Everything is empty where a person would notice nothing."""
+
+    diff: str
+    """All of it as one unified diff."""
+    instructions: str
+    """A unified diff of the instructions alone."""
+    tools: tuple[ToolChange, ...]
+    options: tuple[OptionChange, ...]
+
+
+def compare_agents(old: Agent, new: Agent) -> AgentChanges:
+    """What a person should see of a change from `old` to `new`."""
+    return AgentChanges(
+        agent_diff(old, new),
+        _unified(str(old.instructions).splitlines(), str(new.instructions).splitlines()),
+        tuple(_tool_changes(_tools(old), _tools(new))),
+        tuple(_option_changes(_options(old), _options(new))),
+    )
 
 
 def agent_diff(old: Agent, new: Agent) -> str:
     """A unified diff between two agents; empty where what a person would notice is the same."""
-    lines = difflib.unified_diff(
-        list(describe_agent(old)), list(describe_agent(new)), "before", "after", lineterm="", n=2
-    )
-    return "\n".join(lines)
+    return _unified(describe_agent(old), describe_agent(new))
 
 
 def describe_agent(agent: Agent) -> Iterator[str]:
@@ -29,13 +59,38 @@ def describe_agent(agent: Agent) -> Iterator[str]:
     yield "instructions:"
     for line in str(agent.instructions).splitlines():
         yield f"  {line}"
-    for tool in agent.tools:
-        yield from _describe_tool(tool)
-    for name in _OPTIONS:
-        value = getattr(agent, name, None)
-        # NOT_GIVEN is falsy as None and False are: what is left at its default isn't worth a line.
-        if value:
-            yield f"{name}: {_describe_option(value)}"
+    for lines in _tools(agent).values():
+        yield from lines
+    for name, value in _options(agent).items():
+        yield f"{name}: {value}"
+
+
+def _unified(old: Iterable[str], new: Iterable[str]) -> str:
+    return "\n".join(difflib.unified_diff(list(old), list(new), "before", "after", lineterm="", n=2))
+
+
+def _tool_changes(old: Mapping[str, list[str]], new: Mapping[str, list[str]]) -> Iterator[ToolChange]:
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            change = "removed" if name not in new else "added" if name not in old else "changed"
+            yield ToolChange(name, change, _unified(old.get(name, ()), new.get(name, ())))
+
+
+def _option_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[OptionChange]:
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            yield OptionChange(name, old.get(name, ""), new.get(name, ""))
+
+
+def _tools(agent: Agent) -> dict[str, list[str]]:
+    """What describes each tool or toolset, by its id."""
+    return {tool.id: list(_describe_tool(tool)) for tool in agent.tools}
+
+
+def _options(agent: Agent) -> dict[str, str]:
+    values = {name: getattr(agent, name, None) for name in _OPTIONS}
+    # NOT_GIVEN is falsy as None and False are: what is left at its default isn't worth a line.
+    return {name: _describe_option(value) for name, value in values.items() if value}
 
 
 def _describe_tool(tool: Any) -> Iterator[str]:

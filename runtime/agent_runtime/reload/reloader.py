@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentLoadError
 from agent_runtime.events import EventStream, ReloadFailed, ReloadFinished, ReloadStarted
-from agent_runtime.module_loader import short_path, without_place
+from agent_runtime.project import short_path, without_place
 from agent_runtime.reload.differences import agent_diff
 
 if TYPE_CHECKING:
