@@ -178,7 +178,7 @@ def _guarded(callback: Callable[..., None], abort: type[Exception]) -> Callable[
 
 
 def _go_first() -> None:
-    """Let the calling thread run before others. macOS and Windows do that by themselves, Linux only if it is allowed."""
+    """Let this thread run before others. macOS and Windows do that by themselves, Linux only where it is allowed."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), AUDIO_NICENESS)
