@@ -38,6 +38,7 @@ _NAMES: dict[str, str] = {
     "ErrorEvent": "agent_runtime.voice.events",
     "FunctionToolsExecutedEvent": "agent_runtime.voice.events",
     "MetricsCollectedEvent": "agent_runtime.voice.events",
+    "OverlappingSpeechEvent": "agent_runtime.voice.events",
     "SessionUsageUpdatedEvent": "agent_runtime.voice.events",
     "SpeechCreatedEvent": "agent_runtime.voice.events",
     "ToolExecutionUpdatedEvent": "agent_runtime.voice.events",

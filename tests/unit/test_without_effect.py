@@ -20,11 +20,6 @@ async def book() -> str:
     ("options", "told"),
     [
         ({}, None),
-        ({"turn_handling": {"endpointing": {"mode": "dynamic"}}}, 'endpointing.mode "dynamic"'),
-        ({"turn_handling": {"interruption": {"mode": "adaptive"}}}, 'interruption.mode "adaptive"'),
-        ({"turn_handling": {"user_turn_limit": {"max_words": 40}}}, "user_turn_limit.max_words"),
-        ({"transcription_timeout": 3.0}, "transcription_timeout"),
-        ({"use_tts_aligned_transcript": False}, "use_tts_aligned_transcript=False"),
         ({"tools": [book]}, 'on_duplicate="reject" of book'),
     ],
 )

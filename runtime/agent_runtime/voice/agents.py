@@ -104,7 +104,7 @@ class Agents:
         if agent._engine is not None and agent._engine is not engine:
             raise RuntimeError(f"the agent {agent.id!r} runs in another session already")
         self._install(agent)
-        for name in without_effect(engine.options, [*engine.session._tools, *agent._tools]):
+        for name in without_effect([*engine.session._tools, *agent._tools]):
             logger.warning("no effect yet: %s", name)
         await self._open_toolsets(agent._tools)
         self._note_handoff(old, agent, cause)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent_runtime import events as ev
 from agent_runtime.io import PlaybackFinishedEvent
-from agent_runtime.types import USERDATA_TTS_STARTED_TIME
+from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, USERDATA_TTS_STARTED_TIME, TimedString
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.playout import Segment
@@ -26,10 +26,13 @@ class Delivery:
         self._step = step
         self._engine = step.engine
         self._to_voice: aio.Chan[str] = aio.Chan()
-        self._to_reader: aio.Chan[str] | None = None
+        self._to_reader: aio.Chan[str | TimedString] | None = None
         """Only where the agent has a transcription node of its own."""
+        self._reads_voice = False
+        """Whether that node gets the voice's words with their times, in place of the model's text."""
         if type(step.agent).transcription_node is not Agent.transcription_node:
             self._to_reader = aio.Chan()
+            self._reads_voice = step.engine.reads_aligned_words(step.agent) and step.engine.playout.output is not None
         self._segment: Segment | None = None
         self._shown: list[str] = []
         self._pending: list[str] = []
@@ -41,7 +44,8 @@ class Delivery:
         """More text."""
         self._to_voice.send_nowait(delta)
         if self._to_reader is not None:
-            self._to_reader.send_nowait(delta)
+            if not self._reads_voice:
+                self._to_reader.send_nowait(delta)
         else:
             self._read(delta)
 
@@ -50,12 +54,15 @@ class Delivery:
         self._ended = True
         self._to_voice.close()
         if self._to_reader is not None:
-            self._to_reader.close()
+            if not self._reads_voice:
+                self._to_reader.close()
         elif self._segment is not None:
             self._segment.text.end_text()
 
-    def _read(self, text: str) -> None:
-        if self._segment is not None:
+    def _read(self, text: str | TimedString) -> None:
+        if self._segment is not None and isinstance(text, TimedString):
+            self._segment.text.add_timed([text])
+        elif self._segment is not None:
             self._segment.text.add_text(text)
         else:
             self._pending.append(text)
@@ -91,13 +98,13 @@ class Delivery:
             if reader is not None:
                 await aio.cancel_and_wait(reader)
 
-    async def _read_transcription(self, text: AsyncIterator[str]) -> None:
+    async def _read_transcription(self, text: AsyncIterator[str | TimedString]) -> None:
         from agent_runtime.voice.generation import resolve_node
 
         node = await resolve_node(self._step.agent.transcription_node(text, self._step.settings))
         if node is not None:
             async for piece in node:
-                self._read(str(piece))
+                self._read(piece)
         if self._segment is not None:
             self._segment.text.end_text()
 
@@ -105,7 +112,8 @@ class Delivery:
 
     async def _speak(self, audio: AsyncIterable[AudioFrame] | None, reader: asyncio.Task[None] | None) -> None:
         step, engine = self._step, self._engine
-        segment = self._segment = engine.playout.open(engine.tts)
+        word_times = reader is None and engine.aligned_transcript(step.agent) is not False
+        segment = self._segment = engine.playout.open(engine.tts, word_times=word_times)
         segment.on_started = step.began
         segment.on_finished = step.finished
         segment.on_heard = lambda text, position: step.heard(self, text, position)
@@ -122,7 +130,12 @@ class Delivery:
                 if not allowed and not await engine.may_be_heard(step.speech):
                     return
                 allowed = True
+                if self._to_reader is not None and self._reads_voice:
+                    for word in frame.userdata.get(USERDATA_TIMED_TRANSCRIPT) or ():
+                        self._to_reader.send_nowait(word)
                 await segment.push(frame)
+            if self._to_reader is not None and self._reads_voice:
+                self._to_reader.close()
             if reader is not None:
                 await reader
         finally:

@@ -191,6 +191,17 @@ class Engine:
         # A speech that isn't over after its playout waits for tools, or for its reply to them.
         return speech in self.replies.active and self.machine.agent_state == "thinking"
 
+    def aligned_transcript(self, agent: Agent) -> bool | None:
+        """`use_tts_aligned_transcript` of the agent, else of the session; None where neither says."""
+        own = agent.use_tts_aligned_transcript
+        return self.options.use_tts_aligned_transcript if own is NOT_GIVEN else own
+
+    def reads_aligned_words(self, agent: Agent) -> bool:
+        """Whether an agent's transcription node gets the voice's words with their times."""
+        return (
+            bool(self.aligned_transcript(agent)) and self.tts is not None and self.tts.capabilities.aligned_transcript
+        )
+
     def allows_interruptions(self) -> bool:
         """Whether speeches may be interrupted unless they say otherwise."""
         return self.options.interruption["enabled"]

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Segment:
     """One uninterrupted stretch of speech. `finished` always comes, even if nothing was ever heard."""
 
-    def __init__(self, playout: Playout, pace: Pace) -> None:
+    def __init__(self, playout: Playout, pace: Pace, *, word_times: bool) -> None:
         self._playout = playout
+        self._word_times = word_times
         self.text = HeardText(pace)
         self.started_at: float | None = None
         """When its first sample was heard, on the session's clock."""
@@ -67,7 +68,7 @@ class Segment:
         if self._playout.wants_level():
             self._recent.append((self.text.audio, frame))
         self.text.add_audio(frame.samples_per_channel / frame.sample_rate)
-        if words := frame.userdata.get(USERDATA_TIMED_TRANSCRIPT):
+        if self._word_times and (words := frame.userdata.get(USERDATA_TIMED_TRANSCRIPT)):
             self.text.add_timed(words)
         await output.capture_frame(frame)
 
@@ -129,9 +130,9 @@ class Playout:
                 output.on_playback_finished(self._finish),
             ]
 
-    def open(self, voice: object = None) -> Segment:
-        """Begin a segment. `voice` tells voices apart, whose pace is learned."""
-        return Segment(self, self._paces.setdefault(voice, Pace()))
+    def open(self, voice: object = None, *, word_times: bool = True) -> Segment:
+        """Begin a segment. `voice` tells voices apart, whose pace is learned; `word_times`: frames tell of words."""
+        return Segment(self, self._paces.setdefault(voice, Pace()), word_times=word_times)
 
     def pause(self) -> None:
         """Hold still."""

@@ -67,7 +67,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         turn_handling: when a turn ends and what interrupts; see `TurnHandlingOptions`.
         tools: tools of every agent of the session.
         max_tool_steps: rounds of tool calls in one reply.
-        use_tts_aligned_transcript: no effect yet: word times are taken from the TTS where it has them.
+        use_tts_aligned_transcript: False: what was heard is known by the voice's measured pace, even where the TTS
+            tells when each word is spoken. True: an agent's `transcription_node` gets the TTS's words as `TimedString`.
         tts_text_transforms: what text goes through before it is spoken. None: nothing.
         min_consecutive_speech_delay: silence between two speeches.
         userdata: anything; `session.userdata` and `RunContext.userdata`.
