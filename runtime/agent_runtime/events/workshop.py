@@ -86,7 +86,7 @@ class ReloadPending:
     """The new code is loaded and whole; it is put in place when the agent has finished what it is at."""
 
     agent: str
-    waits_for: Literal["speech", "tool", "handoff"]
+    waits_for: Literal["speech", "tool", "handoff", "task"]
     diff: str
     type: Literal["reload_pending"] = "reload_pending"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.utils import aio
+from agent_runtime.voice.made_with import RemembersArguments
 from agent_runtime.voice.turn import TurnDetectionMode, TurnHandlingOptions, with_old_arguments
 from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
 
@@ -37,7 +38,7 @@ class ModelSettings:
     tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN
 
 
-class Agent(HandoffTarget):
+class Agent(RemembersArguments, HandoffTarget):
     """Subclass it, or make one with `instructions` and `tools`.
 
     Methods decorated with `@function_tool` are its tools. What is left out is the session's; None opts out of it. The

@@ -13,6 +13,7 @@ from agent_runtime.utils import aio
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
 from agent_runtime.voice.moves import Move, Moves
 from agent_runtime.voice.scope import Scope, entered, outside_scopes
+from agent_runtime.voice.swaps import Swaps
 from agent_runtime.voice.task_stack import TaskStack
 from agent_runtime.voice.without_effect import without_effect
 from agent_tools import Tool, Toolset
@@ -32,17 +33,19 @@ class Agents:
         self._engine = engine
         self._hooks: dict[asyncio.Task[None], Scope] = {}
         self._work: set[asyncio.Task[None]] = set()
-        self._swaps: list[tuple[Agent, str, asyncio.Future[None]]] = []
+        self._failed_to_enter: Agent | None = None
         self._paused: list[Agent] = []
         self.moves = Moves()
         self.tasks = TaskStack(engine)
+        self.swaps = Swaps(self, engine)
 
     # --- taking over -------------------------------------------------------------------------------------------------
 
     async def start(self, agent: Agent) -> None:
         """The first agent takes over; the session's own toolsets are open before it."""
         await self._open_toolsets(self._engine.session._tools)
-        await self._take_over(agent, "start")
+        await self.arrive(agent, "start")
+        self.enter(agent)
 
     def hand_over(self, agent: Agent, cause: Literal["handoff", "update_agent"]) -> None:
         """Have `agent` take over once what is being said and done is over.
@@ -85,12 +88,13 @@ class Agents:
                 await self._leave(old, move)
                 if old is not agent:
                     old._engine = None
-            await self._take_over(agent, cause)
+            await self.arrive(agent, cause)
+            self.enter(agent)
         except Exception as error:
             engine.report.failed(f"handoff to {agent.id}", error)
         finally:
             self.moves.end(move)
-            self.swap_if_safe()
+            self.swaps.do_if_safe()
 
     async def _leave(self, agent: Agent, move: Move) -> None:
         """Have it say goodbye, and close what it has open."""
@@ -98,7 +102,8 @@ class Agents:
         await self._engine.replies_done()
         await self._close_toolsets(agent._tools)
 
-    async def _take_over(self, agent: Agent, cause: str, unanswered: SpeechHandle | None = None) -> None:
+    async def arrive(self, agent: Agent, cause: str) -> None:
+        """The agent has the conversation from now on; `enter` begins its hook."""
         engine = self._engine
         old = engine.agent
         if agent._engine is not None and agent._engine is not engine:
@@ -108,6 +113,10 @@ class Agents:
             logger.warning("no effect yet: %s", name)
         await self._open_toolsets(agent._tools)
         self._note_handoff(old, agent, cause)
+
+    def enter(self, agent: Agent, unanswered: SpeechHandle | None = None) -> None:
+        """Begin its `on_enter`. What that says first answers the turn of `unanswered`."""
+        engine = self._engine
         scope = Scope(engine, agent, f"hook on_enter of {agent.id}", unanswered=unanswered)
         task = asyncio.create_task(
             self._hook(agent, "on_enter", agent.on_enter, scope=scope), name=f"on_enter {agent.id}"
@@ -137,10 +146,6 @@ class Agents:
         self.moves.tell()
 
     # --- tasks that are awaited --------------------------------------------------------------------------------------
-
-    async def enter_task(self, task: AgentTask[Any], scope: Scope) -> None:
-        """The task takes over; the agent that awaits it stays what it is."""
-        await self._take_over(task, "task", scope.speech or scope.unanswered)
 
     async def leave_task(self, task: AgentTask[Any], agent: Agent, move: Move) -> None:
         """The task leaves, and the agent that awaited it goes on, with what was said meanwhile."""
@@ -190,45 +195,27 @@ class Agents:
                 await hook()
         except Exception as error:
             engine.report.failed(f"hook {name} of {agent.id}", error)
+            if name == "on_enter":
+                self._failed_to_enter = agent
         finally:
             engine.report.emit(ev.HookFinished(name, engine.clock.now() - began))
 
     # --- reload ------------------------------------------------------------------------------------------------------
 
-    def swap(self, agent: Agent, cause: str) -> asyncio.Future[None]:
-        """Have `agent` stand in for the present one: same conversation, no hooks, at the next safe point.
+    def stand_in(self, old: Agent, new: Agent, cause: str) -> None:
+        """`new` has the conversation of `old` from now on, as if it had had it before: see `Swaps`."""
+        self._install(new)
+        self._announce(old, new, cause)
+        if new is not old:
+            self._in_background(self._exchange_toolsets(old._tools, new._tools), f"toolsets of {new.id}")
+        if self._failed_to_enter is old:
+            # The code that greets was just put right, perhaps; nobody has been greeted yet.
+            self._failed_to_enter = None
+            self.enter(new)
 
-        Safe: the agent isn't speaking and no tool is running. The future ends when it is done.
-        """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        for _, _, waiting in self._swaps:
-            # Only the newest code is wanted.
-            if not waiting.done():
-                waiting.cancel()
-        self._swaps = [(agent, cause, done)]
-        self.swap_if_safe()
-        return done
-
-    def swap_if_safe(self) -> None:
-        """Do the swap that waits, if there is one and now is a good time."""
-        engine = self._engine
-        if not self._swaps or self.switching or not self.tasks.empty or not engine.safe_to_swap():
-            return
-        (agent, cause, done) = self._swaps.pop()
-        old = engine.agent
-        assert old is not None
-        agent._chat_ctx = old._chat_ctx
-        agent._engine = engine
-        if agent is not old:
-            old._engine = None
-        engine.agent = agent
-        self._set_instructions(agent)
-        engine.apply_options()
-        self._announce(old, agent, cause)
-        if agent is not old:
-            self._in_background(self._exchange_toolsets(old._tools, agent._tools), f"toolsets of {agent.id}")
-        if not done.done():
-            done.set_result(None)
+    def hooks_of(self, agent: Agent) -> list[asyncio.Task[None]]:
+        """Its `on_enter` hooks that run."""
+        return [task for task, scope in self._hooks.items() if scope.agent is agent and not task.done()]
 
     # --- what they remember ------------------------------------------------------------------------------------------
 
@@ -308,9 +295,7 @@ class Agents:
         await aio.cancel_and_wait(*self._work)
         await aio.cancel_and_wait(*self._hooks)
         await self.tasks.aclose()
-        for _, _, waiting in self._swaps:
-            waiting.cancel()
-        self._swaps.clear()
+        self.swaps.cancel()
         if self._engine.agent is None:
             return
         for agent in dict.fromkeys([self._engine.agent, *self._paused]):

@@ -259,7 +259,7 @@ class Engine:
         self._check_idle()
 
     def _check_idle(self) -> None:
-        self.agents.swap_if_safe()
+        self.agents.swaps.do_if_safe()
         if not any(not speech._paused for speech in self.replies.active) and not self.turns.busy:
             self._idle.set()
 

@@ -32,6 +32,7 @@ from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
+from agent_runtime.voice.swaps import WaitsFor
 from agent_runtime.voice.turn import (
     OldArguments,
     TurnDetector,
@@ -356,13 +357,20 @@ class AgentSession(SessionProperties[Userdata_T]):
         """Have another agent take over once what is being said and done is over."""
         self._running().agents.hand_over(agent, "update_agent")
 
-    def swap_agent(self, agent: Agent, *, cause: str = "reload") -> asyncio.Future[None]:
+    def swap_agent(
+        self, agent: Agent, *, cause: str = "reload", instead_of: Agent | None = None
+    ) -> asyncio.Future[bool]:
         """Have `agent` stand in for the present one with the same conversation and without hooks: new code.
 
-        It happens at a safe point: the agent isn't speaking and no tool is running. The future ends then; it is
-        cancelled if a newer swap comes first.
+        It happens at a safe point: the agent isn't speaking, no tool is running, no task is awaited. The future ends
+        then; it is cancelled if a newer swap comes first, and False if `instead_of` has handed over meanwhile.
         """
-        return self._running().agents.swap(agent, cause)
+        return self._running().agents.swaps.request(agent, cause, instead_of)
+
+    @property
+    def swap_waits_for(self) -> WaitsFor | None:
+        """What has to end before a swap can be done; None if it can be done now."""
+        return self._running().agents.swaps.waits_for
 
     def update_options(
         self,

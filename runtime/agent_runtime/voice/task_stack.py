@@ -112,11 +112,19 @@ class TaskStack:
         try:
             await moves.begin(move, lambda: self._others_are_done(frame))
             if not task.done() and not self._engine.closing:
-                entering = self._engine.agents.enter_task(task, frame.scope)
-                await asyncio.create_task(entering, name=f"begin of {task.id}", context=outside_scopes())
-                self._pause(frame)
+                taking = self._take_over(frame, move)
+                await asyncio.create_task(taking, name=f"begin of {task.id}", context=outside_scopes())
         finally:
             moves.end(move)
+
+    async def _take_over(self, frame: _Frame, move: Move) -> None:
+        agents, task, scope = self._engine.agents, frame.task, frame.scope
+        await agents.arrive(task, "task")
+        self._pause(frame)
+        agents.moves.end(move)  # what `on_enter` awaits may be another task
+        agents.enter(task, scope.speech or scope.unanswered)
+        await asyncio.sleep(0)  # `on_enter` begins: what it says comes before the silence
+        self._engine.calm_down()
 
     async def _others_are_done(self, frame: _Frame) -> None:
         """Wait for what else is being said, and for what the awaiting speech said before."""
@@ -137,8 +145,6 @@ class TaskStack:
         if scope.speech is not None:
             scope.speech._paused = True
             engine.running_tools -= 1
-        engine.calm_down()
-        engine.agents.moves.tell()
 
     def _resume(self, frame: _Frame) -> None:
         scope, engine = frame.scope, self._engine
@@ -191,7 +197,7 @@ class TaskStack:
             if scope.move is not None:
                 moves.hold(scope.move, False)
             moves.end(move)
-            engine.agents.swap_if_safe()
+            engine.agents.swaps.do_if_safe()
 
     async def _inner_are_done(self, frame: _Frame) -> None:
         """Wait until the tasks that this one awaits have given the conversation back, and it has said everything."""
