@@ -28,6 +28,7 @@ from agent_console.pump import EventPump
 from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
+from agent_console.state.budgets import Budgets
 from agent_console.terminal_keys import tolerate_odd_keys
 from agent_console.themes import DARK, load_themes, with_fallbacks
 
@@ -46,6 +47,7 @@ class ConsoleApp(App[None]):
         theme: name of a bundled theme, of one of `theme_folders`, or of Textual's own.
         keymap: other keys for actions, by the ids of `agent_console.keys`: `{"mute": "ctrl+t"}`.
         theme_folders: where the user's own themes are.
+        budgets: how long an answer and its parts may take; a second for the whole if left out.
         notices: things to tell at the start, each one line.
         monotonic: seconds, for countdowns between events; a fixed one makes the screen depend on events alone.
         encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
@@ -65,12 +67,14 @@ class ConsoleApp(App[None]):
         theme: str = DARK,
         keymap: Mapping[str, str] | None = None,
         theme_folders: Sequence[Path] = (),
+        budgets: Budgets | None = None,
         notices: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
         encoding: str | None = None,
     ) -> None:
         self.backend = backend
         self.keymap_in_use: Mapping[str, str] = dict(keymap or {})
+        self.budgets = budgets if budgets is not None else Budgets()
         self.state = ConsoleState(mode=mode)
         self._drawn: ConsoleState | None = None
         self._clock = SessionClock(monotonic)

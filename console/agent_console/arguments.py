@@ -60,7 +60,7 @@ def run(
         stt: embedded or none.
         tts: embedded or none.
         vad: embedded or none.
-        turn_detection: embedded, vad, stt or manual.
+        turn_detection: embedded (by the words), audio (by the voice), vad, stt or manual.
         text: no microphone and no speaker: type.
         input_device: microphone, by id or part of its name (see `agent-console devices`).
         output_device: speaker, by id or part of its name.

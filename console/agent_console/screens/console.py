@@ -17,9 +17,10 @@ from agent_console.keys import bindings
 from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
 from agent_console.state import Banner, ConsoleState, Latency
+from agent_console.state.budgets import Budgets
 from agent_console.widgets.footer import KeyBar, Situation
 from agent_console.widgets.log import LogPane
-from agent_console.widgets.panel_view import PanelDock, PanelSpec
+from agent_console.widgets.panel_view import PanelDock, PanelSpec, PanelView
 from agent_console.widgets.panels import Notices, Panel
 from agent_console.widgets.prompt import PROMPT, LineInput
 from agent_console.widgets.transcript import Transcript
@@ -43,6 +44,7 @@ class ConsoleScreen(Screen[None]):
         self._notices: tuple[Banner, ...] = ()
         self._talk = PushToTalk(app.backend.push_to_talk, self.set_timer)
         self._searching = False
+        self._searched: PanelView | None = None
         self._pointed_at_input = False
         self._make_widgets()
 
@@ -230,15 +232,17 @@ class ConsoleScreen(Screen[None]):
         self._talk.key()
         self._refresh_now()
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Leave what is going on, one thing at a time."""
-        transcript = self.transcript
+        transcript, panel = self.transcript, self.dock.view
         if self._talk.talking:
             self._talk.discard()
+        elif panel is not None and panel.query_text:
+            panel.search("")
         elif transcript.query_text:
             transcript.search("")
         elif self.dock.spec is not None:
-            self._open_panel(None)
+            await self._open_panel(None)
         elif banners := self._banners():
             self._dismissed.add((banners[-1].key, banners[-1].time))
         elif transcript.selected is not None:
@@ -262,7 +266,10 @@ class ConsoleScreen(Screen[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Send what was typed, or go to the next match."""
         if event.input.id == "search":
-            self._step_match(-1)
+            if self._searched is None:
+                self._step_match(-1)
+            else:
+                self.on_line_input_left(LineInput.Left(self._search))
             return
         text = event.value.strip()
         if text:
@@ -273,8 +280,12 @@ class ConsoleScreen(Screen[None]):
 
     def on_line_input_left(self, event: LineInput.Left) -> None:
         """The keyboard goes back to the console's keys; a search keeps its marks."""
+        panel = self._searched if self._searching else None
         self._show_search(False)
-        self.transcript.focus()
+        if panel is not None and panel is self.dock.view:
+            panel.take_keyboard()
+        else:
+            self.transcript.focus()
         self._refresh_now()
 
     def _show_search(self, shown: bool) -> None:
@@ -356,7 +367,10 @@ class ConsoleScreen(Screen[None]):
         self._refresh_now()
 
     def action_search(self) -> None:
-        """Open the search."""
+        """Open the search: of the panel that has the keyboard, if it can be searched, else of the transcript."""
+        panel = self.dock.view if self.dock.has_focus_within else None
+        self._searched = panel if panel is not None and panel.search("") else None
+        self._search.placeholder = f"search the {'transcript' if panel is None else 'panel'}"
         self._show_search(True)
         self._search.value = ""
         self._search.focus()
@@ -365,7 +379,7 @@ class ConsoleScreen(Screen[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search while typing."""
         if event.input.id == "search" and self._searching:
-            self.transcript.search(event.value)
+            (self._searched or self.transcript).search(event.value)
             self._refresh_now()
 
     def action_next_match(self) -> None:
@@ -403,6 +417,11 @@ class ConsoleScreen(Screen[None]):
         return self._host.backend
 
     @property
+    def budgets(self) -> Budgets:
+        """See `PanelHost.budgets`."""
+        return self._host.budgets
+
+    @property
     def selected_turn(self) -> str | None:
         """See `PanelHost.selected_turn`."""
         return self.transcript.selected
@@ -412,13 +431,15 @@ class ConsoleScreen(Screen[None]):
         self.transcript.go_to_turn(turn_id)
         self._refresh_now()
 
-    def action_panel(self, name: str) -> None:
+    async def action_panel(self, name: str) -> None:
         """Show a panel and give it the keyboard; put it away if it is shown."""
         spec = next(spec for spec in panels() if spec.id == name)
-        self._open_panel(None if self.dock.spec is spec else spec)
+        await self._open_panel(None if self.dock.spec is spec else spec)
 
-    def _open_panel(self, spec: PanelSpec | None) -> None:
-        self.dock.open(spec)
+    async def _open_panel(self, spec: PanelSpec | None) -> None:
+        if self._searching:
+            self._show_search(False)
+        await self.dock.open(spec)
         if spec is None:
             self.transcript.focus(scroll_visible=False)
         self.call_after_refresh(self._panel_opened)

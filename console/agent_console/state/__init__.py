@@ -17,16 +17,20 @@ from agent_console.state.model import (
     Usage,
     UserSaid,
 )
+from agent_console.state.percentiles import WHOLE, Histogram
 from agent_console.state.reduce import reduce, reduce_all
 from agent_console.state.sequence import Seq
+from agent_console.state.turns import Turn, turn_of
 
 __all__ = [
+    "WHOLE",
     "AgentSaid",
     "Banner",
     "ConsoleState",
     "Device",
     "Endpointing",
     "Entry",
+    "Histogram",
     "Latency",
     "Loading",
     "LogLine",
@@ -35,8 +39,10 @@ __all__ = [
     "Rule",
     "Seq",
     "ToolCall",
+    "Turn",
     "Usage",
     "UserSaid",
     "reduce",
     "reduce_all",
+    "turn_of",
 ]

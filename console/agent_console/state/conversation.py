@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from agent_console.state.heard import heard_length
 from agent_console.state.model import AgentSaid, ConsoleState, Entry, Latency, ToolCall, UserSaid
+from agent_console.state.percentiles import add_turn
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
 
@@ -147,7 +148,7 @@ def tool_finished(state: ConsoleState, event: AnyEvent, data: ev.ToolFinished) -
 def turn_measured(state: ConsoleState, event: AnyEvent, data: ev.TurnMeasured) -> ConsoleState:
     """Keep where the time of the turn went."""
     latency = Latency(event.turn_id, state.turn_number, data.start, data.end, data.parts)
-    return replace(state, latencies=state.latencies.append(latency))
+    return replace(state, latencies=state.latencies.append(latency), waits=add_turn(state.waits, data))
 
 
 # --- how entries are found and changed ---------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from agent_console.state.percentiles import Histogram
 from agent_console.state.sequence import Seq
+from agent_console.state.turns import Turn
 from agent_runtime.events import TurnPart
 from agent_runtime.types import AgentState, UserState
 
@@ -232,6 +235,9 @@ class ConsoleState:
 
     entries: Seq[Entry] = field(default_factory=Seq)
     latencies: Seq[Latency] = field(default_factory=Seq)
+    turns: Seq[Turn] = field(default_factory=Seq)
+    waits: Mapping[str, Histogram] = field(default_factory=dict)
+    """How long the answers and their parts took, by the part's name or `WHOLE`."""
     logs: Seq[LogLine] = field(default_factory=Seq)
     errors: int = 0
 

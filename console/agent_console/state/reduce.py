@@ -8,6 +8,7 @@ from typing import Any
 
 from agent_console.state import conversation, instruments, workshop
 from agent_console.state.model import ConsoleState
+from agent_console.state.turns import advance
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
 
@@ -64,6 +65,9 @@ def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
     reducer = REDUCERS.get(type(event.data))
     if reducer is not None:
         state = reducer(state, event, event.data)
+    turns = advance(state.turns, event)
+    if turns is not state.turns:
+        state = replace(state, turns=turns)
     if event.session_id != state.session_id:
         return replace(state, session_id=event.session_id, seq=event.seq, now=event.time)
     return replace(state, seq=max(state.seq, event.seq), now=max(state.now, event.time))

@@ -17,6 +17,7 @@ from agent_console.backend import Backend
 from agent_console.drawing.text import Line, justify
 from agent_console.keys import Action
 from agent_console.state import ConsoleState
+from agent_console.state.budgets import Budgets
 from agent_console.widgets.page import Page
 from agent_console.widgets.panels import Draw, Panel, Slice
 
@@ -27,6 +28,11 @@ class PanelHost(Protocol):
     @property
     def backend(self) -> Backend:
         """The session, for requests."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """How long an answer and its parts may take."""
         ...
 
     @property
@@ -88,6 +94,13 @@ class PanelView(Vertical):
     def note(self, state: ConsoleState) -> Line:
         """What stands at the right of the heading."""
         return ()
+
+    query_text: str = ""
+    """What it is searched for."""
+
+    def search(self, text: str) -> bool:
+        """Show what matches; an empty text ends it. False if the panel can't be searched."""
+        return False
 
     @property
     def is_animating(self) -> bool:
@@ -151,7 +164,7 @@ class PanelDock(Vertical):
         """Its widget."""
         return None if self.spec is None else self._views[self.spec.id]
 
-    def open(self, spec: PanelSpec | None) -> None:
+    async def open(self, spec: PanelSpec | None) -> None:
         """Show this panel instead of the one before; None shows none."""
         if self.view is not None:
             self.view.display = False
@@ -159,12 +172,12 @@ class PanelDock(Vertical):
         if spec is not None:
             if spec.id not in self._views:
                 self._views[spec.id] = spec.make(self._host)
-                self.mount(self._views[spec.id])
+                await self.mount(self._views[spec.id])
             self._views[spec.id].display = True
         body: Any = self.parent
         body.set_class(spec is not None, "-docked")
 
     def show(self, state: ConsoleState, now: float) -> None:
         """Take the state of this frame."""
-        if self.view is not None and self.view.is_mounted:
+        if self.view is not None:
             self.view.show(state, now)
