@@ -149,3 +149,53 @@ def test_muting_hears_silence() -> None:
 
     stage = play(1.0, act=act)
     assert [e.data.muted for e in stage.of("input_muted")] == [True, False]
+
+
+def test_two_quick_presses_without_a_word_leave_nothing_behind() -> None:
+    async def act(stage: Stage) -> None:
+        await use(stage, 0.40, 0.45)
+        await use(stage, 0.50, 0.52)
+
+    stage = play(8.0, act=act)
+    assert stage.of("turn_committed") == []
+    assert causes(stage, "turn_discarded") == ["empty"], "the second press goes on with the turn of the first"
+    assert stage.session.user_state == "listening"
+    assert [e.data.state for e in stage.of("push_to_talk_changed")] == ["pressed", "sent"] * 2
+
+
+def test_a_second_press_takes_over_what_the_first_one_still_waits_for() -> None:
+    async def act(stage: Stage) -> None:
+        await use(stage, 0.40, 1.55)  # its final comes at 1.7
+        await stage.run_until(1.60)
+        stage.session.push_to_talk.press()
+        await stage.run_until(1.75)
+        stage.session.push_to_talk.discard()
+
+    stage = play(8.0, UserSpeech(0.5, 1.5, "Hello"), act=act)
+    assert causes(stage, "turn_discarded") == ["push_to_talk"]
+    assert stage.of("turn_committed") == []
+    assert stage.said() == []
+
+
+def test_discarding_in_mid_speech_forgets_the_rest_of_it_too() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(0.4)
+        stage.session.push_to_talk.press()
+        await stage.run_until(1.5)
+        stage.session.push_to_talk.discard()
+        await stage.run_until(4.0)
+        await use(stage, 4.0, 5.5)
+
+    never_final = UserSpeech(0.5, 2.5, "Hello", stt_delay=60.0, interims=[(1.0, "Hel")])
+    stage = play(9.0, never_final, UserSpeech(4.2, 5.2, "Once more"), answers=[OK], act=act, durations=[1.0])
+    assert stage.said() == [("user", "Once more"), ("assistant", "OK")]
+    assert stage.session.user_state == "listening"
+
+
+def test_a_press_in_mid_speech_of_an_automatic_turn_takes_what_was_said() -> None:
+    async def act(stage: Stage) -> None:
+        await use(stage, 1.5, 2.6)
+
+    stage = play(8.0, HELLO, answers=[OK], act=act, durations=[1.0])
+    assert stage.said() == [("user", HELLO.text), ("assistant", "OK")]
+    assert causes(stage, "turn_committed") == ["push_to_talk"]

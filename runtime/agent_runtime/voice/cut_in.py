@@ -48,7 +48,7 @@ class CutIn:
             created_at=engine.report.wall(),
         )
         await engine.turns.until(lambda: machine.agent_state == "speaking" or not engine.turns.reply_is_due)
-        if machine.agent_state == "speaking" or engine.agents.switching:
+        if machine.agent_state == "speaking" or engine.agents.switching or engine.session._closing is not None:
             return
         agent, turn_id, began = engine.require_agent(), engine.report.turn_id, engine.clock.now()
         self._running = True

@@ -62,6 +62,7 @@ class Delivery:
     def _read(self, text: str | TimedString) -> None:
         if self._segment is not None and isinstance(text, TimedString):
             self._segment.text.add_timed([text])
+            self._segment.text.add_text(str(text))
         elif self._segment is not None:
             self._segment.text.add_text(text)
         else:

@@ -96,7 +96,7 @@ USER: Final[Table] = {
     ),
     (_U.PREDICTING, i.Predicted): (Row((U.set_deadline,), _U.ENDPOINTING),),
     (_U.ENDPOINTING, i.TimerFired): (
-        Row((U.drop_decision,), _U.PAUSED, when=U.deadline_with_too_few_words),
+        Row((U.drop_decision, U.open_gate), _U.PAUSED, when=U.deadline_with_too_few_words),
         Row((U.set_aside,), _U.ASIDE, when=U.deadline_over_backchannel),
         Row((U.commit,), _U.LISTENING, when=timer("endpointing")),
         *_EVERYWHERE,

@@ -282,6 +282,10 @@ class UserHalf(TurnMemory):
             self.act(i.OpenGate())
         self.raise_(i.TurnDropped())
 
+    def open_gate(self, event: object) -> None:
+        """What was said holds no reply up."""
+        self.act(i.OpenGate())
+
     def set_aside(self, event: object) -> None:
         """It is no turn, unless the agent falls silent within the boundary after it."""
         self.tell_overlap(False)
