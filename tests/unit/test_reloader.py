@@ -11,8 +11,11 @@ import pytest
 from agent_runtime import Agent
 from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.clock import LoopClock
-from agent_runtime.events import AnyEvent, EventStream, ReloadFailed, ReloadFinished, ReloadStarted
+from agent_runtime.events import AnyEvent, EventStream, ReloadFailed, ReloadFinished, ReloadPending, ReloadStarted
+from agent_runtime.project import WatchList
 from agent_runtime.reload import Reloader, agent_diff
+from agent_runtime.voice.swaps import WaitsFor
+from agent_runtime.voice.turn import TurnHandlingOptions
 
 AGENT = """
 from agent_runtime import Agent, function_tool
@@ -28,27 +31,74 @@ class Greeter(Agent):
 """
 
 
+class Conversation:
+    """A session that swaps when it is let."""
+
+    def __init__(self, agent: Agent, events: EventStream) -> None:
+        self.current_agent = agent
+        self.events = events
+        self.swapped: list[Agent] = []
+        self.turn_handling: list[object] = []
+        self.safe = asyncio.Event()
+        self.safe.set()
+
+    @property
+    def swap_waits_for(self) -> WaitsFor | None:
+        return None if self.safe.is_set() else "speech"
+
+    def swap_agent(self, agent: Agent, *, cause: str, instead_of: Agent) -> asyncio.Future[bool]:
+        return asyncio.ensure_future(self._swap(agent, instead_of))
+
+    async def _swap(self, agent: Agent, instead_of: Agent) -> bool:
+        await self.safe.wait()
+        if self.current_agent is not instead_of:
+            return False
+        self.current_agent = agent
+        self.swapped.append(agent)
+        return True
+
+    def update_options(self, *, turn_handling: TurnHandlingOptions) -> None:
+        self.turn_handling.append(turn_handling)
+
+
 class Scene:
-    """A loaded agent, its reloader, and a session that swaps when it is let."""
+    """A loaded agent, its reloader, and the conversation around it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.events: list[AnyEvent] = []
-        self.swapped: list[Agent] = []
-        self.safe = asyncio.Event()
-        self.safe.set()
+        self.watched: list[WatchList] = []
+        self.userdata: object = None
 
     async def start(self) -> Scene:
         loaded = load_agent(parse_target(str(self.path)))
-        agent, _ = await loaded.build()
+        agent, session = await loaded.build()
         stream = EventStream(session_id="s", clock=LoopClock(asyncio.get_running_loop()))
         stream.subscribe(self.events.append)
-        self.reloader = Reloader(loaded, agent, events=stream, swap=self.swap)
+        self.conversation = Conversation(agent, stream)
+        self.reloader = Reloader(
+            loaded,
+            agent,
+            self.conversation,
+            userdata=lambda: self.userdata,
+            on_files=self.watched.append,
+            turn_handling=session.options.turn_handling if session is not None else None,
+        )
+        if session is not None:
+            await session.aclose()
         return self
 
-    async def swap(self, agent: Agent) -> None:
-        await self.safe.wait()
-        self.swapped.append(agent)
+    @property
+    def agent(self) -> Agent:
+        return self.conversation.current_agent
+
+    @property
+    def swapped(self) -> list[Agent]:
+        return self.conversation.swapped
+
+    @property
+    def safe(self) -> asyncio.Event:
+        return self.conversation.safe
 
     async def save(self, text: str) -> None:
         self.path.write_text(text)

@@ -16,7 +16,7 @@ from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventS
 from agent_runtime.host.providers import Providers, check_llm, make_providers
 from agent_runtime.host.read_ahead import ReadAhead
 from agent_runtime.host.watchdog import LoopWatchdog
-from agent_runtime.module_loader import without_place
+from agent_runtime.project import WatchList, without_place
 from agent_runtime.providers.loading import Primable
 from agent_runtime.reload import FileWatcher, Reloader
 from agent_runtime.settings import Settings
@@ -73,9 +73,11 @@ class Conversation:
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Start everything, call `on_ready` once requests can be served, and stay until the session is over."""
         if self._settings.reload:
-            self._watcher = FileWatcher([self._loaded.path], self._files_saved)
+            self._watcher = FileWatcher(self._loaded.code.watch_list, self._files_saved)
             self._watcher.start()
         agent, session = await self._build_agent()
+        self._watch(self._loaded.code.watch_list)
+        own_handling = session.options.turn_handling if session is not None else None
         providers = Providers()
         if session is None:
             session, providers = self._make_session(agent)
@@ -91,7 +93,14 @@ class Conversation:
         if not self._settings.text:
             await self._attach_audio(session)
         await session.start(agent)
-        self._reloader = Reloader(self._loaded, agent, events=session.events, swap=self._swap)
+        self._reloader = Reloader(
+            self._loaded,
+            agent,
+            session,
+            userdata=lambda: session._userdata,
+            on_files=self._watch,
+            turn_handling=own_handling,
+        )
         on_ready()
         self._in_background(self._load(providers, session))
         self._in_background(check_llm(providers.llm, self._emit))
@@ -136,10 +145,14 @@ class Conversation:
             await self._saved.wait()
             self._saved.clear()
             try:
-                self._loaded = await asyncio.to_thread(load_agent, self._loaded.target)
+                loaded = await asyncio.to_thread(load_agent, self._loaded.target, self._loaded)
             except AgentLoadError as exc:
                 self._load_failed(exc)
+                self._watch(self._loaded.code.watch_list_after_failure())
             else:
+                loaded.code.exchange.settle()
+                self._loaded = loaded
+                self._watch(loaded.code.watch_list)
                 return
 
     def _load_failed(self, exc: AgentLoadError) -> None:
@@ -251,8 +264,9 @@ class Conversation:
         else:
             self._reloader.request("save", files)
 
-    async def _swap(self, agent: Agent) -> None:
-        await self._running().swap_agent(agent, cause="reload")
+    def _watch(self, files: WatchList) -> None:
+        if self._watcher is not None:
+            self._watcher.watch(files)
 
     def _in_background(self, work: Any) -> None:
         task = self._loop.create_task(work)
@@ -279,8 +293,8 @@ def turn_handling(settings: Settings, providers: Providers) -> TurnHandlingOptio
         "interruption": {name: value for name, value in interruption.items() if value is not None},
         "preemptive_generation": {"enabled": settings.preemptive_generation},
     }
-    if settings.turn_detection != "embedded":
-        options["turn_detection"] = settings.turn_detection
-    elif providers.turn_detector is not None:
+    if providers.turn_detector is not None:
         options["turn_detection"] = providers.turn_detector
+    elif settings.turn_detection not in ("embedded", "audio"):
+        options["turn_detection"] = settings.turn_detection
     return cast("TurnHandlingOptions", options)

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -59,6 +59,11 @@ class CodeVersion:
         """The files whose change means another version."""
         files = {*self.sources, *self.opened.stamps, self.environment_file}
         return WatchList(frozenset(files), frozenset(self.declared))
+
+    def watch_list_after_failure(self) -> WatchList:
+        """The same, and every Python file of the project: what was imported in vain may be a new one."""
+        folders = frozenset(self.project.folders())
+        return replace(self.watch_list, any_python=folders)
 
     @property
     def environment_file(self) -> Path:
@@ -170,6 +175,8 @@ class _Load:
         if self._before is None:
             module = sys.modules.get(self._entry.name)
             return {} if module is None else {self._entry.name: module}
+        # What was imported late, by a function, is part of the version as well.
+        self._before.modules.update(self._before.present())
         return self._before.present() if self._everything else self._before.stale()
 
     def _run_modules(self, stale: Mapping[str, ModuleType]) -> ModuleType:

@@ -4,23 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentLoadError
-from agent_runtime.events import EventStream, ReloadFailed, ReloadFinished, ReloadStarted
-from agent_runtime.project import short_path, without_place
-from agent_runtime.reload.differences import agent_diff
+from agent_runtime.events import EventStream, ReloadFailed, ReloadFinished, ReloadPending, ReloadStarted
+from agent_runtime.project import Superseded, WatchList, short_path, without_place
+from agent_runtime.reload.kept import kept_values
+from agent_runtime.reload.rebinding import rebind
+from agent_runtime.reload.successor import Successor, make_successor
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
+    from agent_runtime.voice.swaps import WaitsFor
+    from agent_runtime.voice.turn import CompleteTurnHandling, TurnHandlingOptions
 
 ReloadCause: TypeAlias = Literal["save", "key"]
 
-Swap: TypeAlias = Callable[["Agent"], Awaitable[None]]
-"""Puts the new agent in the old one's place at a safe point, keeping the conversation; returns once it is done."""
+
+class Conversation(Protocol):
+    """What a reload needs of a session; an `AgentSession` is one."""
+
+    @property
+    def events(self) -> EventStream:
+        """Where it tells what happens."""
+        ...
+
+    @property
+    def current_agent(self) -> Agent:
+        """The agent that has the conversation."""
+        ...
+
+    @property
+    def swap_waits_for(self) -> WaitsFor | None:
+        """What has to end before a swap can be done."""
+        ...
+
+    def swap_agent(self, agent: Agent, *, cause: str, instead_of: Agent) -> asyncio.Future[bool]:
+        """Have `agent` stand in for `instead_of` at the next safe point."""
+        ...
+
+    def update_options(self, *, turn_handling: TurnHandlingOptions) -> None:
+        """Handle turns like this from now on."""
+        ...
 
 
 class Reloader:
@@ -28,25 +56,45 @@ class Reloader:
 
     What fails leaves the old code in use and is told as `ReloadFailed`; the next save tries again. A request that comes
     while an earlier one is under way takes its place.
+
+    Args:
+        loaded: the code in use.
+        agent: the agent that was made of it.
+        conversation: where it runs.
+        userdata: gives what else the conversation holds on to.
+        on_files: is called when other files are to be watched.
+        turn_handling: what the code in use gave its own session, if it makes one.
     """
 
-    def __init__(self, loaded: LoadedAgent, agent: Agent, *, events: EventStream, swap: Swap) -> None:
+    def __init__(
+        self,
+        loaded: LoadedAgent,
+        agent: Agent,
+        conversation: Conversation,
+        *,
+        userdata: Callable[[], Any] = lambda: None,
+        on_files: Callable[[WatchList], None] = lambda files: None,
+        turn_handling: CompleteTurnHandling | None = None,
+    ) -> None:
         self._loaded = loaded
-        self._agent = agent
-        self._events = events
-        self._swap = swap
+        self._start_agent = agent
+        self._conversation = conversation
+        self._events = conversation.events
+        self._userdata = userdata
+        self._on_files = on_files
+        self._turn_handling = turn_handling
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def files(self) -> frozenset[Path]:
+    def watch_list(self) -> WatchList:
         """The files whose change means new code."""
-        return frozenset({self._loaded.path})
+        return self._loaded.code.watch_list
 
     def request(self, cause: ReloadCause, files: frozenset[Path] = frozenset()) -> asyncio.Task[None]:
         """Reload soon, on the running loop. The task ends when the new code is in use, or has failed."""
         if self._task is not None:
             self._task.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._reload(cause, files or self.files))
+        self._task = asyncio.get_running_loop().create_task(self._reload(cause, files or {self._loaded.path}))
         return self._task
 
     async def aclose(self) -> None:
@@ -55,29 +103,91 @@ class Reloader:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _reload(self, cause: ReloadCause, files: frozenset[Path]) -> None:
-        waited = _seconds_since_change(files) if cause == "save" else 0.0
-        started = self._events.now()
+    async def _reload(self, cause: ReloadCause, files: frozenset[Path] | set[Path]) -> None:
+        saved_at = self._events.now() - (_seconds_since_change(files) if cause == "save" else 0.0)
         names = tuple(sorted(short_path(path) for path in files))
         self._events.emit(ReloadStarted(names), cause=cause)
+        task = asyncio.current_task()
         try:
-            loaded = await asyncio.to_thread(load_agent, self._loaded.target)
-            agent, _ = await loaded.build()
+            loaded = await asyncio.to_thread(
+                load_agent,
+                self._loaded.target,
+                self._loaded,
+                everything=cause == "key",
+                wanted=lambda: self._task is task,
+            )
+            await self._swap(loaded, saved_at, cause)
+        except Superseded:
+            return
         except AgentLoadError as exc:
             file = exc.path or str(self._loaded.path)
             self._events.emit(ReloadFailed(without_place(exc), file, exc.line, exc.details), cause=cause)
+            # The next try is at whatever is written next: what was imported in vain may be a new file.
+            self._on_files(await asyncio.to_thread(self._loaded.code.watch_list_after_failure))
+
+    async def _swap(self, loaded: LoadedAgent, saved_at: float, cause: ReloadCause) -> None:
+        conversation = self._conversation
+        while True:
+            old = conversation.current_agent
+            successor = await self._make(loaded, old)
+            loaded_at = self._events.now()
+            waits_for = conversation.swap_waits_for
+            if waits_for is not None:
+                name = type(successor.agent).__name__
+                self._events.emit(ReloadPending(name, waits_for, successor.changes.diff), cause=cause)
+            if await conversation.swap_agent(successor.agent, cause="reload", instead_of=old):
+                break
+        before, self._loaded = self._loaded, loaded
+        loaded.code.exchange.settle()
+        held = [self._userdata(), *vars(old).values(), *vars(successor.agent).values(), *kept_values()]
+        rebind(held, before.code, loaded.code, keep=successor.agent)
+        if successor.is_start:
+            self._start_agent = successor.agent
+        await self._take_options(successor)
+        self._on_files(self.watch_list)
+        self._tell(old, successor, self._events.now() - saved_at, self._events.now() - loaded_at, cause)
+
+    async def _make(self, loaded: LoadedAgent, old: Agent) -> Successor:
+        """Make the agent that stands in for `old`, with the new code in place for as long as that takes."""
+        exchange = loaded.code.exchange
+        exchange.put_in_place()
+        try:
+            return await make_successor(loaded, old, in_use=self._loaded, is_start=old is self._start_agent)
+        finally:
+            exchange.put_back()
+
+    async def _take_options(self, successor: Successor) -> None:
+        """What the new code's own session would do about turns, the running one does from now on."""
+        session = successor.session
+        if session is None:
             return
-        diff = agent_diff(self._agent, agent)
-        await self._swap(agent)
-        self._loaded, self._agent = loaded, agent
-        duration = waited + self._events.now() - started
-        self._events.emit(ReloadFinished(type(agent).__name__, diff, duration), cause=cause)
+        wanted = session.options.turn_handling
+        if wanted != self._turn_handling:
+            self._turn_handling = wanted
+            self._conversation.update_options(turn_handling=cast("TurnHandlingOptions", wanted))
+        await session.aclose()
+
+    def _tell(self, old: Agent, successor: Successor, duration: float, waited: float, cause: ReloadCause) -> None:
+        name, before = type(successor.agent).__name__, type(old).__name__
+        changes = successor.changes
+        finished = ReloadFinished(
+            name,
+            changes.diff,
+            duration,
+            instructions=changes.instructions,
+            tools=changes.tools,
+            options=changes.options,
+            modules=successor.modules,
+            instead_of=None if name == before else before,
+            waited=waited,
+        )
+        self._events.emit(finished, cause=cause)
 
 
-def _seconds_since_change(files: frozenset[Path]) -> float:
+def _seconds_since_change(files: frozenset[Path] | set[Path]) -> float:
     """How long ago the newest of the files was written; 0 where its time says nothing (a copy that keeps times)."""
     try:
         age = time.time() - max(path.stat().st_mtime for path in files)
-    except OSError:
+    except (OSError, ValueError):
         return 0.0
     return age if 0.0 <= age < 10.0 else 0.0

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from agent_runtime.project import WatchList
+from agent_runtime.project.opened_files import Stamp, stamp
+
 logger = logging.getLogger(__name__)
 
 QUIET: Final = 0.12
@@ -24,57 +27,100 @@ class FileWatcher:
     `on_change` is called in the watcher's thread with the files that changed; a burst of saves is one call.
     """
 
-    def __init__(self, files: Iterable[Path], on_change: Callable[[frozenset[Path]], None]) -> None:
-        self._files = frozenset(path.resolve() for path in files)
+    def __init__(self, files: WatchList | Iterable[Path], on_change: Callable[[frozenset[Path]], None]) -> None:
+        self._list = _resolved(files)
         self._on_change = on_change
-        self._stop = threading.Event()
+        self._over = False
+        # Set when what is being watched isn't what is to be watched.
+        self._again = threading.Event()
         self._thread = threading.Thread(target=self._run, name="file-watcher", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
         self._thread.start()
 
+    def watch(self, files: WatchList | Iterable[Path]) -> None:
+        """Watch these from now on."""
+        before, self._list = self._list, _resolved(files)
+        if self._list != before:
+            self._again.set()
+
     def stop(self, *, wait: bool = True) -> None:
         """Stop watching; returns once the thread is gone, or at once."""
-        self._stop.set()
+        self._over = True
+        self._again.set()
         if wait and self._thread.is_alive():
             self._thread.join(LONGEST_WAIT)
 
     def _run(self) -> None:
-        try:
-            self._watch(force_polling=None)
-        except OSError as exc:  # a network file system, or no watches left
-            logger.warning("watching files by asking again and again, since the system can't tell: %s", exc)
-            self._watch(force_polling=True)
+        force_polling: bool | None = None
+        pending: dict[Path, float] = {}
+        stamps: dict[Path, Stamp] = {}
+        while True:
+            self._again.clear()
+            if self._over:
+                return
+            watched = self._list
+            # What was saved while nobody looked is a change like any other.
+            known, stamps = stamps, {file: stamp(file) for file in watched.files}
+            now = time.monotonic()
+            pending.update((file, now) for file in stamps if file in known and known[file] != stamps[file])
+            try:
+                self._watch(watched, stamps, pending, force_polling)
+            except OSError as exc:  # a network file system, or no watches left
+                if force_polling:
+                    raise
+                logger.warning("watching files by asking again and again, since the system can't tell: %s", exc)
+                force_polling = True
 
-    def _watch(self, *, force_polling: bool | None) -> None:
+    def _watch(
+        self, watched: WatchList, stamps: dict[Path, Stamp], pending: dict[Path, float], force_polling: bool | None
+    ) -> None:
+        """Watch until there is something else to watch."""
         from watchfiles import watch
 
+        folders = watched.folders()
         changes = watch(
-            *{path.parent for path in self._files},
-            watch_filter=lambda _, path: Path(path).resolve() in self._files,
+            *folders,
+            watch_filter=lambda _, path: _resolve(Path(path)) in watched,
             step=10,
             debounce=50,
             rust_timeout=int(QUIET * 1000),
             yield_on_timeout=True,
-            stop_event=self._stop,
+            stop_event=self._again,
             recursive=False,
             force_polling=force_polling,
             raise_interrupt=False,
         )
-        pending: set[Path] = set()
-        since = 0.0
         for change in changes:
-            if not pending:
-                since = time.monotonic()
-            pending.update(Path(path).resolve() for _, path in change)
+            now = time.monotonic()
+            for path in {_resolve(Path(name)) for _, name in change}:
+                pending.setdefault(path, now)
+                if path in stamps:
+                    stamps[path] = stamp(path)
             # An empty change is a timeout: nothing was written for a while.
-            if pending and (not change or time.monotonic() - since > LONGEST_WAIT):
+            if pending and (not change or now - min(pending.values()) > LONGEST_WAIT):
                 self._tell(pending)
-                pending = set()
+            if not change and watched.folders() != folders:
+                return  # a folder is gone, or back
 
-    def _tell(self, changed: set[Path]) -> None:
+    def _tell(self, pending: dict[Path, float]) -> None:
         # Between the two steps of an atomic save there is no file; its arrival is a change of its own.
-        present = frozenset(path for path in changed if path.exists())
+        present = frozenset(path for path in pending if path.exists())
+        pending.clear()
         if present:
             self._on_change(present)
+
+
+def _resolved(files: WatchList | Iterable[Path]) -> WatchList:
+    watched = files if isinstance(files, WatchList) else WatchList.of(files)
+    return WatchList(
+        frozenset(_resolve(path) for path in watched.files),
+        watched.patterns,
+        frozenset(path.resolve() for path in watched.any_python),
+    )
+
+
+def _resolve(path: Path) -> Path:
+    """The path with its folder's links followed: an editor may put a file in the place of a link."""
+    return path.parent.resolve() / path.name
