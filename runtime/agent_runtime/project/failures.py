@@ -5,14 +5,20 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from agent_runtime.errors import AgentLoadError
+
+_MACHINERY: Final = ("<frozen importlib", str(Path(__file__).parents[1]))
+"""Where frames are that say nothing about the user's code: Python's importing, and ours."""
 
 
 def explain_failure(exc: BaseException, path: Path, what: str) -> AgentLoadError:
     """An error that names the line of the user's code where `exc` came from, with the traceback from there on."""
     tb = _from_file(exc.__traceback__, path)
-    details = "".join(traceback.format_exception(type(exc), exc, tb)).rstrip()
+    shown = traceback.TracebackException(type(exc), exc, tb)
+    shown.stack[:] = [frame for frame in shown.stack if not frame.filename.startswith(_MACHINERY)]
+    details = "".join(shown.format()).rstrip()
     file, line = _last_place(tb, path)
     if isinstance(exc, SyntaxError) and exc.filename:
         file, line = Path(exc.filename), exc.lineno
