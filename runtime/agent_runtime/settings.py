@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     vad: Annotated[str, AfterValidator(_spec("vad"))] = "embedded"
     """Voice activity detection: `embedded` or `none`."""
     turn_detection: Annotated[str, AfterValidator(_spec("turn_detection"))] = "embedded"
-    """What ends the user's turn: `embedded`, `vad`, `stt` or `manual`."""
+    """What ends the user's turn: `embedded` (by the words), `audio` (by the voice), `vad`, `stt` or `manual`."""
     preemptive_generation: bool = True
     """Begin the answer while still waiting for the end of the turn."""
     text: bool = False

@@ -1,7 +1,10 @@
-"""How well the text turn detector tells done from not done: `python -m tests.benchmarks.bench_turn_detector [--fit]`.
+"""How well a turn detector tells done from not done.
+
+    python -m tests.benchmarks.bench_turn_detector [--fit | --audio]
 
 The utterances are in tests/support/turn_utterances.jsonl: half (`dev`) for tuning, half (`held`) for telling. They are
-our own, and each is clearly one or the other; real speech has more in between.
+our own, and each is clearly one or the other; real speech has more in between. For `--audio` the embedded voice speaks
+them, trailing off where the line does.
 """
 
 from __future__ import annotations
@@ -15,9 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent_runtime.llm import ChatContext
+from agent_runtime.media.frames import to_array
+from agent_runtime.media.resample import resample
 from agent_runtime.providers.embedded.llm import SmolLM
+from agent_runtime.providers.embedded.tts import HibariTTS
+from agent_runtime.providers.embedded.turn_audio import THRESHOLD as AUDIO_THRESHOLD
+from agent_runtime.providers.embedded.turn_audio import SmartTurn, find_weights
 from agent_runtime.providers.embedded.turn_detector import THRESHOLD, TextTurnDetector, cues, last_exchange, probability
 
 UTTERANCES = Path(__file__).parents[1] / "support" / "turn_utterances.jsonl"
@@ -108,6 +117,30 @@ async def latency_of_answers(llm: SmolLM, detector: TextTurnDetector | None, cou
     return took
 
 
+async def spoken(voice: HibariTTS, line: dict[str, Any]) -> NDArray[np.int16]:
+    """The line as `int16[samples]` at 16 kHz, and the 0.2 s of silence after which a detector is asked."""
+    text = line["text"] if line["complete"] else line["text"].rstrip(".?! ") + " "
+    frames = [audio.frame async for audio in voice.synthesize(text)]
+    samples = np.concatenate([to_array(frame)[:, 0] for frame in frames])
+    return np.concatenate((resample(samples, frames[0].sample_rate, 16000), np.zeros(3200, np.int16)))
+
+
+async def by_ear() -> None:
+    """Print how the audio turn detector does."""
+    voice, model = HibariTTS(), SmartTurn(find_weights())
+    await voice.load()
+    scores, took = [], []
+    for line in utterances():
+        samples = await spoken(voice, line)
+        began = time.perf_counter()
+        scores.append((bool(line["complete"]), model.probability(samples)))
+        took.append((time.perf_counter() - began) * 1000)
+    below = [[score < AUDIO_THRESHOLD for complete, score in scores if complete is kind] for kind in (True, False)]
+    print(f"by ear, AUC: {auc(scores):.3f}; below the threshold of {AUDIO_THRESHOLD}: ", end="")
+    print(f"{np.mean(below[0]):.1%} of the complete, {np.mean(below[1]):.1%} of the incomplete")
+    print(told("prediction", took))
+
+
 def told(name: str, took: list[float]) -> str:
     """A line on times."""
     return f"{name}: median {np.median(took):.0f} ms, p95 {np.percentile(took, 95):.0f} ms"
@@ -117,7 +150,11 @@ async def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fit", action="store_true", help="fit the weights and print them")
+    parser.add_argument("--audio", action="store_true", help="judge the audio turn detector instead")
     options = parser.parse_args()
+    if options.audio:
+        await by_ear()
+        return
     detector, llm = TextTurnDetector(), SmolLM()
     await llm.load()
     judged = await judge(detector)

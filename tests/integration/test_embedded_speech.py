@@ -13,6 +13,7 @@ from agent_runtime.media.frames import frame_from_array, to_array
 from agent_runtime.media.resample import resample
 from agent_runtime.providers.embedded.stt import MoonshineSTT
 from agent_runtime.providers.embedded.tts import HibariTTS
+from agent_runtime.providers.embedded.turn_audio import AudioTurnDetector
 from agent_runtime.providers.embedded.vad import SileroVAD
 from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT
 from agent_runtime.vad import VADEventType
@@ -158,3 +159,18 @@ async def test_loading_tells_its_progress():
         await provider.load(progress.append)
         assert progress == sorted(progress)
         assert progress[-1] == 1.0
+
+
+async def test_the_audio_turn_detector_hears_whether_a_reader_goes_on() -> None:
+    detector = AudioTurnDetector()
+    await detector.load()
+    speech = recorded(INTERRUPTION)
+    probabilities = []
+    for samples in (speech, speech[: round(len(speech) * 0.6)]):  # to the end of the sentence, and into the middle
+        stream = detector.stream()
+        for start in range(0, len(samples), 160):
+            stream.push_audio(frame_from_array(samples[start : start + 160], 16000))
+        probabilities.append((await stream.predict()).end_of_turn_probability)
+        await stream.aclose()
+    assert probabilities[0] > 0.9
+    assert probabilities[1] < 0.1

@@ -17,7 +17,7 @@ from agent_runtime.settings import Settings
 
 if TYPE_CHECKING:
     from agent_runtime import llm, stt, tts, vad
-    from agent_runtime.voice.turn import TurnDetector
+    from agent_runtime.voice.turn import StreamingTurnDetector, TurnDetector
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Providers:
 
     vad: vad.VAD | None = None
     stt: stt.STT[Any] | None = None
-    turn_detector: TurnDetector | None = None
+    turn_detector: TurnDetector | StreamingTurnDetector | None = None
     llm: llm.LLM[Any] | None = None
     tts: tts.TTS[Any] | None = None
 
@@ -78,7 +78,10 @@ def make_providers(settings: Settings, emit: Emit) -> Providers:
     providers.llm = _made("llm", spec, make_llm, emit)
     if providers.stt is not None:
         detection = parse_spec("turn_detection", settings.turn_detection)
-        providers.turn_detector = _made("turn_detector", detection, _embedded_turn_detector, emit)
+        if detection.provider == "audio":
+            providers.turn_detector = _made("turn_detector", detection, _audio_turn_detector, emit)
+        else:
+            providers.turn_detector = _made("turn_detector", detection, _embedded_turn_detector, emit)
     return providers
 
 
@@ -94,7 +97,7 @@ async def check_llm(model: object, emit: Emit) -> None:
 
 
 def _made(part: Any, spec: ProviderSpec, make: Callable[[], T], emit: Emit) -> T | None:
-    if spec.provider not in ("embedded", "openai"):
+    if spec.provider not in ("embedded", "audio", "openai"):
         return None
     try:
         if spec.provider == "embedded":
@@ -154,6 +157,12 @@ def _embedded_turn_detector() -> TurnDetector:
     from agent_runtime.providers.embedded.turn_detector import TextTurnDetector
 
     return TextTurnDetector()
+
+
+def _audio_turn_detector() -> StreamingTurnDetector:
+    from agent_runtime.providers.embedded.turn_audio import AudioTurnDetector
+
+    return AudioTurnDetector()
 
 
 def _openai_llm(settings: Settings, model: str | None) -> llm.LLM[Any]:

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import APIError
+from agent_runtime.llm import ChatMessage
 from agent_runtime.providers.loading import Primable
 
 if TYPE_CHECKING:
@@ -44,5 +45,5 @@ class ReadAhead:
             self._session.off("conversation_item_added", self._added)
 
     def _added(self, event: ConversationItemAddedEvent) -> None:
-        if event.item.type == "message" and event.item.role == "assistant":
+        if isinstance(event.item, ChatMessage) and event.item.role == "assistant":
             self._said.set()

@@ -20,7 +20,7 @@ CHOICES: Final[dict[Part, tuple[str, ...]]] = {
     "stt": ("embedded", "none"),
     "tts": ("embedded", "none"),
     "vad": ("embedded", "none"),
-    "turn_detection": ("embedded", "vad", "stt", "manual"),
+    "turn_detection": ("embedded", "audio", "vad", "stt", "manual"),
 }
 """The names that each part takes. `auto` is `openai` where a key or a URL for it is set, else `embedded`."""
 

@@ -18,11 +18,16 @@ from agent_runtime.voice.agents import Agents
 from agent_runtime.voice.options import AgentSessionOptions
 from agent_runtime.voice.playout import Playout
 from agent_runtime.voice.providers import Providers
+from agent_runtime.voice.quiet import Quiet
 from agent_runtime.voice.recognition import Recognition
 from agent_runtime.voice.replies import Replies
 from agent_runtime.voice.reporter import Reporter
+from agent_runtime.voice.running_calls import RunningCalls
 from agent_runtime.voice.scheduler import SpeechScheduler
+from agent_runtime.voice.scope import Scope, scope_in
 from agent_runtime.voice.speech_handle import SpeechHandle
+from agent_runtime.voice.tool_replies import ToolReplies
+from agent_runtime.voice.tool_reports import ToolReports
 from agent_runtime.voice.turn import resolve_turn_handling
 from agent_runtime.voice.turn_driver import TurnDriver
 from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, UserTurn
@@ -67,6 +72,10 @@ class Engine:
         self.turns = TurnDriver(self, self.machine)
         self.recognition = Recognition(self)
         self.replies = Replies(self)
+        self.calls = RunningCalls(self)
+        self.quiet = Quiet(self)
+        self.tool_replies = ToolReplies(self)
+        self.tool_reports = ToolReports(report)
         self.agents = Agents(self)
         self.push_to_talk = False
         self.turn_detector: Any = None
@@ -76,7 +85,6 @@ class Engine:
         self.tts: Any = None
         self.feed: Callable[[inputs.Input], None] = self.turns.feed
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._idle: asyncio.Event = asyncio.Event()
         self._words: aio.Chan[str] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._recognizing = False
@@ -102,7 +110,7 @@ class Engine:
         detection = handling.get("turn_detection", NOT_GIVEN)
         if detection is NOT_GIVEN:
             detection = session.resolve_turn_detector() if hears and self.stt is not None else None
-        self.turn_detector = None if detection is None or isinstance(detection, str) else detection
+        self.turn_detector = self.recognition.use_detector(None if isinstance(detection, str) else detection)
         apply_turn_settings(self, handling, detection)
         delay = agent._min_consecutive_speech_delay
         self.scheduler.min_delay = delay if delay is not NOT_GIVEN else self.options.min_consecutive_speech_delay
@@ -249,19 +257,16 @@ class Engine:
 
     def calm_down(self) -> None:
         """See whether anything is left to say or do."""
+        self.turns.tell()
         if not self.replies.at_work():
             self.feed(inputs.NothingLeft())
             self.turns.turn_is_over()
-        self._check_idle()
+        self.tool_ended()
 
     def tool_ended(self) -> None:
         """A tool is over."""
-        self._check_idle()
-
-    def _check_idle(self) -> None:
         self.agents.swaps.do_if_safe()
-        if not any(not speech._paused for speech in self.replies.active) and not self.turns.busy:
-            self._idle.set()
+        self.agents.moves.tell()
 
     def safe_to_swap(self) -> bool:
         """Whether new code may take over now: the agent isn't speaking and no tool is running.
@@ -277,13 +282,25 @@ class Engine:
             await asyncio.wait([*(s._done for s in at_work), changed], return_when=asyncio.FIRST_COMPLETED)
 
     async def idle(self) -> None:
-        """Wait until nothing is being said, done or decided."""
-        while True:
-            await self.turns.settled()
-            if not self.replies.at_work() and not self.turns.busy:
+        """Wait until nothing is being said, done or decided, and nobody is about to take over.
+
+        Inside of a tool or hook: nothing but what waits for that.
+        """
+        scope = scope_in(self)
+        while not self.closing:
+            if scope is None or not scope.decides_turn:
+                await self.turns.settled()
+            if self._is_idle(scope):
                 return
-            self._idle.clear()
-            await self._idle.wait()
+            await self.agents.moves.changed()
+
+    def _is_idle(self, scope: Scope | None) -> bool:
+        speech, move = (scope.speech, scope.move) if scope is not None else (None, None)
+        return (
+            all(other is speech for other in self.replies.at_work())
+            and all(other is move for other in self.agents.moves.under_way)
+            and (not self.turns.busy or (scope is not None and scope.decides_turn))
+        )
 
     def restart_part(self, name: str, delay: float) -> None:
         """Begin a recogniser or detector that failed again, in `delay` seconds."""
@@ -357,6 +374,7 @@ class Engine:
         for task in tasks:
             if task is not asyncio.current_task():
                 await asyncio.wait([task])
+        await self.calls.aclose()
         self.feed(inputs.Closed())
         self.scheduler.close()
         await self.agents.aclose()

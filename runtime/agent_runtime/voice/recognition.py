@@ -14,6 +14,8 @@ from agent_runtime.utils import aio
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import ModelSettings
 from agent_runtime.voice.generation import resolve_node
+from agent_runtime.voice.listening_detector import ListeningDetector
+from agent_runtime.voice.turn import StreamingTurnDetector, TurnDetector
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
@@ -46,6 +48,7 @@ class Recognition:
         self._vad: VAD | None = None
         self._vad_stream: VADStream | None = None
         self._vad_task: asyncio.Task[None] | None = None
+        self._listener: ListeningDetector | None = None
         self._stt_audio: aio.Chan[AudioFrame] | None = None
         self._stt_task: asyncio.Task[None] | None = None
         self._recent: deque[AudioFrame] = deque()
@@ -84,6 +87,22 @@ class Recognition:
         if vad is not None:
             self._vad_stream = vad.stream()
             self._vad_task = self._watched(self._follow_vad(self._vad_stream), "vad")
+
+    def use_detector(self, detector: TurnDetector | StreamingTurnDetector | None) -> TurnDetector | None:
+        """Let a turn detector that listens hear the user too. Gives what the turn machine is to ask."""
+        if self._listener is not None and detector is not self._listener.detector:
+            self._retire(asyncio.create_task(self._listener.aclose(), name="close turn detector"), cancel=False)
+            self._listener = None
+        if not isinstance(detector, StreamingTurnDetector):
+            return detector
+        if self._listener is None:
+            self._listener = ListeningDetector(detector)
+        return self._listener
+
+    def turn_ended(self, reason: str) -> None:
+        """What is heard from now on is another turn's."""
+        if self._listener is not None:
+            self._listener.turn_ended(reason)
 
     def restart_vad(self) -> None:
         """Begin to detect afresh."""
@@ -133,6 +152,7 @@ class Recognition:
         """Stop to listen."""
         self.set_source(None)
         self.set_vad(None)
+        self.use_detector(None)
         self.restart_recognizer(wanted=False)
         while self._closing:
             await asyncio.wait(tuple(self._closing))
@@ -171,6 +191,8 @@ class Recognition:
             frame = silence_like(frame)
         self._last_frame = frame
         self._remember(frame)
+        if self._listener is not None:
+            self._listener.push(frame)
         if self._vad_stream is not None:
             try:
                 self._vad_stream.push_frame(frame)

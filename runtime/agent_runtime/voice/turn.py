@@ -5,13 +5,17 @@ Names and defaults are those of `livekit.agents.voice.turn`.
 
 from __future__ import annotations
 
+import asyncio
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
 
 from agent_runtime.types import NotGivenOr, is_given
 from agent_runtime.voice.backchannel import InterruptionDetector
 
 if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
+
     from agent_runtime.llm import ChatContext
 
 
@@ -42,7 +46,68 @@ class TurnDetector(Protocol):
         ...
 
 
-TurnDetectionMode: TypeAlias = Literal["stt", "vad", "realtime_llm", "manual"] | TurnDetector
+@dataclass
+class TurnDetectionEvent:
+    """What a detector that listens says of the turn so far."""
+
+    type: Literal["eot_prediction"]
+    end_of_turn_probability: float
+    last_speaking_time: float
+    """When the last audio that it is about was heard, in seconds of the wall clock."""
+    detection_delay: float | None = None
+    """Seconds from then to the answer."""
+    inference_duration: float | None = None
+    """Seconds that the model took."""
+    backchannel_probability: float | None = None
+    """How well a listener's word of the agent's would fit here, 0 to 1, for a model that judges that too."""
+
+
+@runtime_checkable
+class StreamingTurnDetectorStream(Protocol):
+    """One user's voice, as a detector hears it."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def is_fallback(self) -> bool: ...
+    @property
+    def prediction_timeout(self) -> float:
+        """Seconds that an answer may take."""
+        ...
+
+    async def unlikely_threshold(self, language: str | None) -> float | None: ...
+    async def backchannel_threshold(self, language: str | None) -> float | None: ...
+    async def supports_language(self, language: str | None) -> bool: ...
+
+    def predict(self) -> asyncio.Future[TurnDetectionEvent]:
+        """Judge what was heard since the last `flush`."""
+        ...
+
+    def cancel_inference(self, *, timed_out: bool = False) -> None: ...
+    def flush(self, reason: str | None = None) -> None:
+        """Forget what was heard."""
+        ...
+
+    def push_audio(self, frame: AudioFrame) -> None: ...
+    def end_input(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class StreamingTurnDetector(Protocol):
+    """Judges from how the user sounds whether the turn is over."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+
+    def stream(self) -> StreamingTurnDetectorStream: ...
+
+
+TurnDetectionMode: TypeAlias = Literal["stt", "vad", "realtime_llm", "manual"] | TurnDetector | StreamingTurnDetector
 
 
 class EndpointingOptions(TypedDict, total=False):
@@ -161,6 +226,8 @@ class CompleteTurnHandling(TypedDict):
 
 
 ENDPOINTING_DEFAULTS: CompleteEndpointing = {"mode": "fixed", "min_delay": 0.5, "max_delay": 3.0, "alpha": 0.9}
+LISTENING_DEFAULTS: dict[str, float] = {"min_delay": 0.3, "max_delay": 2.5}
+"""The waits with a detector that listens: it has no transcript to wait for."""
 INTERRUPTION_DEFAULTS: CompleteInterruption = {
     "enabled": True,
     "discard_audio_if_uninterruptible": True,
@@ -200,6 +267,9 @@ def resolve_turn_handling(*layers: TurnHandlingOptions | None) -> CompleteTurnHa
     Raises ValueError naming a key that doesn't exist or a value that can't be.
     """
     resolved: dict[str, Any] = {name: dict(defaults) for name, defaults in _SECTIONS.items()}
+    chosen = [layer["turn_detection"] for layer in layers if layer and "turn_detection" in layer]
+    if chosen and isinstance(chosen[-1], StreamingTurnDetector):
+        resolved["endpointing"].update(LISTENING_DEFAULTS)
     for layer in layers:
         for name, value in (layer or {}).items():
             if name == "turn_detection":

@@ -17,6 +17,7 @@ from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.cut_in import CutIn
 from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.replies import ReplyRequest
+from agent_runtime.voice.scope import Scope, entered
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_machine import TurnMachine, UserTurn
@@ -89,7 +90,7 @@ class TurnDriver:
         """Tell the machine, and do what it says."""
         for action in self.machine.feed(event, self._engine.clock.now()):
             self._do[type(action)](action)
-        self._changed()
+        self.tell()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until it holds; it is asked whenever something changes."""
@@ -101,7 +102,8 @@ class TurnDriver:
             finally:
                 self._watchers.discard(watcher)
 
-    def _changed(self) -> None:
+    def tell(self) -> None:
+        """Something changed: ask again what is waited for with `until`."""
         for watcher in self._watchers:
             if not watcher.done():
                 watcher.set_result(None)
@@ -315,6 +317,7 @@ class TurnDriver:
     def _discard(self, action: inputs.DiscardTurn) -> None:
         report = self._engine.report
         report.emit(ev.TurnDiscarded(action.text), action.cause, turn_id=self._turn_id)
+        self._engine.recognition.turn_ended("turn discarded")
         self._turn_id = None
         speech = self._engine.scheduler.current
         report.turn_id = speech.turn_id if speech is not None else None
@@ -325,10 +328,11 @@ class TurnDriver:
         self._turn_id = None
         ended = report.relative(action.ended_at) if action.ended_at is not None else None
         report.emit(ev.TurnCommitted(action.text, ended), action.cause, turn_id=turn_id)
+        self._engine.recognition.turn_ended("turn committed")
         self._completing = asyncio.create_task(
             self._complete(self._completing, action, turn_id), name="user turn completed"
         )
-        self._completing.add_done_callback(lambda _: self._changed())
+        self._completing.add_done_callback(lambda _: self.tell())
 
     async def _complete(self, previous: asyncio.Task[None] | None, turn: inputs.CommitTurn, turn_id: str) -> None:
         engine, report = self._engine, self._engine.report
@@ -390,7 +394,8 @@ class TurnDriver:
         engine, report = self._engine, self._engine.report
         began = engine.clock.now()
         try:
-            await agent.on_user_turn_completed(context, new_message=message)
+            with entered(Scope(engine, agent, f"hook on_user_turn_completed of {agent.id}", decides_turn=True)):
+                await agent.on_user_turn_completed(context, new_message=message)
         except StopResponse:
             self.cancel_early()
             report.emit(ev.TurnDiscarded(turn.text), "stop_response", turn_id=turn_id)
