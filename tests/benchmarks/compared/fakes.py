@@ -13,8 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, function_tool, llm, stt, tts, vad, voice
+from livekit.agents import Agent, APIConnectOptions, function_tool
+from livekit.agents.llm import LLM, ChatChunk, ChoiceDelta, FunctionToolCall, LLMStream
+from livekit.agents.stt import STT, RecognizeStream, SpeechData, SpeechEvent, SpeechEventType, STTCapabilities
+from livekit.agents.tts import TTS, SynthesizeStream, TTSCapabilities
+from livekit.agents.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADStream
+from livekit.agents.voice.io import (
+    AudioInput,
+    AudioOutput,
+    AudioOutputCapabilities,
+    PlaybackFinishedEvent,
+    PlaybackStartedEvent,
+)
 
+NO_RETRY = APIConnectOptions(max_retry=0)
 FRAME = 0.02
 IN_RATE, OUT_RATE = 16000, 24000
 _SILENT = bytes(2 * round(IN_RATE * FRAME))
@@ -31,9 +43,12 @@ class Log:
     """By how much each frame came late to the detector."""
     answers: list[float] = field(default_factory=list)
     """From when the end of speech was due to the first frame at the speaker."""
+    replies: list[float] = field(default_factory=list)
+    """From when the detector told the end of speech to the same."""
     ends: int = 0
     """Turns of the user's."""
     end_due: float | None = None
+    end_told: float = 0.0
     decided: float | None = None
     """When the detector sent the window that has to interrupt."""
     decided_due: float = 0.0
@@ -45,7 +60,7 @@ class Log:
     interrupt_after: float | None = None
 
 
-class Microphone(voice.io.AudioInput):
+class Microphone(AudioInput):
     """A fresh frame each 20 ms; it begins at `phase`. `talks` says whether the user speaks at a time since then."""
 
     def __init__(self, talks: Callable[[float], bool], phase: float = 0.0) -> None:
@@ -68,21 +83,21 @@ class Microphone(voice.io.AudioInput):
         return frame
 
 
-class Detector(vad.VAD):
+class Detector(VAD):
     """Hears exactly what the microphone marks, and reports each frame."""
 
     def __init__(self, log: Log) -> None:
-        super().__init__(capabilities=vad.VADCapabilities(update_interval=FRAME))
+        super().__init__(capabilities=VADCapabilities(update_interval=FRAME))
         self.log = log
 
-    def stream(self) -> vad.VADStream:
+    def stream(self) -> VADStream:
         return _DetectorStream(self)
 
 
-class _DetectorStream(vad.VADStream):
+class _DetectorStream(VADStream):
     async def _main_task(self) -> None:
         loop, log = asyncio.get_running_loop(), self._vad.log
-        kinds = vad.VADEventType
+        kinds = VADEventType
         speaking, speech, silence, count = False, 0.0, 0.0, 0
         async for frame in self._input_ch:
             if not isinstance(frame, rtc.AudioFrame):
@@ -103,12 +118,12 @@ class _DetectorStream(vad.VADStream):
             if speaking and silence:
                 speaking = False
                 log.ends += 1
-                log.end_due, log.decided = due, None
+                log.end_due, log.end_told, log.decided = due, loop.time(), None
                 self._tell(kinds.END_OF_SPEECH, count, frame, speech, silence, False)
 
     def _tell(self, kind: Any, count: int, frame: rtc.AudioFrame, speech: float, silence: float, on: bool) -> None:
         self._event_ch.send_nowait(
-            vad.VADEvent(
+            VADEvent(
                 type=kind,
                 samples_index=count * 320,
                 timestamp=count * FRAME,
@@ -123,20 +138,20 @@ class _DetectorStream(vad.VADStream):
         )
 
 
-class Recognizer(stt.STT):
+class Recognizer(STT):
     """Has the final transcript with the first silent frame after speech."""
 
     def __init__(self) -> None:
-        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
+        super().__init__(capabilities=STTCapabilities(streaming=True, interim_results=False))
 
     async def _recognize_impl(self, buffer: Any, **_: Any) -> Any:
         raise NotImplementedError("it streams")
 
-    def stream(self, *, language: Any = None, conn_options: Any = None) -> stt.RecognizeStream:
+    def stream(self, *, language: Any = None, conn_options: Any = None) -> RecognizeStream:
         return _RecognizerStream(stt=self, conn_options=conn_options)
 
 
-class _RecognizerStream(stt.RecognizeStream):
+class _RecognizerStream(RecognizeStream):
     async def _run(self) -> None:
         spoke = False
         async for frame in self._input_ch:
@@ -144,48 +159,46 @@ class _RecognizerStream(stt.RecognizeStream):
                 continue
             voiced = bool(frame.data[0])
             if spoke and not voiced:
-                said = [stt.SpeechData(language="en", text="what is the weather in Rome today", confidence=0.9)]
+                said = [SpeechData(language="en", text="what is the weather in Rome today", confidence=0.9)]
                 self._event_ch.send_nowait(
-                    stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, request_id="x", alternatives=said)
+                    SpeechEvent(type=SpeechEventType.FINAL_TRANSCRIPT, request_id="x", alternatives=said)
                 )
             spoke = voiced
 
 
-class Model(llm.LLM):
+class Model(LLM):
     """Eight words at once; to a message that asks for a tool, a call of it."""
 
-    def chat(self, *, chat_ctx: Any, tools: Any = None, conn_options: Any = None, **_: Any) -> llm.LLMStream:
-        return _ModelStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options or _NO_RETRY)
+    def chat(self, *, chat_ctx: Any, tools: Any = None, conn_options: Any = None, **_: Any) -> LLMStream:
+        return _ModelStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options or NO_RETRY)
 
 
-class _ModelStream(llm.LLMStream):
+class _ModelStream(LLMStream):
     async def _run(self) -> None:
         last = self._chat_ctx.items[-1]
         if last.type == "message" and last.role == "user" and "tool" in (last.text_content or ""):
-            call = llm.FunctionToolCall(name="lookup", arguments='{"city": "Rome"}', call_id=uuid.uuid4().hex[:12])
-            self._event_ch.send_nowait(
-                llm.ChatChunk(id="x", delta=llm.ChoiceDelta(role="assistant", tool_calls=[call]))
-            )
+            call = FunctionToolCall(name="lookup", arguments='{"city": "Rome"}', call_id=uuid.uuid4().hex[:12])
+            self._event_ch.send_nowait(ChatChunk(id="x", delta=ChoiceDelta(role="assistant", tool_calls=[call])))
             return
         for word in ("It ", "is ", "sunny ", "in ", "Rome ", "all ", "day ", "long."):
-            self._event_ch.send_nowait(llm.ChatChunk(id="x", delta=llm.ChoiceDelta(role="assistant", content=word)))
+            self._event_ch.send_nowait(ChatChunk(id="x", delta=ChoiceDelta(role="assistant", content=word)))
 
 
-class Voice(tts.TTS):
+class Voice(TTS):
     """Speaks any text as so many seconds of silence, all of it at once, in 20 ms frames."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(capabilities=tts.TTSCapabilities(streaming=True), sample_rate=OUT_RATE, num_channels=1)
+        super().__init__(capabilities=TTSCapabilities(streaming=True), sample_rate=OUT_RATE, num_channels=1)
         self.audio = bytes(2 * round(OUT_RATE * seconds))
 
     def synthesize(self, text: str, *, conn_options: Any = None) -> Any:
         raise NotImplementedError("it streams")
 
-    def stream(self, *, conn_options: Any = None) -> tts.SynthesizeStream:
+    def stream(self, *, conn_options: Any = None) -> SynthesizeStream:
         return _VoiceStream(tts=self, conn_options=conn_options)
 
 
-class _VoiceStream(tts.SynthesizeStream):
+class _VoiceStream(SynthesizeStream):
     async def _run(self, output_emitter: Any) -> None:
         text = [piece async for piece in self._input_ch if isinstance(piece, str)]
         output_emitter.initialize(
@@ -199,11 +212,11 @@ class _VoiceStream(tts.SynthesizeStream):
         output_emitter.end_segment()
 
 
-class Speaker(voice.io.AudioOutput):
+class Speaker(AudioOutput):
     """Plays a block each 20 ms and takes `QUEUE` seconds ahead. It can't hold still, so interruptions clear it."""
 
     def __init__(self, log: Log) -> None:
-        capabilities = voice.io.AudioOutputCapabilities(pause=False)
+        capabilities = AudioOutputCapabilities(pause=False)
         super().__init__(label="speaker", capabilities=capabilities, sample_rate=OUT_RATE)
         self._log = log
         self._queue: deque[float] = deque()
@@ -235,6 +248,7 @@ class Speaker(voice.io.AudioOutput):
             now = loop.time()
             if self._log.end_due is not None:
                 self._log.answers.append(now - self._log.end_due)
+                self._log.replies.append(now - self._log.end_told)
                 self._log.end_due = None
             self._tell_started(now)
             self._next = now
@@ -276,7 +290,7 @@ class Speaker(voice.io.AudioOutput):
 
     def _tell_started(self, now: float) -> None:
         if hasattr(self, "_report_started"):
-            self._report_started(voice.io.PlaybackStartedEvent(now))
+            self._report_started(PlaybackStartedEvent(now))
         else:
             self.on_playback_started(created_at=now)
 
@@ -286,7 +300,7 @@ class Speaker(voice.io.AudioOutput):
             self._timer.cancel()
             self._timer = None
         if hasattr(self, "_report_finished"):
-            self._report_finished(voice.io.PlaybackFinishedEvent(self._played, interrupted))
+            self._report_finished(PlaybackFinishedEvent(self._played, interrupted))
         else:
             self.on_playback_finished(playback_position=self._played, interrupted=interrupted)
 
@@ -305,12 +319,3 @@ class Assistant(Agent):
             city: where
         """
         return f"sunny in {city}"
-
-
-def _no_retry() -> Any:
-    from livekit.agents import APIConnectOptions
-
-    return APIConnectOptions(max_retry=0)
-
-
-_NO_RETRY = _no_retry()

@@ -89,7 +89,7 @@ async def turns(count: int, history: int) -> dict[str, Any]:
 
 
 async def answers(count: int, spoken: float, cycle: float) -> dict[str, Any]:
-    """From the end of speech to the first frame at the speaker."""
+    """From when the detector tells the end of speech to the first frame at the speaker."""
     log = Log()
     session = make_session(log, spoken)
     session.input.audio = Microphone(lambda at: at % cycle < spoken)
@@ -99,7 +99,7 @@ async def answers(count: int, spoken: float, cycle: float) -> dict[str, Any]:
     gc.freeze()
     await asyncio.sleep(cycle * (count + 1))
     await session.aclose()
-    measured = log.answers[1:]
+    measured = log.replies[1:]
     return {"answers": len(measured), "p50_ms": quantile(measured, 0.5), "p95_ms": quantile(measured, 0.95)}
 
 
