@@ -79,7 +79,9 @@ class ToolContext:
         self._functions: dict[str, AnyFunctionTool] = {}
         self._provider_tools: list[ProviderTool] = []
         self._toolsets: list[Toolset] = []
-        for tool in itertools.chain(tools, find_function_tools(self)):
+        # Only a subclass may have some of its own, and one of these is made in each step of a reply.
+        methods = find_function_tools(self) if type(self) is not ToolContext else []
+        for tool in itertools.chain(tools, methods):
             self._add(tool)
 
     def copy(self) -> ToolContext:
