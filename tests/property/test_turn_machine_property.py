@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from agent_runtime.voice import turn_inputs as i
+from agent_runtime.voice.backchannel import WordsAndLength, is_backchannel
 from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, UserTurn
 
-WORDS = st.sampled_from(["", "no", "stop it", "tell me more about that"])
+WORDS = st.sampled_from(["", "no", "mm-hm", "yeah, right", "stop it", "tell me more about that"])
 
 
 class Machine(RuleBasedStateMachine):
@@ -65,6 +66,30 @@ class Machine(RuleBasedStateMachine):
                 self.asked = True
             case i.CommitTurn():
                 assert action.text or not self.machine.settings.has_stt
+            case i.DiscardTurn(text, "backchannel"):
+                assert is_backchannel(text)
+            case i.TellOverlap(is_interruption, agent_ended, probability, started_at):
+                assert self.machine.settings.judge is not None
+                assert not (is_interruption and agent_ended)
+                assert 0.0 <= probability <= 1.0
+                assert started_at <= self.now
+            case i.TellLesson(delay, lesson):
+                s = self.machine.settings
+                assert s.dynamic
+                assert s.min_delay <= delay <= s.max_delay
+                assert 0 < lesson.pause <= s.max_delay
+            case i.TellExceeded():
+                s = self.machine.settings
+                by_words = s.max_words is not None and action.accumulated_words >= s.max_words
+                by_time = s.max_seconds is not None and action.duration >= s.max_seconds
+                assert by_words if action.cause == "max_words" else by_time
+                assert action.accumulated_transcript.endswith(action.transcript.split(" ")[-1])
+            case i.TellUntranscribed(seconds, since):
+                assert not self.machine.turn.text
+                assert seconds >= 0.0
+                assert since <= self.now
+            case i.FlushRecognizer():
+                assert self.machine.settings.flush_at_silence or self.machine.user is UserTurn.COMMITTING
             case i.StartPreemptive(text):
                 assert text
                 assert self.machine.settings.detection != "manual"
@@ -198,6 +223,30 @@ class Machine(RuleBasedStateMachine):
         s = self.machine.settings
         s.detection, s.has_detector, s.min_words, s.has_vad = detection, detector, min_words, has_vad
 
+    @rule(
+        judged=st.booleans(),
+        boundary=st.sampled_from([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]),
+        dynamic=st.booleans(),
+        max_words=st.sampled_from([None, 3]),
+        max_seconds=st.sampled_from([None, 5.0]),
+        transcription=st.sampled_from([None, 0.1, 4.0]),
+        flush=st.booleans(),
+    )
+    def more_options_change(
+        self,
+        judged: bool,
+        boundary: tuple[float, float],
+        dynamic: bool,
+        max_words: int | None,
+        max_seconds: float | None,
+        transcription: float | None,
+        flush: bool,
+    ) -> None:
+        s = self.machine.settings
+        s.judge, s.boundary, s.dynamic = WordsAndLength() if judged else None, boundary, dynamic
+        s.max_words, s.max_seconds = max_words, max_seconds
+        s.transcription_timeout, s.flush_at_silence = transcription, flush
+
     @precondition(lambda self: self.current is None)
     @rule(can_pause=st.booleans(), warmup=st.sampled_from([0.0, 1.0]))
     def device_changes(self, can_pause: bool, warmup: float) -> None:
@@ -227,6 +276,14 @@ class Machine(RuleBasedStateMachine):
             assert "transcript" not in self.timers
         if self.machine.floor is not Floor.HELD:
             assert "false_interruption" not in self.timers
+        assert ("backchannel" in self.timers) == (self.machine.user is UserTurn.ASIDE)
+        if self.machine.turn.text:
+            assert "transcription" not in self.timers
+
+    @invariant()
+    def a_word_is_set_aside_only_while_the_agent_is_heard(self) -> None:
+        if self.machine.user is UserTurn.ASIDE:
+            assert is_backchannel(self.machine.turn.text)
 
     def teardown(self) -> None:
         """It comes to rest: silence, the speech's end, the answer that is owed, and time."""

@@ -49,7 +49,7 @@ def speeches(draw: st.DrawFn) -> list[UserSpeech]:
     for _ in range(draw(st.integers(0, 6))):
         at += draw(st.floats(0.6, 6.0))
         length = draw(st.sampled_from([0.2, 0.6, 1.5, 3.0]))
-        text = draw(st.sampled_from(["", "no", "please go on", "what about the other one"]))
+        text = draw(st.sampled_from(["", "no", "mm-hm", "please go on", "what about the other one"]))
         told.append(UserSpeech(at, at + length, text, draw(st.sampled_from([0.0, 0.2, 0.9]))))
         at += length
     return told
@@ -78,6 +78,14 @@ ACTIONS = st.lists(
 )
 
 
+HANDLING: list[dict[str, Any]] = [
+    {},
+    {"interruption": {"mode": "adaptive", "min_words": 2}, "endpointing": {"mode": "dynamic"}},
+    {"interruption": {"mode": "adaptive", "backchannel_boundary": None}, "user_turn_limit": {"max_words": 4}},
+    {"interruption": {"mode": "adaptive", "false_interruption_timeout": 0.4}, "user_turn_limit": {"max_duration": 2.0}},
+]
+
+
 async def perform(stage: Stage, action: str) -> None:
     session = stage.session
     match action:
@@ -100,7 +108,15 @@ async def perform(stage: Stage, action: str) -> None:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
-@given(speeches(), ANSWERS, ACTIONS, st.booleans(), st.booleans(), st.sampled_from([END, END, 12.34]))
+@given(
+    speeches(),
+    ANSWERS,
+    ACTIONS,
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([END, END, 12.34]),
+    st.sampled_from(HANDLING),
+)
 def test_any_conversation(
     said: list[UserSpeech],
     answers: list[Answer],
@@ -108,9 +124,11 @@ def test_any_conversation(
     can_pause: bool,
     aligned: bool,
     end: float,
+    handling: dict[str, Any],
 ) -> None:
     async def scenario() -> Stage:
         options: dict[str, Any] = {"conn_options": NO_RETRY, "can_pause": can_pause, "aligned": aligned}
+        options |= {"turn_handling": handling, "transcription_timeout": 1.5}
         async with scripted_session(said, answers=answers, **options) as stage:
             await stage.session.start(Busy())
             for at, action in sorted(actions):

@@ -107,7 +107,7 @@ class UserHalf(TurnMemory):
             return
         if self.untranscribed is None:
             self.untranscribed = Untranscribed(since)
-        self.untranscribed.seconds += silent_since - since
+        self.untranscribed.seconds += max(0.0, silent_since - since)
         if s.transcription_timeout is not None and s.has_stt:
             self.set_timer("transcription", max(self.now, silent_since + s.transcription_timeout))
 
