@@ -12,6 +12,7 @@ _NAMES: dict[str, str] = {
     # agents and sessions
     "Agent": "agent_runtime.voice.agent",
     "AgentSession": "agent_runtime.voice.session",
+    "AgentTask": "agent_runtime.voice.agent_task",
     "AgentSessionOptions": "agent_runtime.voice.options",
     "SessionConnectOptions": "agent_runtime.voice.options",
     "ModelSettings": "agent_runtime.voice.agent",
@@ -84,6 +85,8 @@ _NAMES: dict[str, str] = {
     "FunctionCallOutput": "agent_runtime.llm",
     "LLMStream": "agent_runtime.llm",
     "ToolContext": "agent_runtime.llm",
+    # code that changes while it runs
+    "keep": "agent_runtime.reload.kept",
     # small types and errors
     "NOT_GIVEN": "agent_runtime.types",
     "APIConnectOptions": "agent_runtime.types",
@@ -117,6 +120,7 @@ __all__ = [
     "AgentSession",
     "AgentSessionOptions",
     "AgentStateChangedEvent",
+    "AgentTask",
     "AudioConfig",
     "BackgroundAudioPlayer",
     "BuiltinAudioClip",
@@ -183,6 +187,7 @@ __all__ = [
     "events",
     "function_tool",
     "io",
+    "keep",
     "llm",
     "metrics",
     "mock_tools",
@@ -233,6 +238,7 @@ if TYPE_CHECKING:
         LLMStream,
         ToolContext,
     )
+    from agent_runtime.reload.kept import keep
     from agent_runtime.types import (
         DEFAULT_API_CONNECT_OPTIONS,
         NOT_GIVEN,
@@ -243,6 +249,7 @@ if TYPE_CHECKING:
         TimedString,
     )
     from agent_runtime.voice.agent import Agent, ModelSettings
+    from agent_runtime.voice.agent_task import AgentTask
     from agent_runtime.voice.background_audio import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip, PlayHandle
     from agent_runtime.voice.events import (
         AgentEvent,
