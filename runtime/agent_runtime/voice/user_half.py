@@ -329,7 +329,7 @@ class UserHalf(TurnMemory):
         self.act(i.ResetRecognizer())
 
     def discard_empty(self, event: object) -> None:
-        """Nothing was said."""
+        """Forget the turn: nothing was said."""
         self._discard("empty")
 
     def clear_turn(self, event: i.ClearRequested) -> None:
@@ -354,18 +354,18 @@ class UserHalf(TurnMemory):
     # --- steps: presence, end ----------------------------------------------------------------------------------------
 
     def user_left(self, event: object) -> None:
-        """Nobody said anything for long."""
+        """The user is away: nobody said anything for long."""
         self.set_user_state("away", self.now, "away_timer")
 
     def user_is_there(self, event: object) -> None:
-        """The user gave a sign of life."""
+        """The user is there, and their silence counts from now."""
         if self.user_state == "away":
             self.set_user_state("listening", self.now, "away_timer")
         else:
             self.watch_presence()
 
     def tell_untranscribed(self, event: object) -> None:
-        """Speech brought no words in time."""
+        """Tell that speech brought no words in time."""
         if self.untranscribed is not None:
             self.act(i.TellUntranscribed(self.untranscribed.seconds, self.untranscribed.since))
 
