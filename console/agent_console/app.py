@@ -21,6 +21,7 @@ from textual.timer import Timer
 
 from agent_console.backend import Backend
 from agent_console.commands import ConsoleCommands
+from agent_console.drawing.health import Drawing
 from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
 from agent_console.keys import check_keymap
 from agent_console.panels import every_action
@@ -29,6 +30,7 @@ from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
 from agent_console.state.budgets import Budgets
+from agent_console.state.spending import Prices
 from agent_console.terminal_keys import tolerate_odd_keys
 from agent_console.themes import DARK, load_themes, with_fallbacks
 
@@ -48,6 +50,7 @@ class ConsoleApp(App[None]):
         keymap: other keys for actions, by the ids of `agent_console.keys`: `{"mute": "ctrl+t"}`.
         theme_folders: where the user's own themes are.
         budgets: how long an answer and its parts may take; a second for the whole if left out.
+        prices: what models cost; nothing has a price if left out.
         notices: things to tell at the start, each one line.
         monotonic: seconds, for countdowns between events; a fixed one makes the screen depend on events alone.
         encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
@@ -68,6 +71,7 @@ class ConsoleApp(App[None]):
         keymap: Mapping[str, str] | None = None,
         theme_folders: Sequence[Path] = (),
         budgets: Budgets | None = None,
+        prices: Prices | None = None,
         notices: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
         encoding: str | None = None,
@@ -75,8 +79,11 @@ class ConsoleApp(App[None]):
         self.backend = backend
         self.keymap_in_use: Mapping[str, str] = dict(keymap or {})
         self.budgets = budgets if budgets is not None else Budgets()
+        self.prices = prices if prices is not None else Prices()
+        self._frame_time = 0.0
         self.state = ConsoleState(mode=mode)
         self._drawn: ConsoleState | None = None
+        self._monotonic = monotonic
         self._clock = SessionClock(monotonic)
         self._pump = EventPump(self._wake_from_anywhere)
         self._app_loop: asyncio.AbstractEventLoop | None = None
@@ -202,6 +209,7 @@ class ConsoleApp(App[None]):
         """Take what came in since the last frame and draw it; stop after a while without anything."""
         if not self.screen_stack:  # the app is closing, and its timers go last
             return
+        began = self._monotonic()
         state = self._pump.drain(self.state)
         if state is not self.state:
             self._clock.heard(state.session_id, state.now)
@@ -214,6 +222,12 @@ class ConsoleApp(App[None]):
             return
         self.console_screen.show(state, self._clock.now())
         self._drawn = state
+        self._frame_time = self._monotonic() - began
+
+    @property
+    def drawing(self) -> Drawing:
+        """How the console itself does."""
+        return Drawing(self._pump.waiting, self._frame_time)
 
     @property
     def is_settled(self) -> bool:

@@ -407,9 +407,10 @@ def test_replaying_gives_the_same_state(story: str) -> None:
     assert half == reduce_all(ConsoleState(), events[: len(events) // 2])
 
 
-def test_an_unknown_kind_moves_only_the_time() -> None:
-    state = reduce(ConsoleState(), Event(4, 2.0, "", None, None, object()))  # type: ignore[arg-type]
-    assert state == ConsoleState(seq=4, now=2.0)
+def test_an_unknown_kind_moves_only_the_time_and_is_kept() -> None:
+    event: AnyEvent = Event(4, 2.0, "", None, None, object())  # type: ignore[arg-type]
+    kept = ConsoleState(seq=4, now=2.0, events=Seq.of([event]), event_count=1)
+    assert reduce(ConsoleState(), event) == kept
 
 
 def test_every_reducer_s_event_is_one_that_exists() -> None:

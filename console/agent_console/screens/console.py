@@ -12,12 +12,14 @@ from textual.widgets import Input
 
 from agent_console.backend import Backend
 from agent_console.drawing import status
+from agent_console.drawing.health import Drawing
 from agent_console.drawing.text import Line
 from agent_console.keys import bindings
 from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
 from agent_console.state import Banner, ConsoleState, Latency
 from agent_console.state.budgets import Budgets
+from agent_console.state.spending import Prices
 from agent_console.widgets.footer import KeyBar, Situation
 from agent_console.widgets.log import LogPane
 from agent_console.widgets.panel_view import PanelDock, PanelSpec, PanelView
@@ -422,6 +424,16 @@ class ConsoleScreen(Screen[None]):
         return self._host.budgets
 
     @property
+    def prices(self) -> Prices:
+        """See `PanelHost.prices`."""
+        return self._host.prices
+
+    @property
+    def drawing(self) -> Drawing:
+        """See `PanelHost.drawing`."""
+        return self._host.drawing
+
+    @property
     def selected_turn(self) -> str | None:
         """See `PanelHost.selected_turn`."""
         return self.transcript.selected
@@ -430,6 +442,8 @@ class ConsoleScreen(Screen[None]):
         """See `PanelHost.go_to_turn`."""
         self.transcript.go_to_turn(turn_id)
         self._refresh_now()
+        if self.has_class("-narrow"):
+            self.run_worker(self._open_panel(None))
 
     async def action_panel(self, name: str) -> None:
         """Show a panel and give it the keyboard; put it away if it is shown."""

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from agent_console.state.health import Health
 from agent_console.state.percentiles import Histogram
 from agent_console.state.sequence import Seq
+from agent_console.state.spending import Spending
 from agent_console.state.turns import Turn
-from agent_runtime.events import TurnPart
+from agent_runtime.events import AnyEvent, ReloadFinished, TurnPart
 from agent_runtime.types import AgentState, UserState
 
 SILENCE = -120.0
@@ -239,6 +241,15 @@ class ConsoleState:
     waits: Mapping[str, Histogram] = field(default_factory=dict)
     """How long the answers and their parts took, by the part's name or `WHOLE`."""
     logs: Seq[LogLine] = field(default_factory=Seq)
+    events: Seq[AnyEvent] = field(default_factory=Seq)
+    """The newest events but the levels, as they came."""
+    event_count: int = 0
+    """How many there have been, with those that aren't kept any more."""
+    handoffs: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How often one agent gave the conversation to another."""
+    last_reload: ReloadFinished | None = None
+    spending: Spending = field(default_factory=dict)
+    health: Health = field(default_factory=Health)
     errors: int = 0
 
     meters: Meters = Meters()

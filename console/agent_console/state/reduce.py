@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from agent_console.state import conversation, instruments, workshop
+from agent_console.state.health import check
+from agent_console.state.history import remember
 from agent_console.state.model import ConsoleState
+from agent_console.state.spending import spend
 from agent_console.state.turns import advance
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
@@ -65,12 +68,19 @@ def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
     reducer = REDUCERS.get(type(event.data))
     if reducer is not None:
         state = reducer(state, event, event.data)
-    turns = advance(state.turns, event)
-    if turns is not state.turns:
-        state = replace(state, turns=turns)
-    if event.session_id != state.session_id:
-        return replace(state, session_id=event.session_id, seq=event.seq, now=event.time)
-    return replace(state, seq=max(state.seq, event.seq), now=max(state.now, event.time))
+    is_level = isinstance(event.data, ev.AudioMeter)
+    same = event.session_id == state.session_id
+    return replace(
+        state,
+        session_id=event.session_id,
+        seq=max(state.seq, event.seq) if same else event.seq,
+        now=max(state.now, event.time) if same else event.time,
+        turns=advance(state.turns, event),
+        events=state.events if is_level else remember(state.events, event),
+        event_count=state.event_count + (not is_level),
+        spending=spend(state.spending, event, state.model, state.voice),
+        health=check(state.health, event),
+    )
 
 
 def reduce_all(state: ConsoleState, events: Iterable[AnyEvent]) -> ConsoleState:

@@ -36,6 +36,8 @@ def agent_changed(state: ConsoleState, event: AnyEvent, data: ev.AgentChanged) -
     old = state.agent
     state = replace(state, agent=data.new, instructions=data.instructions, tools=data.tools)
     if event.cause in ("handoff", "update_agent") and data.old is not None:
+        edge = (data.old or old, data.new)
+        state = replace(state, handoffs={**state.handoffs, edge: state.handoffs.get(edge, 0) + 1})
         return _rule(state, Rule("handoff", event.time, f"{data.old or old} hands over to {data.new}"))
     return state
 
@@ -58,7 +60,7 @@ def reload_started(state: ConsoleState, event: AnyEvent, data: ev.ReloadStarted)
 def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinished) -> ConsoleState:
     """The new code answers from here on."""
     banners = tuple(b for b in state.banners if b.key != "reload")
-    state = replace(state, reloading=False, reload_duration=data.duration, banners=banners)
+    state = replace(state, reloading=False, reload_duration=data.duration, last_reload=data, banners=banners)
     added = sum(line.startswith("+") and not line.startswith("+++") for line in data.diff.splitlines())
     removed = sum(line.startswith("-") and not line.startswith("---") for line in data.diff.splitlines())
     change = f"+{added} -{removed}" if added or removed else "nothing changed"

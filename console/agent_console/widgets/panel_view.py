@@ -14,10 +14,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from agent_console.backend import Backend
+from agent_console.drawing.health import Drawing
 from agent_console.drawing.text import Line, justify
 from agent_console.keys import Action
 from agent_console.state import ConsoleState
 from agent_console.state.budgets import Budgets
+from agent_console.state.spending import Prices
 from agent_console.widgets.page import Page
 from agent_console.widgets.panels import Draw, Panel, Slice
 
@@ -33,6 +35,16 @@ class PanelHost(Protocol):
     @property
     def budgets(self) -> Budgets:
         """How long an answer and its parts may take."""
+        ...
+
+    @property
+    def prices(self) -> Prices:
+        """What models cost."""
+        ...
+
+    @property
+    def drawing(self) -> Drawing:
+        """How the console itself does."""
         ...
 
     @property

@@ -1,0 +1,39 @@
+"""Events as lines: when, what, and what they say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent_console.drawing.text import Line, clean, fit, wrap_spans
+from agent_console.state.history import Weight, facts, weight
+from agent_runtime.events import AnyEvent
+
+_STYLES: Final[dict[Weight, tuple[str, str]]] = {
+    "debug": (" ", "faint"),
+    "info": ("·", "text"),
+    "warning": ("!", "fair"),
+    "error": ("✗", "error"),
+}
+_NAME: Final = 20
+
+
+def name_of(event: AnyEvent) -> str:
+    """`turn started`."""
+    return event.data.type.replace("_", " ")
+
+
+def event_lines(event: AnyEvent, width: int, *, opened: bool) -> list[Line]:
+    """One line, or as many as it takes to say everything."""
+    sign, style = _STYLES[weight(event)]
+    head: Line = (
+        (f"{event.time:7.2f} ", "faint"),
+        (f"{sign} ", style),
+        (f"{fit(name_of(event), _NAME):<{_NAME}} ", style),
+    )
+    said = clean(facts(event))
+    room = max(8, width - 11 - _NAME)
+    if not opened:
+        return [(*head, (fit(said, room), "muted"))]
+    where = f"{event.turn_id or 'no turn'} · seq {event.seq}"
+    body = wrap_spans([(said, "text"), ("\n" if said else "", ""), (where, "faint")], width - 5)
+    return [head, *((("     ", ""), *line) for line in body)]

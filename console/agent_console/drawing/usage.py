@@ -1,0 +1,66 @@
+"""The usage panel: what each model was given and gave, and what it cost."""
+
+from __future__ import annotations
+
+from agent_console.drawing.text import Line, clean, fit, justify, wrap_spans
+from agent_console.state import ConsoleState
+from agent_console.state.spending import Kind, ModelUsage, Prices
+
+_WORDS: dict[Kind, str] = {"llm": "LANGUAGE MODELS", "tts": "VOICES", "stt": "RECOGNITION"}
+
+
+def usage_lines(state: ConsoleState, prices: Prices, width: int) -> list[Line]:
+    """A block for each kind of model, the total, and what tools and interruptions there were."""
+    lines: list[Line] = []
+    total, unpriced = 0.0, 0
+    for kind, heading in _WORDS.items():
+        models = [(model, usage) for (own, model), usage in state.spending.items() if own == kind]
+        if not models:
+            continue
+        lines += [(), ((heading, "heading"),)] if lines else [((heading, "heading"),)]
+        for model, usage in models:
+            cost = prices.cost(model, usage)
+            total, unpriced = total + (cost or 0.0), unpriced + (cost is None)
+            lines += _model(model, usage, cost, prices.currency, width)
+    lines += _total(total, unpriced, prices, width) if state.spending else [(("nothing was used yet", "faint"),)]
+    usage = state.usage
+    failed: Line = ((f" · {usage.tool_errors} failed", "error"),) if usage.tool_errors else ()
+    lines += [
+        (),
+        justify((("tool calls", "muted"),), ((f"{usage.tool_calls:,}", "value"), *failed), width),
+        justify((("interruptions", "muted"),), ((f"{usage.interruptions:,}", "value"),), width),
+    ]
+    return lines
+
+
+def _model(model: str, usage: ModelUsage, cost: float | None, currency: str, width: int) -> list[Line]:
+    shown = money(cost, currency) if cost is not None else "no price"
+    name = fit(clean(model) or "unnamed", max(8, width - len(shown) - 2))
+    rows: list[Line] = [justify(((name, "text bold"),), ((shown, "value" if cost is not None else "faint"),), width)]
+    facts = [f"{usage.requests:,} requests"]
+    if usage.input or usage.output:
+        cached = f" ({usage.cached:,} cached)" if usage.cached else ""
+        facts += [f"{usage.input:,} tokens in{cached}", f"{usage.output:,} out"]
+    if usage.characters:
+        facts.append(f"{usage.characters:,} characters")
+    if usage.seconds:
+        facts.append(f"{usage.seconds:,.1f} s of audio")
+    return rows + [(("  ", ""), *line) for line in wrap_spans([(" · ".join(facts), "muted")], width - 2)]
+
+
+def _total(total: float, unpriced: int, prices: Prices, width: int) -> list[Line]:
+    lines: list[Line] = [()]
+    if prices.models:
+        lines.append(justify((("TOTAL", "heading"),), ((money(total, prices.currency), "value bold"),), width))
+    if unpriced:
+        models = "1 model has" if unpriced == 1 else f"{unpriced} models have"
+        where = f"{models} no price: add it to {prices.file}" if prices.file else f"{models} no price"
+        lines += wrap_spans([(clean(where), "faint")], width)
+    return lines
+
+
+def money(amount: float, currency: str) -> str:
+    """Cents where there are some, else as many digits as it takes to see the first two."""
+    if amount == 0 or amount >= 0.1:
+        return f"{currency}{amount:,.2f}"
+    return f"{currency}{amount:.2g}" if amount >= 0.0001 else f"{currency}{amount:.6f}"

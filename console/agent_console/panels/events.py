@@ -1,0 +1,179 @@
+"""Everything that happens, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from agent_console.drawing.events import event_lines, name_of
+from agent_console.drawing.text import Line
+from agent_console.keys import Action, bindings
+from agent_console.state import ConsoleState, Seq
+from agent_console.state.history import KEPT, WEIGHTS, facts, weight
+from agent_console.widgets.panel_view import PanelHost, PanelSpec, PanelView
+from agent_console.widgets.scroll import BlockScroll
+from agent_runtime.events import AnyEvent
+
+_GROUP: Final = "In the events panel"
+KEYS: Final = (
+    Action("events.pause", "p", "pause", "Hold the view still while events go on, or let it go.", _GROUP, 99),
+    Action("events.level", "v", "level", "Show less: from everything to errors alone, and around.", _GROUP, 98),
+    Action("events.older", "up,k", "older", "Select the event before.", _GROUP),
+    Action("events.newer", "down,j", "newer", "Select the event after.", _GROUP),
+    Action("events.turn", "enter,o", "its turn", "Show the turn that the event belongs to.", _GROUP, 97),
+)
+
+
+class EventList(BlockScroll[AnyEvent], can_focus=True, inherit_bindings=False):
+    """Events one below the other; the selected one is written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cursor: int | None = None
+
+    def draw_item(self, index: int, item: AnyEvent, width: int) -> Sequence[Line]:
+        """See `BlockScroll.draw_item`."""
+        return event_lines(item, width, opened=index == self.cursor)
+
+    def decorate(self, index: int, line: Line) -> Line:
+        """See `BlockScroll.decorate`: a bar at the selected event."""
+        if index != self.cursor or not line:
+            return line
+        (text, style), rest = line[0], line[1:]
+        return (("▎", "selected"), (text[1:], style), *rest)
+
+    def select(self, index: int | None) -> None:
+        """Select an event, or none, and bring it into view."""
+        before, self.cursor = self.cursor, index
+        for changed in (before, index):
+            if changed is not None and changed < len(self.items):
+                self.redraw(changed)
+        if index is not None:
+            self.go_to_item(index)
+        self.refresh()
+
+    @property
+    def selected(self) -> AnyEvent | None:
+        """The selected event."""
+        return self.items[self.cursor] if self.cursor is not None and self.cursor < len(self.items) else None
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects."""
+        self.select(self.index_at(event.y + self.scroll_offset.y))
+
+
+class EventsPanel(PanelView):
+    """The event stream with a level, a search and a pause. What comes in is looked at once."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS)]
+
+    def __init__(self, host: PanelHost) -> None:
+        super().__init__("Events")
+        self._host = host
+        self.list = EventList()
+        self._found: Seq[AnyEvent] = Seq()
+        self._seen = 0
+        self._level = 0
+        self._paused_at: int | None = None
+
+    def content(self) -> ComposeResult:
+        """See `PanelView.content`."""
+        yield self.list
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """See `PanelView.show`."""
+        super().show(state, now)
+        if self._paused_at is None:
+            self._take(state)
+        self.list.set_items(self._found)
+
+    def note(self, state: ConsoleState) -> Line:
+        """See `PanelView.note`."""
+        level = "all" if self._level == 0 else f"{WEIGHTS[self._level]}+"
+        line: Line = ((f"{len(self._found):,} shown · {level}", "muted"),)
+        if self.query_text:
+            line = ((f"/{self.query_text} ", "key"), *line)
+        if self._paused_at is not None:
+            line = ((f"paused, {state.event_count - self._paused_at:,} new ", "fair bold"), *line)
+        return line
+
+    # --- which events ------------------------------------------------------------------------------------------------
+
+    def _take(self, state: ConsoleState) -> None:
+        new = min(state.event_count - self._seen, len(state.events))
+        self._seen = state.event_count
+        for index in range(len(state.events) - new, len(state.events)):
+            event = state.events[index]
+            if self._is_wanted(event):
+                self._found = self._found.append(event)
+        if len(self._found) > 2 * KEPT:
+            self._found = self._found.trim(KEPT)
+            self.list.cursor = None
+
+    def _is_wanted(self, event: AnyEvent) -> bool:
+        if WEIGHTS.index(weight(event)) < self._level:
+            return False
+        query = self.query_text
+        return not query or query in name_of(event) or query in event.data.type or query in facts(event).casefold()
+
+    def _look_again(self) -> None:
+        """Another level or search: choose among all that are kept."""
+        until = self._paused_at if self._paused_at is not None else self._state.event_count
+        kept: Iterable[AnyEvent] = self._state.events
+        if (later := self._state.event_count - until) > 0:
+            kept = self._state.events[: len(self._state.events) - later]
+        self._found = Seq.of(event for event in kept if self._is_wanted(event))
+        self._seen = until
+        self.list.cursor = None
+        self.list.following = True
+        self.show(self._state, self._now)
+
+    def search(self, text: str) -> bool:
+        """See `PanelView.search`: only what has the text in it stays."""
+        self.query_text = text.casefold()
+        self._look_again()
+        return True
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def action_pause(self) -> None:
+        """Hold still, or go on."""
+        self._paused_at = self._state.event_count if self._paused_at is None else None
+        self.show(self._state, self._now)
+
+    def action_level(self) -> None:
+        """The next level."""
+        self._level = (self._level + 1) % len(WEIGHTS)
+        self._look_again()
+
+    def action_older(self) -> None:
+        """The event before."""
+        self._move(-1)
+
+    def action_newer(self) -> None:
+        """The event after; past the newest, none."""
+        self._move(1)
+
+    def _move(self, step: int) -> None:
+        count = len(self._found)
+        at = (count if self.list.cursor is None else self.list.cursor) + step
+        if at >= count:
+            self.list.select(None)
+            self.list.go_to_end()
+        elif at >= 0:
+            self.list.select(at)
+
+    def action_turn(self) -> None:
+        """Select the turn of the selected event, else of the newest."""
+        event = self.list.selected or self._found.last
+        if event is None or event.turn_id is None:
+            self.notify("this event belongs to no turn")
+            return
+        self._host.go_to_turn(event.turn_id)
+
+
+PANEL: Final = PanelSpec("events", "6", "Events", "Show everything that happens, as it happens.", EventsPanel, KEYS)

@@ -1,0 +1,66 @@
+"""The events themselves, for those who want to see them: what they weigh and what they say on one line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+from agent_console.state.sequence import Seq
+from agent_runtime import events as ev
+from agent_runtime.events import AnyEvent
+
+Weight: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+KEPT: Final = 5_000
+"""Events that are kept at least; twice as many at most, so that the oldest go seldom and many at once."""
+WEIGHTS: Final[tuple[Weight, ...]] = ("debug", "info", "warning", "error")
+
+_DEBUG: Final = (ev.AgentText, ev.AgentHeard, ev.ModelLoading, ev.ItemAdded, ev.UserStateChanged, ev.AgentStateChanged)
+_WARNING: Final = (ev.LoopBlocked, ev.AudioDropped, ev.AgentInterrupted, ev.TurnDiscarded, ev.TranscriptionTimedOut)
+_ERROR: Final = (ev.ErrorOccurred, ev.ReloadFailed)
+
+
+def remember(events: Seq[AnyEvent], event: AnyEvent) -> Seq[AnyEvent]:
+    """The events with one more. Levels are for the meters: there would be nothing else to see."""
+    if isinstance(event.data, ev.AudioMeter):
+        return events
+    events = events.append(event)
+    return events.trim(KEPT) if len(events) > 2 * KEPT else events
+
+
+_BY_CONTENT: Final[Mapping[type, Callable[[Any], Weight]]] = {
+    ev.UserTranscribed: lambda data: "info" if data.is_final else "debug",
+    ev.LogWritten: lambda data: data.level,
+    ev.ToolFinished: lambda data: "warning" if data.is_error else "info",
+    ev.DeviceChanged: lambda data: "warning" if data.state in ("lost", "unavailable") else "info",
+    ev.SessionClosed: lambda data: "error" if data.reason == "error" else "info",
+}
+
+
+def weight(event: AnyEvent) -> Weight:
+    """How much an event matters to somebody who looks for what went wrong."""
+    data = event.data
+    by_content = _BY_CONTENT.get(type(data))
+    if by_content is not None:
+        return by_content(data)
+    if isinstance(data, _ERROR):
+        return "error"
+    if isinstance(data, _WARNING):
+        return "warning"
+    return "debug" if isinstance(data, _DEBUG) else "info"
+
+
+def facts(event: AnyEvent) -> str:
+    """What an event says: its cause, then each of its fields that says something, ids last."""
+    found = [f"({event.cause})"] if event.cause else []
+    ids: list[str] = []
+    for field in dataclasses.fields(event.data):
+        value = getattr(event.data, field.name)
+        if field.name != "type" and value not in (None, "", ()):
+            (ids if field.name.endswith("_id") else found).append(f"{field.name}={_short(value)}")
+    return "  ".join([*found, *ids])
+
+
+def _short(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else value if isinstance(value, str) else str(value)

@@ -1,0 +1,110 @@
+"""The event stream: level, search, pause, and the way from an event to its turn."""
+
+from __future__ import annotations
+
+from agent_console.panels.events import EventsPanel
+from agent_console.state.history import weight
+from agent_runtime import events as ev
+from tests.console.opening import Console, Open
+
+
+def panel(it: Console) -> EventsPanel:
+    view = it.screen.dock.view
+    assert isinstance(view, EventsPanel)
+    return view
+
+
+def kinds(it: Console) -> list[str]:
+    return [event.data.type for event in panel(it).list.items]
+
+
+def heading(it: Console) -> str:
+    return "".join(text for text, _ in panel(it).note(it.app.state))
+
+
+async def test_every_event_but_the_levels_is_there_and_new_ones_come_in(console: Open) -> None:
+    async with console("troubles") as it:
+        await it.press("6")
+        assert len(kinds(it)) == it.app.state.event_count
+        assert "audio_meter" not in kinds(it)
+        await it.send(ev.InputMuted(True))
+        assert kinds(it)[-1] == "input_muted"
+
+
+async def test_v_shows_less_and_less(console: Open) -> None:
+    async with console("troubles") as it:
+        await it.press("6")
+        everything = len(kinds(it))
+        await it.press("v")
+        assert 0 < len(kinds(it)) < everything
+        assert "info+" in heading(it)
+        await it.press("v", "v")
+        assert kinds(it) == ["reload_failed"]
+        assert {weight(event) for event in panel(it).list.items} == {"error"}
+        await it.press("v")
+        assert len(kinds(it)) == everything
+
+
+async def test_p_holds_the_view_while_events_go_on(console: Open) -> None:
+    async with console() as it:
+        await it.press("6", "p")
+        before = kinds(it)
+        await it.send(ev.InputMuted(True), ev.InputMuted(False))
+        assert kinds(it) == before
+        assert "paused, 2 new" in heading(it)
+        await it.press("v", "v", "v", "v")
+        assert kinds(it) == before
+        await it.press("p")
+        assert kinds(it) == [*before, "input_muted", "input_muted"]
+
+
+async def test_a_search_keeps_what_has_the_words_in_it(console: Open) -> None:
+    async with console() as it:
+        await it.press("6", "slash", *"bergen")
+        assert set(kinds(it)) <= {"user_transcribed", "turn_committed", "tool_started"}
+        assert kinds(it)
+        await it.press("enter")
+        assert panel(it).has_focus_within
+        await it.send(ev.LogWritten("info", "x", "On to Bergen"), ev.LogWritten("info", "x", "On to Oslo"))
+        assert kinds(it)[-1] == "log_written"
+        assert kinds(it).count("log_written") == 1
+        await it.press("escape")
+        assert len(kinds(it)) == it.app.state.event_count
+        await it.press("escape")
+        assert it.screen.dock.spec is None
+
+
+async def test_an_event_leads_to_its_turn(console: Open) -> None:
+    async with console(size=(120, 40)) as it:
+        await it.press("6", "slash", *"oslo", "enter", "k")
+        selected = panel(it).list.selected
+        assert selected is not None
+        await it.press("enter")
+        assert it.screen.transcript.selected == selected.turn_id
+        await it.press("j")
+        assert panel(it).list.selected is None
+
+
+async def test_on_a_small_screen_the_panel_goes_away_for_the_turn(console: Open) -> None:
+    async with console() as it:
+        await it.press("6", "enter")
+        assert it.screen.dock.spec is None
+        assert it.screen.transcript.selected == "turn-4"
+
+
+async def test_an_event_without_a_turn_says_so(console: Open) -> None:
+    async with console("starting") as it:
+        await it.press("6", "enter")
+        assert it.screen.dock.spec is not None
+        assert it.screen.transcript.selected is None
+
+
+async def test_the_selected_event_is_written_out(console: Open) -> None:
+    async with console() as it:
+        await it.press("6")
+        events = panel(it).list
+        before = events.virtual_size.height
+        await it.press("up")
+        assert events.virtual_size.height > before
+        await it.press("down")
+        assert events.virtual_size.height == before
