@@ -191,9 +191,10 @@ def test_a_running_tool_is_waited_for_but_not_for_ever() -> None:
         durations=[5.0],
         act=act,
     )
-    await_outputs = outputs(stage)
-    assert len(await_outputs) == 1
-    assert await_outputs[0][2]
+    ((name, output, is_error),) = outputs(stage)
+    assert (name, is_error) == ("forever", False)
+    assert output.startswith("The call is still running.")
+    assert "don't call `forever` again" in output
 
 
 def test_a_tool_may_speak_and_wait_for_it() -> None:

@@ -1,6 +1,14 @@
 """Typed, immutable events and the stream that carries them."""
 
-from agent_runtime.events.context import ItemAdded, ToolFinished, ToolStarted, TurnMeasured, TurnPart
+from agent_runtime.events.context import (
+    ItemAdded,
+    ToolFinished,
+    ToolReplyUpdated,
+    ToolStarted,
+    ToolUpdated,
+    TurnMeasured,
+    TurnPart,
+)
 from agent_runtime.events.event import Event
 from agent_runtime.events.hearing import (
     AudioMeter,
@@ -106,7 +114,9 @@ __all__ = [
     "TTSStarted",
     "ToolChange",
     "ToolFinished",
+    "ToolReplyUpdated",
     "ToolStarted",
+    "ToolUpdated",
     "TranscriptionTimedOut",
     "TurnCommitted",
     "TurnDiscarded",

@@ -32,6 +32,32 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUpdated:
+    """A running tool told how far it is. The first time, the reply that called it goes on without waiting for it."""
+
+    update_id: str
+    """The `call_id` of its output in the conversation: the call's own for the first one, then `…_update_1`, …"""
+    call_id: str
+    name: str
+    message: str
+    silent: bool = False
+    """Only the model is told: no reply is made for it."""
+    type: Literal["tool_updated"] = "tool_updated"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReplyUpdated:
+    """The reply that tells the user what came of calls in the background: scheduled, and what became of it."""
+
+    update_ids: tuple[str, ...]
+    """The `call_id`s of the outputs that it tells of."""
+    status: Literal["scheduled", "completed", "interrupted", "skipped"]
+    """`skipped`: the agent had nothing more to say about them."""
+    speech_id: str
+    type: Literal["tool_reply_updated"] = "tool_reply_updated"
+
+
+@dataclass(frozen=True, slots=True)
 class ItemAdded:
     """The conversation's history grew. `item` is the chat item as `ChatContext.to_dict` writes it."""
 

@@ -13,7 +13,9 @@ from typing import TypeAlias
 from agent_runtime.events.context import (
     ItemAdded,
     ToolFinished,
+    ToolReplyUpdated,
     ToolStarted,
+    ToolUpdated,
     TurnMeasured,
 )
 from agent_runtime.events.event import Event
@@ -104,7 +106,9 @@ EventData: TypeAlias = (
     | SpeechFinished
     | AgentInterrupted
     | ToolStarted
+    | ToolUpdated
     | ToolFinished
+    | ToolReplyUpdated
     | ItemAdded
     | TurnMeasured
     | ModelLoading

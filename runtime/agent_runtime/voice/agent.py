@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.events import UserTurnExceededEvent
     from agent_runtime.voice.session import AgentSession
+    from agent_runtime.voice.tool_handling import ToolHandlingOptions
 
 INSTRUCTIONS_ID = "lk.agent_task.instructions"
 """Id of the message that holds an agent's instructions; LiveKit's, so that saved conversations can be exchanged."""
@@ -58,6 +59,7 @@ class Agent(RemembersArguments, HandoffTarget):
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
         turn_detection: NotGivenOr[Any] = NOT_GIVEN,
@@ -79,6 +81,7 @@ class Agent(RemembersArguments, HandoffTarget):
                 "allow_interruptions": allow_interruptions,
             },
         )
+        self._tool_handling = tool_handling
         self._min_consecutive_speech_delay = min_consecutive_speech_delay
         self._use_tts_aligned_transcript = use_tts_aligned_transcript
         self._engine: Engine | None = None

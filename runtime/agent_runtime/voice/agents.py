@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,16 +14,12 @@ from agent_runtime.voice.moves import Move, Moves
 from agent_runtime.voice.scope import Scope, entered, outside_scopes
 from agent_runtime.voice.swaps import Swaps
 from agent_runtime.voice.task_stack import TaskStack
-from agent_runtime.voice.without_effect import without_effect
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent_task import AgentTask
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.speech_handle import SpeechHandle
-
-logger = logging.getLogger(__name__)
-
 
 class Agents:
     """See the module. One per session."""
@@ -35,7 +30,7 @@ class Agents:
         self._work: set[asyncio.Task[None]] = set()
         self._failed_to_enter: Agent | None = None
         self._paused: list[Agent] = []
-        self.moves = Moves()
+        self.moves = Moves(engine.turns.tell)
         self.tasks = TaskStack(engine)
         self.swaps = Swaps(self, engine)
 
@@ -100,6 +95,7 @@ class Agents:
         """Have it say goodbye, and close what it has open."""
         await self._hook(agent, "on_exit", agent.on_exit, move=move)
         await self._engine.replies_done()
+        await self._engine.calls.leave(agent)
         await self._close_toolsets(agent._tools)
 
     async def arrive(self, agent: Agent, cause: str) -> None:
@@ -109,8 +105,6 @@ class Agents:
         if agent._engine is not None and agent._engine is not engine:
             raise RuntimeError(f"the agent {agent.id!r} runs in another session already")
         self._install(agent)
-        for name in without_effect([*engine.session._tools, *agent._tools]):
-            logger.warning("no effect yet: %s", name)
         await self._open_toolsets(agent._tools)
         self._note_handoff(old, agent, cause)
 
@@ -205,6 +199,7 @@ class Agents:
     def stand_in(self, old: Agent, new: Agent, cause: str) -> None:
         """`new` has the conversation of `old` from now on, as if it had had it before: see `Swaps`."""
         self._install(new)
+        self._engine.calls.inherit(old, new)
         self._announce(old, new, cause)
         if new is not old:
             self._in_background(self._exchange_toolsets(old._tools, new._tools), f"toolsets of {new.id}")

@@ -287,14 +287,10 @@ class Engine:
         Inside of a tool or hook: nothing but what waits for that.
         """
         scope = scope_in(self)
-        while not self.closing:
-            if scope is None or not scope.decides_turn:
-                await self.turns.settled()
-            if self._is_idle(scope):
-                return
-            await self.agents.moves.changed()
+        await self.turns.until(lambda: self.closing or self.is_idle(scope))
 
-    def _is_idle(self, scope: Scope | None) -> bool:
+    def is_idle(self, scope: Scope | None) -> bool:
+        """Whether nothing is being said, done or decided beside what waits for that tool or hook to end."""
         speech, move = (scope.speech, scope.move) if scope is not None else (None, None)
         return (
             all(other is speech for other in self.replies.at_work())

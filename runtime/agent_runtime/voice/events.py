@@ -179,11 +179,22 @@ class ToolCallEnded(BaseModel):
     status: Literal["done", "error", "cancelled"]
 
 
+class ToolReplyUpdated(BaseModel):
+    """The reply to what came of calls in the background: `scheduled`, then what became of it."""
+
+    type: Literal["tool_reply_updated"] = "tool_reply_updated"
+    update_ids: list[str]
+    status: Literal["scheduled", "completed", "interrupted", "skipped"]
+    speech_id: str
+
+
 class ToolExecutionUpdatedEvent(_Payload):
     """A step in the life of a tool call; `update.type` says which."""
 
     type: Literal["tool_execution_updated"] = "tool_execution_updated"
-    update: Annotated[ToolCallStarted | ToolCallUpdated | ToolCallEnded, Field(discriminator="type")]
+    update: Annotated[
+        ToolCallStarted | ToolCallUpdated | ToolCallEnded | ToolReplyUpdated, Field(discriminator="type")
+    ]
 
 
 class OverlappingSpeechEvent(_Payload):

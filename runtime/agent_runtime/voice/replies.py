@@ -16,7 +16,7 @@ from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
-from agent_runtime.voice.tool_runner import ExecutedCall
+from agent_runtime.voice.tool_runner import ExecutedCall, with_running_tools
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
@@ -183,13 +183,13 @@ class Replies:
             if executed is None or speech.interrupted:
                 return
             request.early = False
-            choice = self._next_choice(speech, choice)
+            choice = self._next_choice(speech, choice, executed)
             cause = "tool_reply"
 
     def _tools_of(self, request: ReplyRequest) -> list[Tool | Toolset]:
         if request.tools is not None:
             return request.tools
-        return [*self._engine.session._tools, *request.agent._tools]
+        return with_running_tools([*self._engine.session._tools, *request.agent._tools])
 
     def _tool_context(self, tools: list[Tool | Toolset]) -> ToolContext:
         # Looking through the tools costs more than the rest of a turn together, and they seldom change.
@@ -198,9 +198,13 @@ class Replies:
             self._last_tools = (key, ToolContext(tools), tools)
         return self._last_tools[1]
 
-    def _next_choice(self, speech: SpeechHandle, choice: NotGivenOr[ToolChoice]) -> NotGivenOr[ToolChoice]:
+    def _next_choice(
+        self, speech: SpeechHandle, choice: NotGivenOr[ToolChoice], executed: list[ExecutedCall]
+    ) -> NotGivenOr[ToolChoice]:
         if speech._num_steps > self._engine.options.max_tool_steps + 1 or choice == "none":
             return "none"
+        if all(call.is_update for call in executed if call.output.reply_required):
+            return "none"  # nothing came of them yet that could be acted on
         return "auto"
 
     async def _finish(
@@ -217,7 +221,7 @@ class Replies:
         try:
             message = await self._play(step, agent, add_to_chat_ctx=True)
         except asyncio.CancelledError:
-            self._keep_results(agent, speech, await step.tools.abandon())
+            self._keep_results(agent, speech, await step.tools.let_go())
             raise
         except Exception:
             # The reply failed; what its tools have done is done.
@@ -233,12 +237,14 @@ class Replies:
         try:
             executed = await step.tools.finish()
         except asyncio.CancelledError:
-            self._keep_results(agent, speech, await step.tools.abandon())
+            self._keep_results(agent, speech, await step.tools.let_go())
             raise
         items, event = self._keep_results(agent, speech, executed)
+        since = engine.calls.unmark(context, step.began_wall)
         for item in items:
             context.insert(item)
-        _catch_up(context, agent._chat_ctx, since=step.began_wall)
+        _catch_up(context, agent._chat_ctx, since=since)
+        engine.calls.mark(context, agent)
         self._mark_tools(step)
         handoff = next((e.handoff for e in executed if e.handoff is not None), None)
         if event is None:
@@ -324,20 +330,26 @@ class Replies:
         if not executed:
             return [], None
         if speech.interrupted or not answered:
-            for output in outputs:
-                output.reply_required = False
+            for each in executed:
+                each.output.reply_required = False
+                if each.handoff is not None:
+                    each.output.output = "The agent handoff did not happen: the reply was interrupted."
+                    each.output.is_error = True
         handoff = sum(isinstance(e.handoff, Agent) for e in executed) == 1
         event = self._engine.report.tools_executed(calls, outputs, handoff=handoff)
         items: list[ChatItem] = [*calls, *outputs]
         for item in items:
             self._engine.agents.add_item(agent, item, speech.turn_id)
         speech._item_added(items)
+        for each in executed:
+            each.running.noted()
         return items, event
 
     def _context(self, request: ReplyRequest) -> ChatContext:
         """The conversation that the model is asked to go on with."""
         source = request.chat_ctx if request.chat_ctx is not None else request.agent._chat_ctx
         context = source.copy()
+        self._engine.calls.mark(context, request.agent)
         message = request.user_message
         if message is not None and context.index_by_id(message.id) is None:
             context.insert(message)

@@ -138,7 +138,8 @@ class RunResult(Generic[Run_T]):
     def __await__(self) -> Generator[None, None, RunResult[Run_T]]:
         async def wait() -> RunResult[Run_T]:
             context = current_run_context()
-            if context is not None and context.speech_handle in self._speeches and not self.done():
+            waited_for = context is not None and not context.in_background
+            if context is not None and waited_for and context.speech_handle in self._speeches and not self.done():
                 name = context.function_call.name
                 raise RuntimeError(f"the tool {name!r} can't wait for the run that called it: that run waits for it")
             await asyncio.shield(self._over)
@@ -189,6 +190,7 @@ class RunResult(Generic[Run_T]):
         pending: list[asyncio.Future[Any]] = [
             speech._done for speech in self._speeches if not (speech.done() or speech._paused)
         ]
+        pending += self._session._engine.tool_replies.under_way(self)
         if self._awaits_agents:
             pending += [task for task in self._session._engine.agents.under_way() if task not in self._not_awaited]
         return pending

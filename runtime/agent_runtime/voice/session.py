@@ -29,10 +29,12 @@ from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_tools
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
+from agent_runtime.voice.scope import scope_in
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.swaps import WaitsFor
+from agent_runtime.voice.tool_handling import ToolHandlingOptions
 from agent_runtime.voice.turn import (
     OldArguments,
     TurnDetector,
@@ -67,6 +69,7 @@ class AgentSession(SessionProperties[Userdata_T]):
             installed; None does without.
         turn_handling: when a turn ends and what interrupts; see `TurnHandlingOptions`.
         tools: tools of every agent of the session.
+        tool_handling: what the model is told around calls that run for long or twice; see `ToolHandlingOptions`.
         max_tool_steps: rounds of tool calls in one reply.
         use_tts_aligned_transcript: False: what was heard is known by the voice's measured pace, even where the TTS
             tells when each word is spoken. True: an agent's `transcription_node` gets the TTS's words as `TimedString`.
@@ -93,6 +96,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
+        tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         max_tool_steps: int = 3,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
         tts_text_transforms: NotGivenOr[Sequence[TextTransforms] | None] = NOT_GIVEN,
@@ -116,6 +120,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._vad = vad
         self._turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
         self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
+        self._tool_handling = tool_handling
         self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
         self._options = AgentSessionOptions(
             turn_handling=resolve_turn_handling(handling),
@@ -140,9 +145,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         self.push_to_talk = PushToTalk(self._engine)
         """The user's turn by hand."""
         self._run: RunResult[Any] | None = None
-        self._started = False
+        self._started = self._closed = False
         self._closing: asyncio.Task[None] | None = None
-        self._closed = False
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
@@ -204,8 +208,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         return run
 
     async def drain(self) -> None:
-        """Wait until everything that was begun is said and done."""
-        await self._engine.agents.switched()
+        """Wait until everything that was begun is said and done; inside of a tool or hook, everything else."""
         await self._engine.idle()
 
     def shutdown(self, *, drain: bool = True) -> None:
@@ -232,6 +235,7 @@ class AgentSession(SessionProperties[Userdata_T]):
 
     async def _close(self, reason: CloseReason, error: Any, *, drain: bool) -> None:
         if drain:
+            await self._engine.calls.drain()
             await self.drain()
         if reason is not CloseReason.ERROR:
             await self._engine.turns.keep_last_words(self._options.session_close_transcript_timeout)
@@ -313,7 +317,7 @@ class AgentSession(SessionProperties[Userdata_T]):
     def _turn_for(self, cause: str, message: ChatMessage | None = None) -> str | None:
         """The turn of a speech that code asks for: the tool's that asks, else a new one."""
         context = current_run_context()
-        if context is not None and context.session is self:
+        if context is not None and context.session is self and not context.in_background:
             return context.speech_handle.turn_id
         turn_id = self._report.turn_started(cause)
         if message is not None:
@@ -405,11 +409,15 @@ class AgentSession(SessionProperties[Userdata_T]):
     async def wait_for_idle(self, *, wait_for_agent: bool = True, wait_for_user: bool = True) -> None:
         """Wait until the agent has nothing to say or do, and the user is silent with their turn decided; or for one."""
         engine = self._running()
-        while (wait_for_agent and engine.turns.reply_is_due) or (wait_for_user and not engine.turns.user_is_done):
-            if wait_for_agent:
-                await engine.idle()
-            if wait_for_user:
-                await engine.turns.until(lambda: engine.turns.user_is_done)
+        scope = scope_in(engine)
+
+        def idle() -> bool:
+            agent = not wait_for_agent or engine.is_idle(scope)
+            # The hook that a turn waits for would wait for itself.
+            decided = engine.turns.user_is_done or (scope is not None and scope.decides_turn)
+            return engine.closing or (agent and (not wait_for_user or decided))
+
+        await engine.turns.until(idle)
 
     def _devices_changed(self) -> None:
         if self.started and self._engine.agent is not None and self._closing is None:

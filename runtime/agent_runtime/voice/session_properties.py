@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.options import AgentSessionOptions
     from agent_runtime.voice.speech_handle import SpeechHandle
+    from agent_runtime.voice.tool_handling import ToolHandlingOptions
     from agent_runtime.voice.turn import TurnDetector
     from agent_tools import Tool, Toolset
 
@@ -39,6 +40,7 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _vad: NotGivenOr[vad_.VAD | None]
     _turn_detector: NotGivenOr[TurnDetector | None]
     _tools: list[Tool | Toolset]
+    _tool_handling: NotGivenOr[ToolHandlingOptions]
     _userdata: Userdata_T | None
     _started: bool
     _closed: bool

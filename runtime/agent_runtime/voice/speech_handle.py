@@ -179,7 +179,7 @@ class SpeechHandle:
         from agent_runtime.voice.run_context import current_run_context
 
         context = current_run_context()
-        if context is not None and context.speech_handle is self and not self.done():
+        if context is not None and context.speech_handle is self and not (self.done() or context.in_background):
             raise RuntimeError(
                 f"the tool {context.function_call.name!r} can't wait for the speech that called it: that speech waits "
                 "for the tool. Use `await context.wait_for_playout()` to wait for what was said before the tool."

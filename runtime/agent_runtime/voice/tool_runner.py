@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall, FunctionCallOutput, FunctionToolCall, ToolContext
-from agent_runtime.voice.run_context import RunContext, enter_run_context
-from agent_runtime.voice.scope import Scope, entered
-from agent_runtime.voice.tool_mocks import tool_or_mock
-from agent_tools import HandoffTarget, StopResponse, ToolFlag, ToolOutcome
+from agent_runtime.llm.async_toolset import AsyncToolset
+from agent_runtime.types import is_given
+from agent_runtime.voice.running_call import RunningCall
+from agent_runtime.voice.running_tools import RUNNING_TOOLS
+from agent_runtime.voice.tool_handling import CompleteToolOptions
+from agent_tools import FunctionTool, HandoffTarget, RawFunctionTool, StopResponse, Tool, ToolFlag, Toolset
 
 if TYPE_CHECKING:
+    from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.speech_handle import SpeechHandle
-
-
-CallStatus: TypeAlias = Literal["done", "error", "cancelled"]
 
 
 @dataclass(slots=True)
@@ -27,82 +27,69 @@ class ExecutedCall:
 
     call: FunctionCall
     output: FunctionCallOutput
+    running: RunningCall
     handoff: HandoffTarget | None = None
+
+    @property
+    def is_update(self) -> bool:
+        """Whether the output only tells how far the call is."""
+        return self.running.answer.result().is_update
 
 
 class ToolRunner:
-    """See the module. Calls come with `start`; `finish` waits for all of them."""
+    """See the module. Calls come with `start`; `finish` waits for all of them, or for their first updates."""
 
     def __init__(self, engine: Engine, speech: SpeechHandle, tools: ToolContext) -> None:
         self._engine = engine
         self._speech = speech
         self._tools = tools
-        self._calls: list[tuple[FunctionCall, asyncio.Task[ToolOutcome]]] = []
-        self._finished_at: list[float] = []
+        self._calls: list[RunningCall] = []
 
     @property
     def started(self) -> bool:
         """Whether there is any call."""
         return bool(self._calls)
 
-    @property
-    def running(self) -> bool:
-        """Whether a call is still at work."""
-        return any(not task.done() for _, task in self._calls)
-
     def start(self, request: FunctionToolCall) -> None:
         """Run a call beside the others."""
+        engine = self._engine
         call = FunctionCall(
             call_id=request.call_id,
             name=request.name,
             arguments=request.arguments,
             extra=request.extra or {},
-            created_at=self._engine.report.wall(),
+            created_at=engine.report.wall(),
         )
-        report = self._engine.report
-        report.emit(
-            ev.ToolStarted(call.call_id, call.name, call.arguments, self._speech.id), turn_id=self._speech.turn_id
+        agent = engine.require_agent()
+        session_toolset = async_toolset_of(call.name, engine.session._tools)
+        toolset = session_toolset or async_toolset_of(call.name, agent._tools)
+        running = RunningCall(
+            engine,
+            self._speech,
+            call,
+            self._tools.get_function_tool(call.name),
+            agent=agent,
+            owner=None if session_toolset is not None else agent,
+            options=self._options(agent, toolset),
         )
-        report.call("tool_execution_updated", lambda: _started_payload(call, report.wall()))
-        task = self._engine.spawn(self._run(call), f"tool {call.name}")
-        self._calls.append((call, task))
+        self._calls.append(running)
+        known = ", ".join(sorted(self._tools.function_tools)) or "none"
+        running.start(unknown=f"There is no tool {call.name!r}. Tools: {known}")
+        if toolset is not None and running.task is not None:
+            toolset._running.add(running)
+            running.task.add_done_callback(lambda _: toolset._running.discard(running))
 
-    async def _run(self, call: FunctionCall) -> ToolOutcome:
-        clock, report = self._engine.clock, self._engine.report
-        began = clock.now()
-        self._engine.running_tools += 1
-        tool = self._tools.get_function_tool(call.name)
-        outcome = ToolOutcome(None, "the call was cancelled before it ended", is_error=True)
-        status: CallStatus = "cancelled"
-        try:
-            if tool is None:
-                known = ", ".join(sorted(self._tools.function_tools)) or "none"
-                outcome = ToolOutcome(None, f"There is no tool {call.name!r}. Tools: {known}", is_error=True)
-            else:
-                context: RunContext[Any] = RunContext(
-                    session=self._engine.session, speech_handle=self._speech, function_call=call
-                )
-                enter_run_context(context)
-                with entered(Scope(self._engine, self._engine.require_agent(), f"tool {call.name}", self._speech)):
-                    outcome = await tool_or_mock(tool, self._engine.session).execute(call.arguments, context)
-            status = "error" if outcome.is_error else "done"
-        finally:
-            self._engine.running_tools -= 1
-            self._finished_at.append(clock.now())
-            report.emit(
-                ev.ToolFinished(
-                    call.call_id, call.name, outcome.output, outcome.is_error, clock.now() - began, outcome.details
-                ),
-                turn_id=self._speech.turn_id,
-            )
-            report.call("tool_execution_updated", lambda: _ended_payload(call, outcome, status, report.wall()))
-            self._engine.tool_ended()
-        return outcome
+    def _options(self, agent: Agent, toolset: AsyncToolset | None) -> CompleteToolOptions:
+        """Of the toolset, else of the agent, else of the session. The same object each time, where there are any."""
+        for handling in (toolset and toolset._tool_handling, agent._tool_handling, self._engine.session._tool_handling):
+            if is_given(handling) and handling is not None:
+                return self._engine.calls.options(handling)
+        return self._engine.calls.options(None)
 
     async def finish(self) -> list[ExecutedCall]:
         """Wait for all calls; in the order in which they were made."""
         if self._calls:
-            await asyncio.wait([task for _, task in self._calls])
+            await asyncio.wait([call.answer for call in self._calls])
         return self._collect()
 
     async def finish_interrupted(self) -> list[ExecutedCall]:
@@ -110,37 +97,33 @@ class ToolRunner:
 
         A tool that runs may have had its effect already; forgetting it would have the model do it again.
         """
-        for call, task in self._calls:
-            tool = self._tools.get_function_tool(call.name)
-            if tool is not None and ToolFlag.CANCELLABLE in tool.info.flags:
-                task.cancel()
+        for call in self._calls:
+            if call.cancellable and not call.answer.done():
+                call.cancel()
         try:
             return await self.finish()
         except asyncio.CancelledError:
             # Waited long enough: the speech is being ended by force.
-            return await self.abandon()
+            return await self.let_go()
 
-    async def abandon(self) -> list[ExecutedCall]:
-        """Cancel what still runs and collect what there is."""
-        for _, task in self._calls:
-            task.cancel()
-        if self._calls:
-            await asyncio.wait([task for _, task in self._calls])
-        return self._collect()
+    async def let_go(self) -> list[ExecutedCall]:
+        """Wait no longer: what still runs goes on in the background, and is cancelled if the session ends."""
+        for call in self._calls:
+            if self._engine.closing:
+                call.cancel()
+            else:
+                call.leave_running()
+        return await self.finish()
 
     @property
     def finished_at(self) -> float | None:
-        """When the last call ended, on the session's clock."""
-        return max(self._finished_at, default=None)
+        """When the last call was answered, on the session's clock."""
+        return max((call.answered_at for call in self._calls if call.answered_at is not None), default=None)
 
     def _collect(self) -> list[ExecutedCall]:
         executed = []
-        for call, task in self._calls:
-            outcome = (
-                ToolOutcome(None, "The call was cancelled before it ended.", is_error=True)
-                if task.cancelled()
-                else task.result()
-            )
+        for running in self._calls:
+            call, outcome = running.call, running.answer.result().outcome
             reply = outcome.reply_required and not isinstance(outcome.exception, StopResponse)
             output = FunctionCallOutput(
                 call_id=call.call_id,
@@ -150,26 +133,36 @@ class ToolRunner:
                 reply_required=reply,
                 created_at=max(call.created_at, self._engine.report.wall()),
             )
-            if outcome.is_error and outcome.details:
-                error = outcome.exception or RuntimeError(outcome.output)
-                self._engine.report.failed(f"tool {call.name}", error, turn_id=self._speech.turn_id)
-            executed.append(ExecutedCall(call, output, outcome.handoff))
+            running.report_failure(outcome)
+            executed.append(ExecutedCall(call, output, running, outcome.handoff))
         return executed
 
 
-def _started_payload(call: FunctionCall, wall: float) -> Any:
-    from agent_runtime.voice.events import ToolCallStarted, ToolExecutionUpdatedEvent
+def async_toolset_of(name: str, tools: Iterable[Tool | Toolset]) -> AsyncToolset | None:
+    """The innermost `AsyncToolset` among `tools` that holds the tool of that name."""
+    for tool in tools:
+        if isinstance(tool, Toolset):
+            inner = async_toolset_of(name, tool.tools)
+            if inner is not None:
+                return inner
+            if isinstance(tool, AsyncToolset) and any(other.id == name for other in _flat(tool)):
+                return tool
+    return None
 
-    return ToolExecutionUpdatedEvent(update=ToolCallStarted(function_call=call), created_at=wall)
 
-
-def _ended_payload(call: FunctionCall, outcome: ToolOutcome, status: CallStatus, wall: float) -> Any:
-    from agent_runtime.voice.events import ToolCallEnded, ToolExecutionUpdatedEvent
-
-    ended = ToolCallEnded(
-        id=call.call_id,
-        call_id=call.call_id,
-        message=outcome.output or None,
-        status=status,
+def with_running_tools(tools: Sequence[Tool | Toolset]) -> list[Tool | Toolset]:
+    """The tools, and those by which the model lists and cancels running calls if any may be cancelled."""
+    cancellable = any(
+        ToolFlag.CANCELLABLE in tool.info.flags
+        for tool in _flat(*tools)
+        if isinstance(tool, FunctionTool | RawFunctionTool)
     )
-    return ToolExecutionUpdatedEvent(update=ended, created_at=wall)
+    return [*tools, *(RUNNING_TOOLS if cancellable else ())]
+
+
+def _flat(*tools: Tool | Toolset) -> Iterator[Tool]:
+    for tool in tools:
+        if isinstance(tool, Toolset):
+            yield from _flat(*tool.tools)
+        else:
+            yield tool
