@@ -120,10 +120,10 @@ class Reloader:
         except Superseded:
             return
         except AgentLoadError as exc:
-            file = exc.path or str(self._loaded.path)
-            self._events.emit(ReloadFailed(without_place(exc), file, exc.line, exc.details), cause=cause)
             # The next try is at whatever is written next: what was imported in vain may be a new file.
             self._on_files(await asyncio.to_thread(self._loaded.code.watch_list_after_failure))
+            file = exc.path or str(self._loaded.path)
+            self._events.emit(ReloadFailed(without_place(exc), file, exc.line, exc.details), cause=cause)
 
     async def _swap(self, loaded: LoadedAgent, saved_at: float, cause: ReloadCause) -> None:
         conversation = self._conversation

@@ -29,7 +29,9 @@ class FileWatcher:
 
     def __init__(self, files: WatchList | Iterable[Path], on_change: Callable[[frozenset[Path]], None]) -> None:
         self._list = _resolved(files)
+        self._stamps = _stamps(self._list)
         self._on_change = on_change
+        self._lock = threading.Lock()
         self._over = False
         # Set when what is being watched isn't what is to be watched.
         self._again = threading.Event()
@@ -41,41 +43,41 @@ class FileWatcher:
 
     def watch(self, files: WatchList | Iterable[Path]) -> None:
         """Watch these from now on."""
-        before, self._list = self._list, _resolved(files)
-        if self._list != before:
-            self._again.set()
+        wanted = _resolved(files)
+        with self._lock:
+            if wanted != self._list:
+                # As they are now, not when the thread comes to it: what is saved in between is a change.
+                self._stamps = {**_stamps(wanted), **self._stamps}
+                self._list = wanted
+                self._again.set()
 
     def stop(self, *, wait: bool = True) -> None:
         """Stop watching; returns once the thread is gone, or at once."""
-        self._over = True
-        self._again.set()
+        with self._lock:
+            self._over = True
+            self._again.set()
         if wait and self._thread.is_alive():
             self._thread.join(LONGEST_WAIT)
 
     def _run(self) -> None:
         force_polling: bool | None = None
         pending: dict[Path, float] = {}
-        stamps: dict[Path, Stamp] = {}
         while True:
-            self._again.clear()
-            if self._over:
-                return
-            watched = self._list
-            # What was saved while nobody looked is a change like any other.
-            known, stamps = stamps, {file: stamp(file) for file in watched.files}
-            now = time.monotonic()
-            pending.update((file, now) for file in stamps if file in known and known[file] != stamps[file])
+            with self._lock:
+                self._again.clear()
+                if self._over:
+                    return
+                watched = self._list
+                self._stamps = {file: known for file, known in self._stamps.items() if file in watched}
             try:
-                self._watch(watched, stamps, pending, force_polling)
+                self._watch(watched, pending, force_polling)
             except OSError as exc:  # a network file system, or no watches left
                 if force_polling:
                     raise
                 logger.warning("watching files by asking again and again, since the system can't tell: %s", exc)
                 force_polling = True
 
-    def _watch(
-        self, watched: WatchList, stamps: dict[Path, Stamp], pending: dict[Path, float], force_polling: bool | None
-    ) -> None:
+    def _watch(self, watched: WatchList, pending: dict[Path, float], force_polling: bool | None) -> None:
         """Watch until there is something else to watch."""
         from watchfiles import watch
 
@@ -94,15 +96,21 @@ class FileWatcher:
         )
         for change in changes:
             now = time.monotonic()
-            for path in {_resolve(Path(name)) for _, name in change}:
-                pending.setdefault(path, now)
-                if path in stamps:
-                    stamps[path] = stamp(path)
-            # An empty change is a timeout: nothing was written for a while.
-            if pending and (not change or now - min(pending.values()) > LONGEST_WAIT):
+            # An empty change is a timeout: nothing was written for a while, or nothing that the system told of.
+            paths = {_resolve(Path(name)) for _, name in change} or (set() if pending else self._unseen())
+            pending.update((path, now) for path in paths if path not in pending)
+            with self._lock:
+                self._stamps.update((path, stamp(path)) for path in paths)
+            if pending and ((not change and not paths) or now - min(pending.values()) > LONGEST_WAIT):
                 self._tell(pending)
             if not change and watched.folders() != folders:
                 return  # a folder is gone, or back
+
+    def _unseen(self) -> set[Path]:
+        """Files that were saved while nobody looked: before watching began, or while their folder was away."""
+        with self._lock:
+            now = _stamps(self._list)
+            return {path for path, found in now.items() if found != self._stamps.get(path)}
 
     def _tell(self, pending: dict[Path, float]) -> None:
         # Between the two steps of an atomic save there is no file; its arrival is a change of its own.
@@ -110,6 +118,11 @@ class FileWatcher:
         pending.clear()
         if present:
             self._on_change(present)
+
+
+def _stamps(files: WatchList) -> dict[Path, Stamp]:
+    new = (path for folder in files.any_python for path in folder.glob("*.py"))
+    return {path: stamp(path) for path in (*files.files, *files.matches(), *new)}
 
 
 def _resolved(files: WatchList | Iterable[Path]) -> WatchList:
