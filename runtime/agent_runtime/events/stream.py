@@ -37,6 +37,8 @@ class EventStream:
         self._seq = 0
         self._lock = threading.RLock()
         self._subscriptions: tuple[_Subscription, ...] = ()
+        self._by_type: dict[type, tuple[Subscriber, ...]] = {}
+        """Who gets what, found out once for each type of data."""
 
     def now(self) -> float:
         """Seconds since the stream was made: the time that events carry."""
@@ -54,26 +56,34 @@ class EventStream:
         with self._lock:
             self._seq += 1
             event = Event(self._seq, self.now() if time is None else time, self.session_id, turn_id, cause, data)
-            for subscription in self._subscriptions:
-                if subscription.types is None or type(data) in subscription.types:
-                    self._deliver(subscription.callback, event)
+            for callback in self._subscribers_of(type(data)):
+                self._deliver(callback, event)
         return event
 
     def subscribe(self, callback: Subscriber, *, types: Iterable[type] | None = None) -> Unsubscribe:
         """Get every event from now on, or those of the given data types. Returns the function that ends it."""
         subscription = _Subscription(callback, None if types is None else frozenset(types))
         with self._lock:
-            self._subscriptions = (*self._subscriptions, subscription)
+            self._subscriptions, self._by_type = (*self._subscriptions, subscription), {}
 
         def unsubscribe() -> None:
             with self._lock:
-                self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+                left = tuple(s for s in self._subscriptions if s is not subscription)
+                self._subscriptions, self._by_type = left, {}
 
         return unsubscribe
 
     def wants(self, data_type: type) -> bool:
         """Whether anybody would get it; ask before making what is costly and frequent (`AudioMeter`)."""
-        return any(s.types is None or data_type in s.types for s in self._subscriptions)
+        return bool(self._subscribers_of(data_type))
+
+    def _subscribers_of(self, data_type: type) -> tuple[Subscriber, ...]:
+        known = self._by_type  # a change of subscriptions puts another in its place
+        found = known.get(data_type)
+        if found is None:
+            found = tuple(s.callback for s in self._subscriptions if s.types is None or data_type in s.types)
+            known[data_type] = found
+        return found
 
     @staticmethod
     def _deliver(callback: Subscriber, event: AnyEvent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -91,22 +91,23 @@ class Chan(Generic[T]):
     async def send(self, value: T) -> None:
         """Queue a value, waiting for room. Raises `ChanClosed`, also when it is closed while this waits."""
         while self.full() and not self._closed:
-            await self._wait_in(self._senders, lambda: not self.full())
+            await self._wait_in(self._senders)
         self.send_nowait(value)
 
     def send_nowait(self, value: T) -> None:
         """Queue a value at once. Raises `ChanClosed` or `ChanFull`."""
         if self._closed:
             raise ChanClosed
-        if self.full():
+        if self._maxsize and self.full():
             raise ChanFull
         self._queue.append(value)
-        _wake_one(self._receivers)
+        if self._receivers:
+            _wake_one(self._receivers)
 
     async def recv(self) -> T:
         """The next value, waiting for it. Raises `ChanClosed` when there will be none."""
         while not self._queue and not self._closed:
-            await self._wait_in(self._receivers, lambda: not self.empty())
+            await self._wait_in(self._receivers)
         return self.recv_nowait()
 
     def recv_nowait(self) -> T:
@@ -114,7 +115,8 @@ class Chan(Generic[T]):
         if not self._queue:
             raise ChanClosed if self._closed else ChanEmpty
         value = self._queue.popleft()
-        _wake_one(self._senders)
+        if self._senders:
+            _wake_one(self._senders)
         return value
 
     def close(self) -> None:
@@ -128,12 +130,14 @@ class Chan(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        try:
-            return await self.recv()
-        except ChanClosed:
-            raise StopAsyncIteration from None
+        # Each frame of audio comes through here several times: not one coroutine inside of another.
+        while not self._queue:
+            if self._closed:
+                raise StopAsyncIteration
+            await self._wait_in(self._receivers)
+        return self.recv_nowait()
 
-    async def _wait_in(self, waiters: deque[asyncio.Future[None]], ready: Callable[[], bool]) -> None:
+    async def _wait_in(self, waiters: deque[asyncio.Future[None]]) -> None:
         loop = self._loop or asyncio.get_running_loop()
         waiter = loop.create_future()
         waiters.append(waiter)
@@ -143,7 +147,7 @@ class Chan(Generic[T]):
             if waiter in waiters:
                 waiters.remove(waiter)
             # Woken and cancelled at the same moment: what we were woken for goes to the next in line.
-            elif ready():
+            elif self._queue if waiters is self._receivers else not self.full():
                 _wake_one(waiters)
             raise
 
