@@ -9,6 +9,7 @@ _NAMES = {
     "Agent": "agent",
     "AgentSession": "session",
     "AgentSessionOptions": "options",
+    "AgentTask": "agent_task",
     "AudioConfig": "background_audio",
     "BackgroundAudioPlayer": "background_audio",
     "BuiltinAudioClip": "background_audio",
@@ -27,6 +28,7 @@ __all__ = [
     "Agent",
     "AgentSession",
     "AgentSessionOptions",
+    "AgentTask",
     "AudioConfig",
     "BackgroundAudioPlayer",
     "BuiltinAudioClip",
@@ -51,6 +53,7 @@ def __getattr__(name: str) -> object:
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent, ModelSettings
+    from agent_runtime.voice.agent_task import AgentTask
     from agent_runtime.voice.background_audio import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip, PlayHandle
     from agent_runtime.voice.events import CloseEvent, CloseReason
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_runtime import stt as stt_
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
+    from agent_runtime.voice.task_stack import TaskStack
 
 TaskResult_T = TypeVar("TaskResult_T")
 
@@ -73,6 +74,7 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         self._is_done = False
         # Made when it is awaited: a task may be made before there is a loop.
         self._finished: asyncio.Future[None] | None = None
+        self._stack: TaskStack | None = None
 
     def done(self) -> bool:
         """Whether it was completed or cancelled."""
@@ -99,8 +101,8 @@ class AgentTask(Agent, Generic[TaskResult_T]):
 
     def _finish(self, outcome: TaskResult_T | Exception) -> None:
         self._is_done, self._outcome = True, outcome
-        if self._engine is not None:
-            self._engine.agents.tasks.ended(self)
+        if self._stack is not None:
+            self._stack.ended(self)
         if self._finished is not None:
             self._finished.set_result(None)
 
@@ -112,14 +114,15 @@ class AgentTask(Agent, Generic[TaskResult_T]):
             raise RuntimeError(f"the task {self.id!r} was awaited before; make another one")
         self._awaited = True
         scope = current_scope()
-        if scope is None or not scope.may_await_tasks:
+        if scope is None or scope.decides_turn:
             where = f"not in {scope.name}" if scope is not None else "and here is none of them"
             raise RuntimeError(
                 f"the task {self.id!r} can only be awaited inside of a tool, of on_enter or of on_exit, {where}"
             )
         if not self._is_done:
             self._finished = asyncio.get_running_loop().create_future()
-            await scope.engine.agents.tasks.run(self, scope)
+            self._stack = scope.engine.agents.tasks
+            await self._stack.run(self, scope)
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return cast("TaskResult_T", self._outcome)

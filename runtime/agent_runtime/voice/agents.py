@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.speech_handle import SpeechHandle
 
+
 class Agents:
     """See the module. One per session."""
 
@@ -84,7 +85,8 @@ class Agents:
                 if old is not agent:
                     old._engine = None
             await self.arrive(agent, cause)
-            self.enter(agent)
+            self.enter(agent, move)
+            await asyncio.sleep(0)  # its first words come before what others ask for next
         except Exception as error:
             engine.report.failed(f"handoff to {agent.id}", error)
         finally:
@@ -108,10 +110,10 @@ class Agents:
         await self._open_toolsets(agent._tools)
         self._note_handoff(old, agent, cause)
 
-    def enter(self, agent: Agent, unanswered: SpeechHandle | None = None) -> None:
-        """Begin its `on_enter`. What that says first answers the turn of `unanswered`."""
+    def enter(self, agent: Agent, move: Move | None = None, unanswered: SpeechHandle | None = None) -> None:
+        """Begin its `on_enter`, by which the move ends. What that says first answers the turn of `unanswered`."""
         engine = self._engine
-        scope = Scope(engine, agent, f"hook on_enter of {agent.id}", unanswered=unanswered)
+        scope = Scope(engine, agent, f"hook on_enter of {agent.id}", move=move, unanswered=unanswered)
         task = asyncio.create_task(
             self._hook(agent, "on_enter", agent.on_enter, scope=scope), name=f"on_enter {agent.id}"
         )

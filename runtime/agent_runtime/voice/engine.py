@@ -41,6 +41,10 @@ STUCK_TIMEOUT = 5.0
 """Seconds that closing waits for a task of the agent's code that was cancelled."""
 
 
+SETTLING_ROUNDS = 5
+"""Rounds of the loop that nothing has to begin in: what follows of the end of something takes a few."""
+
+
 class NoProviderError(AgentConsoleError):
     """Raised when a reply needs a provider that neither the agent nor the session has."""
 
@@ -287,7 +291,9 @@ class Engine:
         Inside of a tool or hook: nothing but what waits for that.
         """
         scope = scope_in(self)
-        await self.turns.until(lambda: self.closing or self.is_idle(scope))
+        for _ in range(SETTLING_ROUNDS):
+            await self.turns.until(lambda: self.closing or self.is_idle(scope))
+            await asyncio.sleep(0)
 
     def is_idle(self, scope: Scope | None) -> bool:
         """Whether nothing is being said, done or decided beside what waits for that tool or hook to end."""

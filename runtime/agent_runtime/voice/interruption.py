@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from agent_runtime.voice.scope import scope_in
 from agent_runtime.voice.speech_handle import SpeechHandle
 from agent_runtime.voice.turn_inputs import InterruptCause
 
@@ -28,7 +29,10 @@ def stop_speech(
     for speech in ([current] if current is not None else []) + background:
         if speech.allow_interruptions or force or (strict and speech is current):
             stopped.append(speech._interrupt(cause, force=force))
-    remaining = [speech for speech in stopped if not speech.done()]
+    scope = scope_in(engine)
+    # A tool that stops the speech that called it doesn't wait for it: that waits for the tool.
+    own = scope.speech if scope is not None else None
+    remaining = [speech for speech in stopped if not speech.done() and speech is not own]
 
     def ended(_: SpeechHandle) -> None:
         if not done.done() and all(speech.done() for speech in remaining):

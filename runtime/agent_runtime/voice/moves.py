@@ -19,7 +19,8 @@ class Move:
 class Moves:
     """See the module. In the order in which they take place."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
         self._moves: list[Move] = []
         self._changed: asyncio.Future[None] | None = None
 
@@ -74,6 +75,7 @@ class Moves:
         changed, self._changed = self._changed, None
         if changed is not None:
             changed.set_result(None)
+        self._on_change()
 
     @property
     def change(self) -> asyncio.Future[None]:

@@ -254,7 +254,8 @@ class RunResult(Generic[Run_T]):
                 self._add(FunctionCallOutputEvent(item))
 
     def _conversation_item_added(self, event: ConversationItemAddedEvent) -> None:
-        if isinstance(event.item, AgentHandoff):
+        # A run inside of a hook or tool doesn't wait for handoffs: one that follows its last speech is none of its own.
+        if isinstance(event.item, AgentHandoff) and (self._awaits_agents or self._pending()):
             assert self._session is not None
             old, self._agent = self._agent, self._session.current_agent
             self._add(AgentHandoffEvent(event.item, old_agent=old, new_agent=self._agent))

@@ -29,7 +29,8 @@ class Scope:
     """The speech that made the call; hooks have none."""
     move: Move | None = None
     """The change of agents that waits for it: `on_exit` is part of one."""
-    may_await_tasks: bool = True
+    decides_turn: bool = False
+    """Whether it is `on_user_turn_completed`: no turn is answered before it has ended."""
     unanswered: SpeechHandle | None = None
     """The speech whose turn is still to be answered by what an arriving agent says first."""
     waiting: bool = False

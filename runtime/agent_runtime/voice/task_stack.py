@@ -59,8 +59,6 @@ class TaskStack:
         agent hasn't the conversation any more, or the session ends.
         """
         speech = scope.speech
-        if speech is not None and speech.interrupted and not speech.done():
-            raise ToolError(f"AgentTask {task.id} can't begin: the speech that called {scope.name} was interrupted")
         if speech is not None:
             speech._hold()
         try:
@@ -81,6 +79,8 @@ class TaskStack:
             why = f"another agent is about to take over from {agent.id}"
         elif task._engine is not None:
             why = "it runs already"
+        elif scope.speech is not None and scope.speech.interrupted and not scope.speech.done():
+            why = f"the speech that called {scope.name} was interrupted"
         else:
             return
         raise ToolError(f"AgentTask {task.id} can't begin: {why}")
@@ -121,9 +121,8 @@ class TaskStack:
         agents, task, scope = self._engine.agents, frame.task, frame.scope
         await agents.arrive(task, "task")
         self._pause(frame)
-        agents.moves.end(move)  # what `on_enter` awaits may be another task
-        agents.enter(task, scope.speech or scope.unanswered)
-        await asyncio.sleep(0)  # `on_enter` begins: what it says comes before the silence
+        agents.enter(task, move, scope.speech or scope.unanswered)
+        await asyncio.sleep(0)  # its first words come before the silence
         self._engine.calm_down()
 
     async def _others_are_done(self, frame: _Frame) -> None:
