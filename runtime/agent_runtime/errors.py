@@ -8,6 +8,7 @@
     │   └── DeviceLostError    … went away in use; it is tried again
     ├── MediaError             audio that can't be read or made
     ├── EventDecodeError       a recorded event that can't be read
+    ├── BundleError            a recorded session that can't be read or written
     ├── UnexpectedModelBehavior a model didn't do what it was asked for, again and again
     └── APIError               a provider failed
         ├── APIStatusError     … with a status code
@@ -81,6 +82,18 @@ class EventDecodeError(AgentConsoleError):
         self.line = line
         where = f"{path}:{line}: " if path else ""
         super().__init__(f"{where}not an event: {problem}")
+
+
+class BundleError(AgentConsoleError):
+    """Raised when a session bundle can't be used. It names the file, and line (from 1) and field where there are any."""
+
+    def __init__(self, path: str, problem: str, *, line: int | None = None, field: str = "") -> None:
+        self.path = path
+        self.problem = problem
+        self.line = line
+        self.field = field
+        where = path if line is None else f"{path}:{line}"
+        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
 
 
 class UnexpectedModelBehavior(AgentConsoleError, RuntimeError):

@@ -100,6 +100,29 @@ class LiveKitSettings(_Section):
     """Secret; also `LIVEKIT_API_SECRET`."""
 
 
+class BudgetSettings(_Section):
+    """How long the user may wait for an answer, and for each part of it, before the console shows it in red."""
+
+    answer: float = Field(default=1.0, gt=0)
+    """Seconds from the user's last word to the agent's first sound."""
+    endpointing: float | None = Field(default=None, gt=0)
+    """Seconds of waiting for the end of the turn."""
+    transcription: float | None = Field(default=None, gt=0)
+    """Seconds that the last words come late."""
+    hook: float | None = Field(default=None, gt=0)
+    """Seconds in `on_user_turn_completed`."""
+    llm: float | None = Field(default=None, gt=0)
+    """Seconds to the model's first token."""
+    tools: float | None = Field(default=None, gt=0)
+    """Seconds in tools."""
+    llm_sentence: float | None = Field(default=None, gt=0)
+    """Seconds from the first token to the first sentence."""
+    tts: float | None = Field(default=None, gt=0)
+    """Seconds to the voice's first sound."""
+    playout: float | None = Field(default=None, gt=0)
+    """Seconds from there to the speaker."""
+
+
 _sources: ContextVar[tuple[PydanticBaseSettingsSource, ...]] = ContextVar("_sources", default=())
 
 
@@ -132,11 +155,18 @@ class Settings(BaseSettings):
     """The least severe lines that the log shows."""
     events: Path | None = None
     """A file that gets every event as a line of JSON."""
+    record: bool = False
+    """Record the session into a bundle from its first moment."""
+    recordings: Path | None = None
+    """The folder that gets a bundle for each recorded session; unset is one of the user's own."""
     theme: str | None = None
     """The console's colours; unset is its own choice."""
+    keys: dict[str, Any] = Field(default_factory=dict)
+    """Other keys for the console's actions: `mute = "ctrl+t"` under `[keys]`; a list for several, `""` for none."""
     audio: AudioSettings = AudioSettings()
     endpointing: EndpointingSettings = EndpointingSettings()
     interruption: InterruptionSettings = InterruptionSettings()
+    budgets: BudgetSettings = BudgetSettings()
     openai: OpenAISettings = OpenAISettings()
     livekit: LiveKitSettings = LiveKitSettings()
 

@@ -35,6 +35,13 @@ def user_config_file() -> Path:
     return user_config_path("agent-console") / "config.toml"
 
 
+def recordings_folder() -> Path:
+    """Where session bundles go if nothing else is said, whether it exists or not."""
+    from platformdirs import user_data_path
+
+    return user_data_path("agent-console") / "recordings"
+
+
 def anything_is_set(folder: Path, environ: Mapping[str, str]) -> bool:
     """Whether any setting may differ from its default: there is a file that can say so, or a variable."""
     if any(name.startswith(ENV_PREFIX) or name in CONVENTIONAL_VARIABLES for name in environ):

@@ -60,11 +60,13 @@ from agent_runtime.events.workshop import (
     ModelLoading,
     OptionChange,
     PushToTalkChanged,
+    RecordingChanged,
     ReloadFailed,
     ReloadFinished,
     ReloadPending,
     ReloadStarted,
     ToolChange,
+    TurnMarked,
 )
 
 __all__ = [
@@ -100,6 +102,7 @@ __all__ = [
     "PlayoutResumed",
     "PlayoutStarted",
     "PushToTalkChanged",
+    "RecordingChanged",
     "ReloadFailed",
     "ReloadFinished",
     "ReloadPending",
@@ -120,6 +123,7 @@ __all__ = [
     "TranscriptionTimedOut",
     "TurnCommitted",
     "TurnDiscarded",
+    "TurnMarked",
     "TurnMeasured",
     "TurnPart",
     "TurnStarted",

@@ -66,10 +66,12 @@ from agent_runtime.events.workshop import (
     LoopBlocked,
     ModelLoading,
     PushToTalkChanged,
+    RecordingChanged,
     ReloadFailed,
     ReloadFinished,
     ReloadPending,
     ReloadStarted,
+    TurnMarked,
 )
 
 EventData: TypeAlias = (
@@ -123,6 +125,8 @@ EventData: TypeAlias = (
     | LogWritten
     | ErrorOccurred
     | LoopBlocked
+    | RecordingChanged
+    | TurnMarked
 )
 
 AnyEvent: TypeAlias = Event[EventData]

@@ -155,3 +155,22 @@ class LoopBlocked:
     line: int
     stack: str
     type: Literal["loop_blocked"] = "loop_blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The session is recorded from now on, or no longer."""
+
+    state: Literal["started", "stopped", "failed"]
+    folder: str
+    problem: str | None = None
+    """Why it failed."""
+    type: Literal["recording_changed"] = "recording_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMarked:
+    """A person wants to come back to this turn, the event's own."""
+
+    note: str = ""
+    type: Literal["turn_marked"] = "turn_marked"

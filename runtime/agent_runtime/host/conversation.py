@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
-from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed
+from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed, TurnMarked
 from agent_runtime.host.providers import Providers, check_llm, make_providers
 from agent_runtime.host.read_ahead import ReadAhead
+from agent_runtime.host.recording import Recording
 from agent_runtime.host.watchdog import LoopWatchdog
 from agent_runtime.project import WatchList, without_place
 from agent_runtime.providers.loading import Primable
@@ -45,6 +46,7 @@ class Conversation:
         loaded: the agent's module.
         events: where to tell what happens before there is a session.
         use_events: is called once with the session's own stream.
+        recording: gets to hear the sound, and where the code is.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Conversation:
         *,
         events: EventStream,
         use_events: Callable[[EventStream], None],
+        recording: Recording,
     ) -> None:
         self._settings = settings
+        self._recording = recording
         self._loaded = loaded
         self._events = events
         self._use_events = use_events
@@ -86,6 +90,7 @@ class Conversation:
         self._session = session
         self._events = session.events
         self._use_events(session.events)
+        self._recording.use_code(self._code_in_use)
         for note in self._loaded.notes:
             logger.info(note)
         over = asyncio.Event()
@@ -186,10 +191,11 @@ class Conversation:
         from agent_runtime.clock import LoopClock
         from agent_runtime.host.audio import HostAudio
 
-        self._audio = audio = HostAudio(self._settings.audio, clock=LoopClock(self._loop), on_event=self._device_event)
+        clock = LoopClock(self._loop)
+        self._audio = audio = HostAudio(self._settings.audio, clock=clock, on_event=self._device_event)
         await audio.find_named_devices()
-        session.input.audio = audio.input
-        session.output.audio = audio.output
+        session.input.audio = self._recording.hear(audio.input, clock)
+        session.output.audio = self._recording.speak(audio.output, clock)
 
     def _device_event(self, data: EventData) -> None:
         """Where there is no speaker at all the agent writes instead of speaking to nobody."""
@@ -217,6 +223,17 @@ class Conversation:
     def push_to_talk(self, action: Literal["press", "send", "discard", "off"]) -> None:
         """Take a turn by hand."""
         getattr(self._running().push_to_talk, action)()
+
+    def record(self, on: bool) -> None:
+        """Begin a session bundle, or complete the one that is written."""
+        if on:
+            self._recording.start()
+        else:
+            self._recording.stop()
+
+    def mark_turn(self, turn_id: str) -> None:
+        """Mark a turn to come back to."""
+        self._events.emit(TurnMarked(), turn_id=turn_id)
 
     def reload(self) -> None:
         """Load the agent's code again."""
@@ -253,6 +270,10 @@ class Conversation:
 
     def _emit(self, data: EventData, cause: str | None = None) -> None:
         self._events.emit(data, cause=cause)
+
+    def _code_in_use(self) -> tuple[Path, WatchList]:
+        watched = self._loaded.code.watch_list if self._reloader is None else self._reloader.watch_list
+        return self._loaded.path, watched
 
     def _files_saved(self, files: frozenset[Path]) -> None:
         """In the watcher's thread."""

@@ -18,6 +18,7 @@ from agent_runtime.clock import LoopClock
 from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream
 from agent_runtime.host.event_log import EventLog
 from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
+from agent_runtime.host.recording import Recording
 from agent_runtime.host.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class RuntimeHost:
         self._stop_asked_at: float | None = None
         self._events: EventStream | None = None
         self._log: EventLog | None = None
+        self._recording: Recording | None = None
         self._tracing = Tracing(self._emit)
         self._last_seq = self._told_before = 0
 
@@ -112,6 +114,14 @@ class RuntimeHost:
     def reload(self) -> None:
         """Load the agent's code again, changed or not."""
         self._request(lambda conversation: conversation.reload())
+
+    def record(self, on: bool) -> None:
+        """Begin a session bundle, or complete the one that is written."""
+        self._request(lambda conversation: conversation.record(on))
+
+    def mark_turn(self, turn_id: str) -> None:
+        """Mark a turn to come back to."""
+        self._request(lambda conversation: conversation.mark_turn(turn_id))
 
     def select_device(self, kind: Literal["input", "output"], device_id: str) -> None:
         """Use another microphone or speaker."""
@@ -172,6 +182,8 @@ class RuntimeHost:
             capture.remove()
             if self._log is not None:
                 self._log.close()
+            if self._recording is not None:
+                self._recording.close()
             # A thread that is inside a native call can't be stopped; the process doesn't wait for it.
             executor.shutdown(wait=False, cancel_futures=True)
             loop.close()
@@ -186,8 +198,10 @@ class RuntimeHost:
         # With it comes the whole engine, for which the first frame needn't wait.
         from agent_runtime.host.conversation import Conversation
 
+        loaded = self._load()
+        recording = self._recording = Recording(settings, loaded.name, self._emit, _secrets(settings))
         conversation = self._conversation = Conversation(
-            settings, self._load(), events=self._events, use_events=self._use_events
+            settings, loaded, events=self._events, use_events=self._use_events, recording=recording
         )
         running = asyncio.create_task(conversation.run(self._ready), name="conversation")
         stop = asyncio.create_task(stopping.wait(), name="stop")
@@ -220,6 +234,8 @@ class RuntimeHost:
         events.subscribe(self._deliver)
         self._events = events
         self._tracing.follow(events)
+        if self._recording is not None:
+            self._recording.follow(events)
 
     def _deliver(self, event: AnyEvent) -> None:
         if event.session_id == BEFORE:
@@ -230,6 +246,8 @@ class RuntimeHost:
         self._sink(event)
         if self._log is not None:
             self._log.put(event)
+        if self._recording is not None:
+            self._recording.put(event)
 
     def _emit(self, data: EventData) -> None:
         if self._events is not None:

@@ -166,6 +166,15 @@ class WavWriter:
         for start in range(0, frames, step):
             self.write(np.zeros((min(step, frames - start), self.channels), np.int16))
 
+    def save(self) -> None:
+        """Put the header right now: what was written so far can be read, whatever happens to the process."""
+        if self.frames == self._patched:
+            return
+        try:
+            self._patch()
+        except OSError as e:
+            raise MediaError(f"{self.path}: can't be written: {e.strerror}") from e
+
     def close(self) -> None:
         """Put the header right and close the file. Closing twice does nothing."""
         if self._file.closed:

@@ -1,0 +1,181 @@
+"""Opens a bundle: what is needed to show it at once, the rest when it is asked for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Self
+
+from agent_runtime.bundle.layout import AGENT_WAV, CONFIG, EVENTS, USER_WAV, VERSION, CodeCopy, Manifest, read_manifest
+from agent_runtime.errors import BundleError, EventDecodeError
+from agent_runtime.events import AnyEvent
+from agent_runtime.events.codec import loads
+
+logger = logging.getLogger(__name__)
+
+_TURN: Final = re.compile(rb'"type":\s*"turn_started"')
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMark:
+    """Where a turn begins."""
+
+    number: int
+    """As the session counts."""
+    turn_id: str
+    time: float
+    """Second of the session."""
+    offset: int
+    """Byte of the line in the file of events."""
+
+
+class Bundle:
+    """A recorded session. Nothing but its manifest is read when it is opened.
+
+    Opened too: the bare file of events that `--events` writes, as a bundle without sound and code.
+    """
+
+    def __init__(self, folder: Path, events: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._events = events
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a folder, or a file of events. Raises BundleError, which names file, line and field."""
+        path = Path(path).expanduser()
+        if path.is_file() and path.suffix == ".jsonl":
+            return cls(path.parent, path, _manifest_of_events(path))
+        if not path.is_dir():
+            raise BundleError(str(path), "there is no such bundle")
+        bundle = cls(path, path / EVENTS, read_manifest(path))
+        if not bundle._events.is_file():
+            raise BundleError(str(path), f"has no {EVENTS}")
+        return bundle
+
+    @property
+    def user_wav(self) -> Path | None:
+        """What the session heard; None without sound."""
+        return self._sound(USER_WAV)
+
+    @property
+    def agent_wav(self) -> Path | None:
+        """What was heard of the agent; None without sound."""
+        return self._sound(AGENT_WAV)
+
+    @property
+    def code(self) -> tuple[CodeCopy, ...]:
+        """The versions of the code, in the order in which they were in use."""
+        return self.manifest.code
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The settings that were in effect. Raises BundleError."""
+        path = self.folder / CONFIG
+        if not path.is_file() or not self.has_manifest:
+            return {}
+        try:
+            config = json.loads(path.read_bytes())
+        except json.JSONDecodeError as exc:
+            raise BundleError(str(path), f"isn't JSON: {exc.msg}", line=exc.lineno) from exc
+        if not isinstance(config, dict):
+            raise BundleError(str(path), "has to be a JSON object", line=1)
+        return config
+
+    @property
+    def has_manifest(self) -> bool:
+        """False where it is a bare file of events."""
+        return self._events.name == EVENTS and self.manifest.made_by != ""
+
+    def events(self, offset: int = 0) -> Iterator[AnyEvent]:
+        """Events from byte `offset` on, which has to be the beginning of a line.
+
+        A last line that was cut off is left out. Raises BundleError for any other that can't be read.
+        """
+        return (event for _, event in self.events_with_offsets(offset))
+
+    def events_with_offsets(self, offset: int = 0) -> Iterator[tuple[int, AnyEvent]]:
+        """Events, each with the byte at which the line after it begins."""
+        with self._events.open("rb") as file:
+            file.seek(offset)
+            for line in file:
+                begin, offset = offset, offset + len(line)
+                if line.isspace():
+                    continue
+                try:
+                    event = loads(line)
+                except EventDecodeError as exc:
+                    if not line.endswith(b"\n"):
+                        logger.warning("%s: the last event is cut off and left out", self._events)
+                        return
+                    raise self._error(begin, exc.problem) from None
+                yield offset, event
+
+    @cached_property
+    def turns(self) -> tuple[TurnMark, ...]:
+        """Where each turn begins. The lines of turns alone are parsed. Raises BundleError."""
+        marks = []
+        with self._events.open("rb") as file:
+            if not file.seek(0, 2):
+                return ()
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                for match in _TURN.finditer(data):
+                    begin, end = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.end())
+                    if end >= 0 and (mark := self._mark(data[begin:end], begin)) is not None:
+                        marks.append(mark)
+        return tuple(marks)
+
+    @cached_property
+    def duration(self) -> float:
+        """Second of the session at which the last whole event happened; 0.0 without any."""
+        with self._events.open("rb") as file:
+            size = file.seek(0, 2)
+            step = 1 << 16
+            while size:
+                file.seek(max(0, size - step))
+                lines = file.read().split(b"\n")
+                # The last one is empty, or cut off; the first one may have begun before.
+                for line in reversed(lines[0 if step >= size else 1 : -1]):
+                    try:
+                        return loads(line).time
+                    except EventDecodeError:
+                        continue  # `events` says what is wrong with it
+                if step >= size:
+                    break
+                step *= 4
+        return 0.0
+
+    def _mark(self, line: bytes, offset: int) -> TurnMark | None:
+        try:
+            event = json.loads(line)
+            if event["data"]["type"] != "turn_started":
+                return None  # the words stand in some text
+            return TurnMark(int(event["data"]["number"]), str(event["turn_id"]), float(event["time"]), offset)
+        except (ValueError, KeyError, TypeError) as exc:
+            raise self._error(offset, f"not an event: {exc}") from None
+
+    def _sound(self, name: str) -> Path | None:
+        path = self.folder / name
+        return path if self.has_manifest and path.is_file() else None
+
+    def _error(self, offset: int, problem: str) -> BundleError:
+        with self._events.open("rb") as file:
+            number = file.read(offset).count(b"\n") + 1
+        return BundleError(str(self._events), problem, line=number)
+
+
+def _manifest_of_events(path: Path) -> Manifest:
+    """What the first event of a bare file tells."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        event = loads(line)
+    except EventDecodeError as exc:
+        raise BundleError(str(path), f"is no file of events: {exc.problem}", line=1) from None
+    return Manifest(version=VERSION, session_id=event.session_id)

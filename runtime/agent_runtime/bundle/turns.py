@@ -1,0 +1,149 @@
+"""What happened in each turn of a recording, in the words of whoever asks what an agent did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent_runtime import events as ev
+from agent_runtime.events import AnyEvent
+
+
+@dataclass(slots=True)
+class ToolUse:
+    """A call of a tool."""
+
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+    output: str = ""
+    is_error: bool = False
+    duration: float = 0.0
+    """Seconds."""
+
+
+@dataclass(slots=True)
+class ModelAnswer:
+    """What the model said in one request."""
+
+    speech_id: str
+    text: str = ""
+    calls: list[ToolUse] = field(default_factory=list)
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class RecordedTurn:
+    """One turn: what the user said, and what came of it."""
+
+    turn_id: str
+    number: int
+    time: float
+    """Second of the session at which it began."""
+    by: str = "say"
+    """What began it: the cause of `TurnStarted`."""
+    user: str = ""
+    committed_at: float | None = None
+    tools: list[ToolUse] = field(default_factory=list)
+    answers: list[ModelAnswer] = field(default_factory=list)
+    """Of the model, in order, without those that were thrown away."""
+    replies: list[str] = field(default_factory=list)
+    """Messages of the agent, as they were kept: an interrupted one as far as it was heard."""
+    handoffs: list[tuple[str, str]] = field(default_factory=list)
+    """(from, to) each."""
+    agent: str = ""
+    """Who had the conversation when it began."""
+    interrupted: bool = False
+    marked: bool = False
+    latency: float | None = None
+    """Seconds from the user's last word to the agent's first sound."""
+    parts: dict[str, float] = field(default_factory=dict)
+    """Seconds of each part of it."""
+
+    @property
+    def reply(self) -> str:
+        """All that the agent said."""
+        return " ".join(self.replies)
+
+
+def recorded_turns(events: Iterable[AnyEvent]) -> list[RecordedTurn]:
+    """The turns in their order; a turn that the user took back isn't among them."""
+    reader = _Reader()
+    for event in events:
+        reader.read(event)
+    return [turn for turn in reader.turns.values() if turn.turn_id not in reader.dropped]
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.turns: dict[str, RecordedTurn] = {}
+        self.dropped: set[str] = set()
+        self._answers: dict[str, ModelAnswer] = {}
+        self._speech_turns: dict[str, RecordedTurn] = {}
+        self._calls: dict[str, ToolUse] = {}
+        self._agent = ""
+
+    def read(self, event: AnyEvent) -> None:
+        data: Any = event.data
+        turn = self.turns.get(event.turn_id or "")
+        if isinstance(data, ev.TurnStarted):
+            name = event.turn_id or str(data.number)
+            self.turns[name] = RecordedTurn(name, data.number, event.time, event.cause or "say", agent=self._agent)
+        elif isinstance(data, ev.AgentChanged):
+            self._agent_changed(event, data)
+        elif turn is None:
+            return
+        elif isinstance(data, ev.TurnCommitted):
+            turn.user, turn.committed_at = data.text, event.time
+            self.dropped.discard(turn.turn_id)
+        elif isinstance(data, ev.TurnDiscarded):
+            if turn.committed_at is None:
+                self.dropped.add(turn.turn_id)
+        elif isinstance(data, ev.TurnMarked):
+            turn.marked = True
+        elif isinstance(data, ev.TurnMeasured):
+            turn.latency = data.end - data.start
+            for part in data.parts:
+                turn.parts[part.name] = turn.parts.get(part.name, 0.0) + part.end - part.start
+        else:
+            self._read_reply(turn, data)
+
+    def _agent_changed(self, event: AnyEvent, data: ev.AgentChanged) -> None:
+        # It belongs to no turn of its own: the turn before it brought it about.
+        if self.turns and event.cause in ("handoff", "update_agent"):
+            turn = next(reversed(self.turns.values()))
+            turn.handoffs.append((data.old or self._agent, data.new))
+        self._agent = data.new
+
+    def _read_reply(self, turn: RecordedTurn, data: Any) -> None:
+        if isinstance(data, ev.LLMStarted):
+            answer = self._answers[data.speech_id] = ModelAnswer(data.speech_id)
+            turn.answers.append(answer)
+        elif isinstance(data, ev.AgentText):
+            if data.speech_id in self._answers:
+                self._answers[data.speech_id].text += data.delta
+        elif isinstance(data, ev.LLMFinished):
+            if data.speech_id in self._answers:
+                self._answers[data.speech_id].cancelled = data.cancelled
+        elif isinstance(data, ev.ToolStarted):
+            use = self._calls[data.call_id] = ToolUse(data.call_id, data.name, _arguments(data.arguments))
+            turn.tools.append(use)
+            if data.speech_id in self._answers:
+                self._answers[data.speech_id].calls.append(use)
+        elif isinstance(data, ev.ToolFinished):
+            if (use := self._calls.get(data.call_id)) is not None:
+                use.output, use.is_error, use.duration = data.output, data.is_error, data.duration
+        elif isinstance(data, ev.AgentInterrupted):
+            turn.interrupted = True
+        elif isinstance(data, ev.ItemAdded) and data.item.get("role") == "assistant":
+            turn.replies.append("".join(part for part in data.item.get("content", ()) if isinstance(part, str)))
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        arguments = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return arguments if isinstance(arguments, dict) else {}
