@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import App
@@ -23,7 +23,7 @@ from agent_console.backend import Backend
 from agent_console.commands import ConsoleCommands
 from agent_console.drawing.health import Drawing
 from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
-from agent_console.keys import check_keymap
+from agent_console.keymap import read_keymap
 from agent_console.panels import every_action
 from agent_console.pump import EventPump
 from agent_console.screens.console import ConsoleScreen
@@ -32,7 +32,7 @@ from agent_console.state import ConsoleState
 from agent_console.state.budgets import Budgets
 from agent_console.state.spending import Prices
 from agent_console.terminal_keys import tolerate_odd_keys
-from agent_console.themes import DARK, load_themes, with_fallbacks
+from agent_console.themes import DARK, files_in, load_themes, with_fallbacks
 
 FRAME: Final = 1 / 30
 """Seconds between frames while something happens."""
@@ -47,7 +47,8 @@ class ConsoleApp(App[None]):
         backend: the session. The app starts it after the first paint and stops it when it leaves, also after a crash.
         mode: what the session will be (`local`, `text` …), to be shown until it says so itself.
         theme: name of a bundled theme, of one of `theme_folders`, or of Textual's own.
-        keymap: other keys for actions, by the ids of `agent_console.keys`: `{"mute": "ctrl+t"}`.
+        keymap: other keys for actions, as `agent_console.keymap` reads them: `{"mute": "ctrl+t"}`.
+        places: where settings stand (`keys.mute`), to name them where something is wrong.
         theme_folders: where the user's own themes are.
         budgets: how long an answer and its parts may take; a second for the whole if left out.
         prices: what models cost; nothing has a price if left out.
@@ -68,7 +69,8 @@ class ConsoleApp(App[None]):
         *,
         mode: str = "",
         theme: str = DARK,
-        keymap: Mapping[str, str] | None = None,
+        keymap: Mapping[str, Any] | None = None,
+        places: Mapping[str, str] | None = None,
         theme_folders: Sequence[Path] = (),
         budgets: Budgets | None = None,
         prices: Prices | None = None,
@@ -77,7 +79,7 @@ class ConsoleApp(App[None]):
         encoding: str | None = None,
     ) -> None:
         self.backend = backend
-        self.keymap_in_use: Mapping[str, str] = dict(keymap or {})
+        self.keymap_in_use, wrong_keys = read_keymap(keymap or {}, every_action(), places)
         self.budgets = budgets if budgets is not None else Budgets()
         self.prices = prices if prices is not None else Prices()
         self._frame_time = 0.0
@@ -95,7 +97,7 @@ class ConsoleApp(App[None]):
         encoding = terminal_encoding(os.environ, sys.stderr.encoding) if encoding is None else encoding
         self._plain = None if is_unicode(encoding) else PlainGlyphs(encoding)
         super().__init__()
-        self._notices = [*notices, *check_keymap(self.keymap_in_use, every_action())]
+        self._notices = [*notices, *wrong_keys]
         self._load_themes(theme, theme_folders)
         self.set_keymap(dict(self.keymap_in_use))
 
@@ -107,15 +109,31 @@ class ConsoleApp(App[None]):
     # --- themes ----------------------------------------------------------------------------------------------------
 
     def _load_themes(self, theme: str, folders: Sequence[Path]) -> None:
-        found = load_themes(folders)
-        for item in found.themes:
-            self.register_theme(item)
-        self.own_themes = frozenset(item.name for item in found.themes)
-        self._notices += [f"theme {problem}" for problem in found.problems]
+        self._theme_folders = folders
+        self._notices += self._read_themes()
         if theme not in self.available_themes:
             self._notices.append(f"theme {theme!r} isn't there; ctrl+p lists those that are")
             theme = DARK
         self.theme = theme
+
+    def _read_themes(self) -> list[str]:
+        """Register every theme; what is wrong with the others."""
+        self._theme_files = files_in(self._theme_folders)
+        found = load_themes(self._theme_folders)
+        for item in found.themes:
+            self.register_theme(item)
+        self.own_themes = frozenset(item.name for item in found.themes)
+        return [f"theme {problem}" for problem in found.problems]
+
+    def _reload_saved_themes(self) -> None:
+        """A theme that was saved is drawn at once; one that is broken is named and the old one stays."""
+        if files_in(self._theme_folders) == self._theme_files:
+            return
+        before = self.current_theme
+        for problem in self._read_themes():
+            self.notify(problem, severity="warning")
+        if self.current_theme != before:
+            self.refresh_css(animate=False)
 
     def use_theme(self, name: str) -> None:
         """Draw everything in another theme."""
@@ -235,5 +253,6 @@ class ConsoleApp(App[None]):
         return self.state.seq > 0 and self._pump.waiting == 0 and self._drawn is self.state
 
     def _second(self) -> None:
+        self._reload_saved_themes()
         if self.state.started and not self.state.closed and self.screen_stack:
             self.console_screen.show(self.state, self._clock.now())

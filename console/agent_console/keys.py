@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +70,9 @@ ACTIONS: Final = (
 
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
 
+NO_KEY: Final = "none"
+"""What stands in a keymap for an action that has no key: Textual would take nothing for the default."""
+
 _NAMES: Final = {
     "slash": "/",
     "question_mark": "?",
@@ -91,18 +94,10 @@ def bindings(actions: Iterable[Action] = ACTIONS) -> list[Binding]:
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     """How the keys of an action are written for people."""
-    keys = keymap.get(action.id, action.keys)
-    return [_NAMES.get(key.strip(), key.strip().replace("ctrl+", "^")) for key in keys.split(",") if key.strip()]
+    return written_keys(keymap.get(action.id, action.keys))
 
 
-def check_keymap(keymap: Mapping[str, str], actions: Sequence[Action] = ACTIONS) -> list[str]:
-    """What is wrong with a keymap, in words: unknown actions, and keys that do two things in one place."""
-    known = {action.id for action in actions}
-    problems = [f"keymap: there is no action {name!r}" for name in keymap if name not in known]
-    owner: dict[tuple[str, str], str] = {}
-    for action in actions:
-        for key in keys_of(action, keymap):
-            first = owner.setdefault((action.scope, key), action.id)
-            if first != action.id:
-                problems.append(f"keymap: {key} is both {first} and {action.id}")
-    return problems
+def written_keys(keys: str) -> list[str]:
+    """Keys in Textual's words as people write them."""
+    named = [key.strip() for key in keys.split(",")]
+    return [_NAMES.get(key, key.replace("ctrl+", "^")) for key in named if key not in ("", NO_KEY)]

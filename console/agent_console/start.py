@@ -45,7 +45,7 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None)
         check_files(resolved)
         check_theme(resolved)
         load = loader(target)
-        settings, options = (lambda: resolved.settings), _app_options(resolved.settings)
+        settings, options = (lambda: resolved.settings), _app_options(resolved)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise AgentConsoleError(
             "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
@@ -134,11 +134,14 @@ def run_console(
     """Open the console on the terminal and stay until it is closed; then end the process with its exit code."""
     from agent_console.app import ConsoleApp
     from agent_console.local import LocalBackend
+    from agent_console.prices import FILE as PRICES
+    from agent_console.prices import load_prices
     from agent_console.terminal import TerminalGuard
 
     backend = LocalBackend(settings, load)
+    prices, wrong = load_prices(user_config_file().parent / PRICES)
     with TerminalGuard(native.info) as guard:
-        app = ConsoleApp(backend, theme_folders=[user_themes_folder()], **options)
+        app = ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, notices=wrong, **options)
         _exit_on_signals(app, guard)
         try:
             app.run()
@@ -147,8 +150,17 @@ def run_console(
     leave(app.return_code or 0)
 
 
-def _app_options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"mode": "text" if settings.text else "local"}
+def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:
+    from agent_console.state.budgets import Budgets
+
+    settings = resolved.settings
+    budgets = settings.budgets.model_dump(exclude_none=True)
+    options: dict[str, Any] = {
+        "mode": "text" if settings.text else "local",
+        "keymap": settings.keys,
+        "places": resolved.origins,
+        "budgets": Budgets(budgets.pop("answer"), budgets),
+    }
     return options if settings.theme is None else options | {"theme": settings.theme}
 
 

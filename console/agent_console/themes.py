@@ -1,8 +1,9 @@
 """Themes as TOML files: the bundled ones, and those that people drop into their config folder.
 
-A file has a `name`, `dark` (true or false), a table `[colors]` with Textual's colours (`background`, `foreground` and
-`primary` at least) and a table `[tokens]` with our own (`TOKENS`), which may be left out. A colour is written as
-Textual takes it: `"#e8b06a"`, `"rgb(232,176,106)"`, `"teal"`.
+A file has a `name`, `dark` (true or false), `ansi` (true for one in the terminal's own colours), a table `[colors]`
+with Textual's colours (`background`, `foreground` and `primary` at least) and a table `[tokens]` with our own
+(`TOKENS`), which may be left out. A colour is written as Textual takes it: `"#e8b06a"`, `"rgb(232,176,106)"`, `"teal"`,
+or `"ansi_blue"` in a theme that is `ansi`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from agent_console.data import data_folder
+from agent_console.toml_lines import line_of
 
 DARK: Final = "nocturne"
 LIGHT: Final = "paper"
@@ -58,9 +60,11 @@ class ThemeProblem:
     file: Path
     field: str
     problem: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        where = f"{self.file.name}: {self.field}" if self.field else self.file.name
+        place = self.file.name if self.line is None else f"{self.file.name}:{self.line}"
+        where = f"{place}: {self.field}" if self.field else place
         return f"{where}: {self.problem}"
 
 
@@ -87,10 +91,26 @@ def load_themes(folders: Iterable[Path] = ()) -> Themes:
             try:
                 theme = _read(file)
             except _BadThemeError as error:
-                problems.append(ThemeProblem(file, error.field, error.problem))
+                problems.append(ThemeProblem(file, error.field, error.problem, _line(file, error.field)))
             else:
                 found[theme.name] = theme
     return Themes(tuple(found.values()), tuple(problems))
+
+
+def files_in(folders: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """The theme files that there are, with what tells that one was saved."""
+    found = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.toml"))]
+    stats = [(file, file.stat()) for file in found]
+    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in stats)
+
+
+def _line(file: Path, field: str) -> int | None:
+    table, _, key = field.rpartition(".")
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return line_of(text, table, key) or line_of(text, table or key) if field else None
 
 
 def with_fallbacks(variables: Mapping[str, str]) -> dict[str, str]:
@@ -118,18 +138,21 @@ def _read(file: Path) -> Theme:
         raise _BadThemeError("", f"isn't TOML: {error}") from error
     name = data.pop("name", file.stem)
     dark = data.pop("dark", True)
+    ansi = data.pop("ansi", False)
     if not isinstance(name, str) or not name:
         raise _BadThemeError("name", "must be a text")
     if not isinstance(dark, bool):
         raise _BadThemeError("dark", "must be true or false")
+    if not isinstance(ansi, bool):
+        raise _BadThemeError("ansi", "must be true or false")
     colors = _table(data, "colors", COLORS)
     tokens = _table(data, "tokens", TOKENS)
     for unknown in data:
-        raise _BadThemeError(unknown, "isn't known; there are name, dark, [colors] and [tokens]")
+        raise _BadThemeError(unknown, "isn't known; there are name, dark, ansi, [colors] and [tokens]")
     for required in _REQUIRED:
         if required not in colors:
             raise _BadThemeError(f"colors.{required}", "is missing")
-    return Theme(name=name, dark=dark, variables=tokens, **colors)
+    return Theme(name=name, dark=dark, ansi=ansi, variables=tokens, **colors)
 
 
 def _table(data: dict[str, Any], table: str, known: Iterable[str]) -> dict[str, Any]:

@@ -235,6 +235,8 @@ def toml_layer(path: Path) -> Layer:
             value = str(path.parent / value)
         layer.values[name] = value
         layer.origins[name] = _place(path, text, name)
+        if isinstance(value, dict):
+            layer.origins.update({f"{name}.{key}": _place(path, text, f"{name}.{key}") for key in value})
     return layer
 
 
@@ -308,6 +310,8 @@ def _shown(value: Any) -> str:
         return "********"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {entry}" for key, entry in value.items())
     return str(value)
 
 

@@ -322,7 +322,7 @@ async def test_a_click_opens_a_turn(console: Open) -> None:
 async def test_notices_and_unknown_themes_are_told(console: Open) -> None:
     async with console(theme="nowhere", keymap={"fly": "f"}) as it:
         text = "\n".join(it.screen.query_one("#banners").render_line(y).text for y in range(2))
-        assert "no action 'fly'" in text
+        assert "keys.fly: there is no such action" in text
         assert "theme 'nowhere' isn't there" in text
         assert it.app.theme == "nocturne"
 
@@ -341,3 +341,16 @@ async def test_the_session_s_end_is_said(console: Open) -> None:
         await it.send(ev.SessionClosed("error", "the model is gone"))
         assert "the model is gone" in it.screen.query_one("#banners").render_line(0).text
         assert "closed" in it.screen.query_one("#header").render_line(0).text
+
+
+async def test_a_key_that_was_taken_does_one_thing_and_that_is_said(console: Open) -> None:
+    async with console(keymap={"mute": "q", "log": "", "fly": "f"}, size=(120, 40)) as it:
+        text = it.app.export_screenshot().replace("&#160;", " ")
+        assert "keys.fly: there is no such action" in text
+        assert "q is also the key of quit, which loses it" in text
+        await it.press("q", "l")
+        assert it.backend.calls == [("set_muted", True)]
+        assert not it.screen.log_pane.display
+        bar = it.screen.query_one("#keys").render_line(0).text
+        assert "q mute" in bar
+        assert "quit" not in bar

@@ -10,6 +10,7 @@ from textual.theme import BUILTIN_THEMES
 
 from agent_console.themes import DARK, LIGHT, TOKENS, load_themes, with_fallbacks
 
+BUNDLED = {DARK: True, LIGHT: False, "beacon": True, "ember": True, "moss": True, "terminal": True}
 GOOD = 'name = "mine"\n[colors]\nbackground = "#000000"\nforeground = "#ffffff"\nprimary = "teal"\n'
 
 
@@ -21,11 +22,16 @@ def write(folder: Path, name: str, text: str) -> Path:
 def test_the_bundled_themes_are_whole() -> None:
     found = load_themes()
     assert found.problems == ()
-    assert {theme.name: theme.dark for theme in found.themes} == {DARK: True, LIGHT: False}
+    assert {theme.name: theme.dark for theme in found.themes} == BUNDLED
+    assert [theme.name for theme in found.themes if theme.ansi] == ["terminal"]
     assert all(set(theme.variables) == set(TOKENS) for theme in found.themes)
 
 
-@pytest.mark.parametrize("theme", load_themes().themes, ids=lambda theme: theme.name)
+READABLE = [theme for theme in load_themes().themes if not theme.ansi]
+"""A terminal's own colours are its user's affair."""
+
+
+@pytest.mark.parametrize("theme", READABLE, ids=lambda theme: theme.name)
 def test_text_can_be_read_on_its_background(theme: object) -> None:
     variables = with_fallbacks(theme.to_color_system().generate() | theme.variables)  # type: ignore[attr-defined]
     for token in ("foreground", "user", "agent", "tool", "muted", "success", "warning", "error"):
@@ -34,6 +40,13 @@ def test_text_can_be_read_on_its_background(theme: object) -> None:
             assert ratio >= 4.0, (token, ground, ratio)
     for token in ("unheard", "interim"):
         assert contrast(variables[token], variables["background"]) >= 3.2
+
+
+def test_the_high_contrast_theme_has_it() -> None:
+    (theme,) = [theme for theme in READABLE if theme.name == "beacon"]
+    variables = with_fallbacks(theme.to_color_system().generate() | theme.variables)
+    for token in ("foreground", "user", "agent", "tool", "muted", "unheard", "interim", "success", "warning", "error"):
+        assert all(contrast(variables[token], variables[ground]) >= 7 for ground in ("background", "surface", "panel"))
 
 
 def contrast(first: str, second: str) -> float:
@@ -82,11 +95,17 @@ def test_a_bad_theme_is_named_and_the_rest_load(tmp_path: Path, text: str, field
     write(tmp_path, "bad.toml", text)
     write(tmp_path, "good.toml", GOOD.replace("mine", "good"))
     found = load_themes([tmp_path])
-    assert {theme.name for theme in found.themes} == {DARK, LIGHT, "good"}
+    assert {theme.name for theme in found.themes} == {*BUNDLED, "good"}
     (only,) = found.problems
     assert only.field == field
     assert problem in only.problem
-    assert str(only).startswith("bad.toml: ")
+    place = "bad.toml:" if field else "bad.toml: "
+    assert str(only).startswith(place)
+
+
+def test_the_line_of_a_bad_colour_is_named(tmp_path: Path) -> None:
+    (problem,) = load_themes([write(tmp_path, "bad.toml", GOOD.replace('"teal"', '"blurple"'))]).problems
+    assert str(problem).startswith("bad.toml:5: colors.primary: ")
 
 
 @pytest.mark.parametrize("name", BUILTIN_THEMES)
