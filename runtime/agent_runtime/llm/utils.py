@@ -61,7 +61,8 @@ async def execute_function_call(
         is_error=outcome.is_error,
         reply_required=outcome.reply_required,
     )
-    return FunctionCallResult(call, output, raw_output=outcome.value, raw_exception=outcome.exception)
+    updates = list(getattr(call_ctx, "_updates", ()))
+    return FunctionCallResult(call, output, outcome.value, outcome.exception, fnc_call_updates=updates)
 
 
 def build_legacy_openai_schema(
