@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from textual.color import Color, ColorParseError
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from agent_console.data import data_folder
 from agent_console.toml_lines import line_of
@@ -152,7 +152,9 @@ def _read(file: Path) -> Theme:
     for required in _REQUIRED:
         if required not in colors:
             raise _BadThemeError(f"colors.{required}", "is missing")
-    return Theme(name=name, dark=dark, ansi=ansi, variables=tokens, **colors)
+    # Textual's own style sheet asks a theme in the terminal's colours for variables that only such a theme has.
+    needed = BUILTIN_THEMES["ansi-dark" if dark else "ansi-light"].variables if ansi else {}
+    return Theme(name=name, dark=dark, ansi=ansi, variables={**needed, **tokens}, **colors)
 
 
 def _table(data: dict[str, Any], table: str, known: Iterable[str]) -> dict[str, Any]:

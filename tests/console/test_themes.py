@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from textual.color import Color
+from textual.theme import Theme
 
+from agent_console.panels import panels
+from agent_console.themes import load_themes
 from tests.console.opening import Console, Open
 
 MINE = 'name = "mine"\n[colors]\nbackground = "#101010"\nforeground = "#ffffff"\nprimary = "teal"\n'
@@ -22,6 +25,14 @@ async def save(it: Console, file: Path, text: str) -> None:
     write(file, text)
     it.app._second()
     await it.pilot.pause()
+
+
+@pytest.mark.parametrize("theme", load_themes().themes, ids=lambda theme: theme.name)
+async def test_every_theme_draws_every_panel(console: Open, theme: Theme) -> None:
+    async with console(theme=theme.name, size=(120, 40)) as it:
+        for spec in panels():
+            await it.press(spec.key)
+        assert it.app.current_theme.name == theme.name
 
 
 async def test_a_theme_that_is_saved_is_drawn_at_once(console: Open, tmp_path: Path) -> None:
