@@ -1,8 +1,9 @@
-"""The code on the pages about traces and background audio runs."""
+"""The code on the pages about traces, background audio and reloads runs."""
 
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import re
 from pathlib import Path
@@ -40,6 +41,13 @@ def test_background_audio() -> None:
             assert stage.session.output.background is None
 
     run_virtual(scenario())
+
+
+def test_reload() -> None:
+    (code,) = snippets("reload.md")
+    names: dict[str, Any] = {}
+    asyncio.run(run(code, names))
+    assert names["orders"]["soup"] == 2
 
 
 def test_telemetry() -> None:
