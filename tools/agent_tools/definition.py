@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from agent_tools import json_schema
 from agent_tools.arguments import Arguments, parse_arguments
@@ -45,6 +46,10 @@ class Definition(ABC):
     @abstractmethod
     def validate(self, tool: str, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         """Give the keyword arguments that the model's stand for."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Give the values of the parameters that the model may leave out."""
+        return {}
 
     def add_contexts(self, tool: str, kwargs: dict[str, Any], context: CallContext | None) -> None:
         """Fill in the parameters that ask for a context.
@@ -101,6 +106,15 @@ class SignatureDefinition(Definition):
     def validate(self, tool: str, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         """Give the keyword arguments that the model's stand for."""
         return self._arguments.validate(arguments)
+
+    def defaults(self) -> dict[str, Any]:
+        """Give the values of the parameters that the model may leave out."""
+        # A default that is a pydantic Field is filled in by the validation.
+        return {
+            parameter.name: parameter.default
+            for parameter in self._resolved[0]
+            if parameter.default is not inspect.Parameter.empty and not isinstance(parameter.default, FieldInfo)
+        }
 
     @cached_property
     def _resolved(self) -> tuple[list[Parameter], list[ContextParameter]]:

@@ -78,7 +78,7 @@ class _FunctionToolBase(Tool, Generic[InfoT, P, R]):
     def validate_arguments(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         """Give the keyword arguments that a model's arguments stand for, as their annotated types.
 
-        Two calls mean the same if these are equal. Contexts are not among them.
+        Contexts are not among them.
 
         Raises:
             InvalidArgumentsError: they don't fit.
@@ -86,6 +86,14 @@ class _FunctionToolBase(Tool, Generic[InfoT, P, R]):
         validated = self._definition.validate(self.id, arguments)
         validated.pop(CONFIRM_DUPLICATE_PARAM, None)
         return validated
+
+    def identify_arguments(self, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Give the validated arguments with the defaults of those left out: equal, if two calls mean the same.
+
+        Raises:
+            InvalidArgumentsError: they don't fit.
+        """
+        return {**self._definition.defaults(), **self.validate_arguments(arguments)}
 
     def confirms_duplicate(self, arguments: str | Mapping[str, Any]) -> bool:
         """Whether the model confirms with these arguments that a duplicate of a running call is wanted.

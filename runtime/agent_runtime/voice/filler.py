@@ -55,9 +55,9 @@ class Filler:
         """Say no more. What isn't heard yet is dropped, what is being said is said to its end."""
         self._task.cancel()
         await asyncio.wait([self._task])
-        current = self._session.current_speech
+        heard = self._session.current_speech if self._session.agent_state == "speaking" else None
         for speech in self._said:
-            if speech is not current and not speech.done():
+            if speech is not heard and not speech.done():
                 speech._interrupt("api", force=True)
 
     async def _run(self) -> None:

@@ -71,7 +71,7 @@ class RunningCalls:
         info = call.tool.info
         if info.on_duplicate != "allow":
             try:
-                call.arguments = call.tool.validate_arguments(call.call.arguments)
+                call.arguments = call.tool.identify_arguments(call.call.arguments)
                 confirmed = call.tool.confirms_duplicate(call.call.arguments)
             except InvalidArgumentsError:
                 return None  # the call itself will say so, and does nothing
