@@ -13,6 +13,9 @@ _NAMES: dict[str, str] = {
     "Agent": "agent_runtime.voice.agent",
     "AgentSession": "agent_runtime.voice.session",
     "AgentTask": "agent_runtime.voice.agent_task",
+    "TaskCompletedEvent": "agent_runtime.voice.task_group",
+    "TaskGroup": "agent_runtime.voice.task_group",
+    "TaskGroupResult": "agent_runtime.voice.task_group",
     "AgentSessionOptions": "agent_runtime.voice.options",
     "SessionConnectOptions": "agent_runtime.voice.options",
     "ModelSettings": "agent_runtime.voice.agent",
@@ -167,6 +170,9 @@ __all__ = [
     "SpeechCreatedEvent",
     "SpeechHandle",
     "StopResponse",
+    "TaskCompletedEvent",
+    "TaskGroup",
+    "TaskGroupResult",
     "TimedString",
     "Tool",
     "ToolContext",
@@ -286,6 +292,7 @@ if TYPE_CHECKING:
     )
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
+    from agent_runtime.voice.task_group import TaskCompletedEvent, TaskGroup, TaskGroupResult
     from agent_runtime.voice.turn import (
         EndpointingOptions,
         InterruptionOptions,
