@@ -52,6 +52,12 @@ class Backend(Protocol):
     def reload(self) -> None:
         """Load the agent's code again, changed or not."""
 
+    def record(self, on: bool) -> None:
+        """Begin a session bundle, or complete the one that is written."""
+
+    def mark_turn(self, turn_id: str) -> None:
+        """Mark a turn to come back to."""
+
     def list_devices(self) -> list[AudioDevice]:
         """The microphones and speakers there are. Called off the interface's thread: it may take a while."""
         ...

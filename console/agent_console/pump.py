@@ -20,16 +20,24 @@ class EventPump:
     """Takes events from any thread; `wake` is called, from that thread, when the first comes after a rest."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self._events: deque[AnyEvent] = deque()
+        self._events: deque[AnyEvent | ConsoleState] = deque()
         self._wake = wake
         self._awake = False
         self._closed = False
 
     def put(self, event: AnyEvent) -> None:
         """The sink that a backend gets: returns at once, whatever the thread."""
+        self._put(event)
+
+    def replace(self, state: ConsoleState) -> None:
+        """Go on from another state, whatever the thread: a recording was wound. What is waiting is dropped."""
+        self._events.clear()
+        self._put(state)
+
+    def _put(self, item: AnyEvent | ConsoleState) -> None:
         if self._closed:
             return
-        self._events.append(event)
+        self._events.append(item)
         if not self._awake:
             self._awake = True
             self._wake()
@@ -38,7 +46,8 @@ class EventPump:
         """The state after what has come in, or after as much of it as a frame's budget allows."""
         deadline = perf_counter() + (BUDGET if len(self._events) < BACKLOG else 3 * BUDGET)
         while self._events:
-            state = reduce(state, self._events.popleft())
+            item = self._events.popleft()
+            state = item if isinstance(item, ConsoleState) else reduce(state, item)
             if perf_counter() > deadline:
                 break
         return state

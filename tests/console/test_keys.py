@@ -354,3 +354,18 @@ async def test_a_key_that_was_taken_does_one_thing_and_that_is_said(console: Ope
         bar = it.screen.query_one("#keys").render_line(0).text
         assert "q mute" in bar
         assert "quit" not in bar
+
+
+async def test_w_jumps_to_a_part_by_its_letter(console: Open) -> None:
+    async with console(size=(120, 40)) as it:
+        await it.press("6", "w")
+        labels = [str(label.render()) for label in it.app.screen.query(".jump")]
+        assert labels == [" a ", " s ", " d "]
+        await it.press("a")
+        assert it.app.focused is it.screen.transcript
+        await it.press("w", "s")
+        assert it.screen.dock.has_focus_within
+        await it.press("w", "x")
+        assert it.screen.dock.has_focus_within
+        await it.press("w", "d")
+        assert it.app.focused is it.screen.query_one("#prompt")

@@ -52,6 +52,8 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
     )
     name = fit(clean(state.agent), max(8, width // 3)) or "agent-console"
     left: Line = ((" ", ""), ("◆ ", "agent"), (name, "bold"), (f"  {state.mode}", "muted"))
+    if state.recording is not None:
+        left = (*left, ("  ● rec", "error bold"))
     turn = f"turn {state.turn_number}" if state.turn_number else "no turns yet"
     right: Line = ((turn + " ", "muted"),)
     space = width - line_width(right) - 2

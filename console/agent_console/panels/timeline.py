@@ -26,11 +26,12 @@ class TimelinePanel(PagePanel):
         self._advice: tuple[object, list[Saving]] = (None, [])
 
     def _turn(self, state: ConsoleState) -> Turn | None:
-        return turn_of(state.turns, self._host.selected_turn)
+        return turn_of(state.turns, self._host.selected_turn) or state.turns.last
 
     def note(self, state: ConsoleState) -> Line:
         """See `PanelView.note`."""
-        return drawing.turn_title(self._turn(state), selected=self._host.selected_turn is not None)
+        turn, selected = self._turn(state), self._host.selected_turn
+        return drawing.turn_title(turn, selected=turn is not None and turn.turn_id == selected)
 
     @property
     def is_animating(self) -> bool:

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
+from textual.widget import Widget
 from textual.widgets import Input
 
 from agent_console.backend import Backend
@@ -320,6 +321,20 @@ class ConsoleScreen(Screen[None]):
 
         self.app.push_screen(DevicesScreen(self._host.backend))
 
+    # --- recording -------------------------------------------------------------------------------------------------
+
+    def action_record(self) -> None:
+        """Record the session, or complete the recording."""
+        self._host.backend.record(self._state.recording is None)
+
+    def action_mark_turn(self) -> None:
+        """Mark the selected turn, else the newest."""
+        turn = self.transcript.selected or self._state.turn_id
+        if turn is None:
+            self.notify("there is no turn yet")
+        else:
+            self._host.backend.mark_turn(turn)
+
     # --- looking ---------------------------------------------------------------------------------------------------
 
     def action_open_turn(self) -> None:
@@ -410,6 +425,16 @@ class ConsoleScreen(Screen[None]):
         else:
             self.log_pane.display = not self.log_pane.display
         self.call_after_refresh(self._refresh_now)
+
+    def action_jump(self) -> None:
+        """Choose a part of the screen by a letter."""
+        from agent_console.screens.jump import JumpScreen
+
+        def go(target: Widget | None) -> None:
+            if target is not None:
+                target.focus(scroll_visible=False)
+
+        self.app.push_screen(JumpScreen([w for w in self.focus_chain if w.region.width and w.region.height]), go)
 
     # --- panels ------------------------------------------------------------------------------------------------------
 

@@ -257,6 +257,8 @@ class ConsoleState:
     microphone: Device = Device()
     speaker: Device = Device()
     muted: bool = False
+    recording: str | None = None
+    """The folder that the session is recorded into."""
     push_to_talk: Literal["off", "pressed", "sent", "discarded"] = "off"
     dropped_input: int = 0
     dropped_output: int = 0

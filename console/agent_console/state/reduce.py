@@ -56,6 +56,8 @@ REDUCERS: Mapping[type, Reducer] = {
     ev.LogWritten: workshop.log_written,
     ev.ErrorOccurred: workshop.error_occurred,
     ev.LoopBlocked: workshop.loop_blocked,
+    ev.RecordingChanged: workshop.recording_changed,
+    ev.TurnMarked: workshop.turn_marked,
 }
 """What each kind of event does. The kinds left out move nothing that is shown yet."""
 

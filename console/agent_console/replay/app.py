@@ -1,0 +1,149 @@
+"""The console over a recording: its screen with the keys of a player, and a clock that can be wound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from agent_console.app import ConsoleApp
+from agent_console.drawing.status import clock_text
+from agent_console.drawing.text import Line, fit, justify
+from agent_console.keys import Action, bindings
+from agent_console.replay.backend import ReplayBackend
+from agent_console.replay.sound import FASTEST
+from agent_console.screens.console import ConsoleScreen
+from agent_console.session_clock import SessionClock
+from agent_console.state import ConsoleState
+from agent_console.widgets.panels import Panel
+
+STEP: Final = 5.0
+"""Seconds that an arrow key winds."""
+
+ACTIONS: Final = (
+    Action("replay.pause", "space,p", "pause", "Pause the recording, or go on.", "Recording", 90),
+    Action("replay.back", "left,comma", "back", "Go back five seconds.", "Recording", 80, "back_in_time"),
+    Action("replay.ahead", "right,full_stop", "ahead", "Go ahead five seconds.", "Recording", 80),
+    Action("replay.previous", "shift+left,less_than_sign", "turn back", "Go to the turn before.", "Recording", 70),
+    Action("replay.next", "shift+right,greater_than_sign", "turn ahead", "Go to the next turn.", "Recording", 70),
+    Action("replay.slower", "minus", "slower", "Play more slowly.", "Recording", 60),
+    Action("replay.faster", "plus,equals_sign", "faster", "Play faster, silently past 2×.", "Recording", 60),
+)
+_HINTS: Final = "space pause  ← → 5 s  < > turn  - + speed"
+
+
+class ReplayScreen(ConsoleScreen):
+    """The console's screen, with a player's keys and its line at the foot."""
+
+    BINDINGS: ClassVar[Any] = bindings(ACTIONS)
+    DEFAULT_CSS = "ReplayScreen #replay { height: 1; background: $panel; }"
+
+    def __init__(self, app: ReplayApp) -> None:
+        super().__init__(app)
+        self._replay = app.replay
+        self._player = Panel(lambda state, now, width, _: [player_line(self._replay, width)], id="replay")
+
+    def compose(self) -> ComposeResult:
+        """See `Screen.compose`."""
+        yield from super().compose()
+        yield self._player
+
+    def show(self, state: ConsoleState, now: float) -> None:
+        """See `ConsoleScreen.show`."""
+        super().show(state, now)
+        self._player.show(state, now)
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        self._replay.toggle()
+        self._player.changed()
+
+    def action_push_to_talk(self) -> None:
+        """The same key talks in a session."""
+        self.action_pause()
+
+    def action_type(self) -> None:
+        """Nobody is there to be typed to."""
+        self.notify("this is a recording: `agent-console replay BUNDLE --run` gives it to the present code")
+
+    def action_back_in_time(self) -> None:
+        """Back a few seconds."""
+        self._replay.wind(self._replay.transport.position - STEP)
+
+    def action_ahead(self) -> None:
+        """Ahead a few seconds."""
+        self._replay.wind(self._replay.transport.position + STEP)
+
+    def action_previous(self) -> None:
+        """To the turn before."""
+        self._replay.wind_turns(-1)
+
+    def action_next(self) -> None:
+        """To the next turn."""
+        self._replay.wind_turns(1)
+
+    def action_slower(self) -> None:
+        """More slowly."""
+        self._replay.change_speed(-1)
+        self._player.changed()
+
+    def action_faster(self) -> None:
+        """Faster."""
+        self._replay.change_speed(1)
+        self._player.changed()
+
+
+def player_line(replay: ReplayBackend, width: int) -> Line:
+    """`▶ 1×  0:12 / 3:21  turn 4 of 17`, and the keys where there is room."""
+    transport = replay.transport
+    over = transport.position >= transport.duration
+    glyph = "■" if over else "▶" if transport.playing else "‖"
+    turns = len(replay.bundle.turns)
+    place = f"turn {max(0, replay.turn_index) + 1} of {turns}" if turns else "no turns"
+    why = "silent above 2×" if transport.speed > FASTEST else replay.silent_because or ""
+    left: Line = (
+        (f" {glyph} ", "agent bold"),
+        (f"{transport.speed:g}×  ", "value"),
+        (f"{clock_text(transport.position)} / {clock_text(transport.duration)}  ", "text"),
+        (place, "muted"),
+        (f"  {why}" if why else "", "faint"),
+    )
+    taken = sum(len(text) for text, _ in left)
+    return justify(left, ((fit(_HINTS, max(0, width - taken - 3)) + " ", "muted"),), width)
+
+
+class ReplayClock(SessionClock):
+    """The session's time is where the recording is."""
+
+    def __init__(self, position: Callable[[], float]) -> None:
+        super().__init__(position)
+        self._position = position
+
+    def heard(self, session_id: str, time: float) -> None:
+        """See `SessionClock.heard`: the recording knows better."""
+
+    def now(self) -> float:
+        """See `SessionClock.now`."""
+        return self._position()
+
+
+class ReplayApp(ConsoleApp):
+    """Shows a recording.
+
+    Args:
+        replay: the recording's player.
+        notices: things to tell at the start, each one line.
+        options: of `ConsoleApp`.
+    """
+
+    def __init__(self, replay: ReplayBackend, *, notices: Sequence[str] = (), **options: Any) -> None:
+        self.replay = replay
+        super().__init__(replay, mode="replay", notices=notices, **options)
+        self._clock = ReplayClock(lambda: replay.transport.position)
+        replay.on_wound = self._pump.replace
+
+    def get_default_screen(self) -> Screen[None]:
+        """See `App.get_default_screen`."""
+        return ReplayScreen(self)
