@@ -1,10 +1,10 @@
 """From the save of a file to the new code in use, with sound flowing both ways.
 
-    python -m tests.benchmarks.bench_reload [--reloads 200] [--lines 500] [--silent]
+    python -m tests.benchmarks.bench_reload [--reloads 200] [--lines 500] [--silent] [--still]
 
 A conversation runs in this process as a console runs it, with its file watcher and a virtual sound card. The agent's
 module of `--lines` lines, beside three others, is saved again and again, each time with other instructions; every tenth
-time while the agent speaks. `--silent` does without sound.
+time while the agent speaks. `--silent` does without sound, `--still` without saves, to see what the machine drops by itself.
 """
 
 from __future__ import annotations
@@ -138,12 +138,17 @@ class Run:
                 self._told.notify_all()
 
 
+def speak(run: Run) -> None:
+    """Have the agent begin to speak."""
+    spoken = len(run.of(PlayoutStarted))
+    run.host.send_text("hello")
+    run.wait(PlayoutStarted, spoken + 1)
+
+
 def reload(run: Run, number: int, *, speaking: bool) -> tuple[float, ReloadFinished]:
     """Save once; give the seconds until the event that the new code is in use, and the event."""
     if speaking:
-        spoken = len(run.of(PlayoutStarted))
-        run.host.send_text("hello")
-        run.wait(PlayoutStarted, spoken + 1)
+        speak(run)
     began = time.monotonic()
     run.write(number)
     event = run.wait(ReloadFinished, number)
@@ -178,12 +183,19 @@ def main() -> None:
     parser.add_argument("--reloads", type=int, default=200)
     parser.add_argument("--lines", type=int, default=500)
     parser.add_argument("--silent", action="store_true")
+    parser.add_argument("--still", action="store_true")
     options = parser.parse_args()
     with sound(options.silent), tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), lines=options.lines, silent=options.silent)
         silent, pending, sizes = [], [], []
         for number in range(1, options.reloads + 1):
             speaking = not options.silent and number % 10 == 0
+            if options.still:
+                time.sleep(0.2)
+                if speaking:
+                    speak(run)
+                    run.wait(PlayoutFinished, len(run.of(PlayoutStarted)))
+                continue
             took, finished = reload(run, number, speaking=speaking)
             (pending if speaking else silent).append(took - finished.waited if speaking else took)
             if number % (options.reloads // 4) == 0:
@@ -192,6 +204,9 @@ def main() -> None:
         blocked = [event.data.duration for event in run.of(LoopBlocked)]
         failed = len(run.of(ReloadFailed))
         assert run.host.stop(10)
+    print(f"audio frames dropped: {dropped or 'none'}; loop blocked: {[round(b, 2) for b in blocked] or 'never'}")
+    if options.still:
+        return
     ordered = sorted(silent)
     lines = run.text.count("\n")
     print(f"{options.reloads} saves of a module of {lines} lines, {failed} failed")
@@ -203,7 +218,6 @@ def main() -> None:
         print(
             f"while the agent speaks, save to ready: median {statistics.median(pending) * 1000:.0f} ms ({len(pending)})"
         )
-    print(f"audio frames dropped: {dropped or 'none'}; loop blocked: {[round(b, 2) for b in blocked] or 'never'}")
     print("MB in memory after each quarter: " + ", ".join(f"{size:.1f}" for size in sizes))
 
 

@@ -117,11 +117,11 @@ class ProjectFinder:
     def answering(self) -> Iterator[None]:
         """Find the imports of this thread."""
         self._thread = threading.get_ident()
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]  # an abc.MetaPathFinder by what it does
+        sys.meta_path.insert(0, self)
         try:
             yield
         finally:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

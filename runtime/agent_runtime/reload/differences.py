@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.events import OptionChange, ToolChange
 from agent_tools import Toolset
@@ -72,7 +72,9 @@ def _unified(old: Iterable[str], new: Iterable[str]) -> str:
 def _tool_changes(old: Mapping[str, list[str]], new: Mapping[str, list[str]]) -> Iterator[ToolChange]:
     for name in {**old, **new}:
         if old.get(name) != new.get(name):
-            change = "removed" if name not in new else "added" if name not in old else "changed"
+            change: Literal["added", "removed", "changed"] = (
+                "removed" if name not in new else "added" if name not in old else "changed"
+            )
             yield ToolChange(name, change, _unified(old.get(name, ()), new.get(name, ())))
 
 
