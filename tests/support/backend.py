@@ -55,6 +55,12 @@ class ScriptedBackend:
     def reload(self) -> None:
         self.calls.append(("reload",))
 
+    def record(self, on: bool) -> None:
+        self.calls.append(("record", on))
+
+    def mark_turn(self, turn_id: str) -> None:
+        self.calls.append(("mark_turn", turn_id))
+
     def list_devices(self) -> list[AudioDevice]:
         return self._devices
 

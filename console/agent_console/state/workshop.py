@@ -108,6 +108,23 @@ def loop_blocked(state: ConsoleState, event: AnyEvent, data: ev.LoopBlocked) -> 
     return _log(state, event, "warning", "loop", text, data.stack)
 
 
+def recording_changed(state: ConsoleState, event: AnyEvent, data: ev.RecordingChanged) -> ConsoleState:
+    """The header says that it records; where to is in the flow of the conversation."""
+    state = replace(state, recording=data.folder if data.state == "started" else None)
+    if data.state == "failed":
+        text = f"not recorded: {data.problem}"
+        banner = Banner("recording", "warning", text, "the conversation goes on", time=event.time)
+        return replace(state, banners=_with(state.banners, banner))
+    text = f"recording into {data.folder}" if data.state == "started" else f"recorded: {data.folder}"
+    return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
+
+
+def turn_marked(state: ConsoleState, event: AnyEvent, data: ev.TurnMarked) -> ConsoleState:
+    """A note where it was marked."""
+    text = f"marked{': ' if data.note else ''}{data.note}"
+    return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
+
+
 def _rule(state: ConsoleState, rule: Rule) -> ConsoleState:
     return replace(state, entries=state.entries.append(rule))
 
