@@ -9,7 +9,15 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_runtime import Agent, APIConnectionError, APIConnectOptions, SessionConnectOptions, function_tool
+from agent_runtime import (
+    Agent,
+    APIConnectionError,
+    APIConnectOptions,
+    RunContext,
+    SessionConnectOptions,
+    ToolFlag,
+    function_tool,
+)
 from agent_runtime.testing import Answer, Stage, UserSpeech, run_virtual, scripted_session
 
 END = 60.0
@@ -42,6 +50,38 @@ class Busy(Agent):
         self.session.say("One moment")
         return "talked"
 
+    @function_tool(on_duplicate="reject")
+    async def reports(self, context: RunContext[Any]) -> str:
+        """Work in the background and tell of it."""
+        await context.update("begun")
+        await asyncio.sleep(0.7)
+        await context.update("half", silent=True)
+        await context.update("more")
+        await asyncio.sleep(1.6)
+        return "reported"
+
+    @function_tool(on_duplicate="replace", flags=ToolFlag.CANCELLABLE)
+    async def replaced(self, context: RunContext[Any]) -> str:
+        """Work in the background unless somebody else wants to."""
+        await context.update("begun")
+        async with context.with_filler("Still at it", delay=0.5):
+            await asyncio.sleep(2.2)
+        return "not replaced"
+
+    @function_tool(on_duplicate="confirm")
+    async def lasts(self) -> str:
+        """Outlast an interruption."""
+        await asyncio.sleep(7.0)
+        return "lasted"
+
+    @function_tool
+    async def asks(self, context: RunContext[Any]) -> str:
+        """Ask something in one go."""
+        await context.update("begun")
+        async with context.foreground():
+            await self.session.say("A question")
+        return "asked"
+
 
 @st.composite
 def speeches(draw: st.DrawFn) -> list[UserSpeech]:
@@ -55,11 +95,12 @@ def speeches(draw: st.DrawFn) -> list[UserSpeech]:
     return told
 
 
+TOOLS = ["slow", "quick", "fails", "talks", "reports", "replaced", "lasts", "asks", "lk_agents_get_running_tasks"]
 ANSWERS = st.lists(
     st.builds(
         Answer,
         st.sampled_from(["", "Yes.", "Let me think about this for a little while and then tell you."]),
-        st.lists(st.sampled_from([("slow", "{}"), ("quick", "{}"), ("fails", "{}"), ("talks", "{}")]), max_size=2),
+        st.lists(st.sampled_from([(name, "{}") for name in TOOLS]), max_size=2),
         st.sampled_from([0.0, 0.1, 0.8]),
         st.sampled_from([0.0, 0.3, 2.0]),
         st.sampled_from([None, None, None, APIConnectionError("no line", retryable=False)]),
@@ -136,6 +177,7 @@ def test_any_conversation(
                     await stage.run_until(at)
                     await perform(stage, action)
             if end == END:
+                stage.llm.answers = [Answer("Yes.")] * 80  # what comes of calls calls nothing any more
                 stage.session.push_to_talk.discard()
                 stage.session.interrupt(force=True)
                 await stage.run_until(end)
@@ -161,7 +203,27 @@ def check_tools(stage: Stage) -> None:
     started = [e.data.call_id for e in stage.of("tool_started")]
     finished = [e.data.call_id for e in stage.of("tool_finished")]
     assert sorted(started) == sorted(finished)
-    assert set(started) == set(called)
+    assert set(started) == {_of_call(call_id) for call_id in called}
+    assert [call_id for call_id in called if _of_call(call_id) == call_id] == [
+        call_id for call_id in answered if _of_call(call_id) == call_id
+    ]
+    check_results(stage)
+
+
+def _of_call(call_id: str) -> str:
+    """The call that an update or a late result is of."""
+    return "_".join(call_id.split("_")[:2])
+
+
+def check_results(stage: Stage) -> None:
+    """What came of a call that ended by itself is in the conversation, once, however its reply ended."""
+    outputs = {i.call_id: i.output for i in stage.session.history.items if i.type == "function_call_output"}
+    updated = {event.data.call_id for event in stage.of("tool_updated")}
+    for event in stage.of("tool_finished"):
+        data = event.data
+        if "cancelled" not in data.output:
+            name = f"{data.call_id}_final" if data.call_id in updated else data.call_id
+            assert outputs[name] == data.output
 
 
 def check_order(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from agent_runtime import Agent, RunContext, ToolFlag, function_tool
 from agent_runtime.llm import ChatContext
 from agent_runtime.llm.async_toolset import AsyncToolset
 from agent_runtime.testing import Answer, Stage, UserSpeech, in_virtual_time, run_virtual, scripted_session
+from agent_tools.mcp_tools import make_tool, result_text
 from tests.support.play import HELLO, play
 
 
@@ -498,6 +500,55 @@ def test_the_words_around_an_update_are_those_of_whoever_is_nearest(where: str) 
     assert outputs(stage)[0][1] == f"{where}: begun" + (" of work" if where == "update" else "")
     assert outputs(stage)[1] == ("work_final", "", False)
     assert replies(stage) == []
+
+
+# --- where updates come from, and tools that aren't offered ----------------------------------------------------------
+
+
+def test_what_an_mcp_server_says_of_its_progress_is_an_update() -> None:
+    async def call(name: str, arguments: dict[str, Any], progress: Any) -> Any:
+        await asyncio.sleep(1.0)
+        await progress(1, 2, "halfway")
+        await progress(1.5, 2, None)  # without words there is nothing to tell
+        await asyncio.sleep(4.0)
+        return SimpleNamespace(content=[SimpleNamespace(text="cooked")], structured_content=None, is_error=False)
+
+    remote: Any = SimpleNamespace(name="cook", description="Cook.", input_schema={"type": "object"}, meta=None)
+    tool = make_tool(remote, call, {"report_progress": True}, result_text)
+    stage = play(
+        14.0,
+        HELLO,
+        agent=lambda: Agent(instructions="", tools=[tool]),
+        answers=[calls("cook"), Answer("Halfway"), Answer("Cooked")],
+        durations=[1.0, 1.0],
+    )
+    assert [event.data.message for event in stage.of("tool_updated")] == ["halfway"]
+    assert outputs(stage)[-1] == ("cook_final", "cooked", False)
+    assert spoken(stage) == [(4.5, "Halfway"), (8.5, "Cooked")]
+
+
+def test_what_is_ignored_on_enter_is_offered_afterwards() -> None:
+    class Greets(Agent):
+        async def on_enter(self) -> None:
+            self.session.generate_reply(instructions="Greet.")
+
+        @function_tool(flags=ToolFlag.IGNORE_ON_ENTER)
+        async def finish(self) -> str:
+            """Finish."""
+            return "finished"
+
+        @function_tool
+        async def look(self) -> str:
+            """Look."""
+            return "seen"
+
+    answers = [calls("finish"), Answer("Hello"), calls("finish"), Answer("Bye")]
+    says = UserSpeech(5.0, 6.0, "That's all")
+    stage = play(12.0, says, agent=lambda: Greets(instructions=""), answers=answers, durations=[1.0, 1.0])
+    assert [(o[1], o[2]) for o in outputs(stage)] == [
+        ("There is no tool 'finish'. Tools: look", True),
+        ("finished", False),
+    ]
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

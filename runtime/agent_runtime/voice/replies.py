@@ -15,8 +15,9 @@ from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.generation import Step
+from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
-from agent_runtime.voice.tool_runner import ExecutedCall, with_running_tools
+from agent_runtime.voice.tool_runner import ExecutedCall
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class ReplyRequest:
     """None: the agent's."""
     tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN
     cause: str = "generate_reply"
+    on_enter: bool = False
+    """Asked for in that hook."""
     early: bool = False
     """Begun before the turn is over."""
 
@@ -189,7 +192,7 @@ class Replies:
     def _tools_of(self, request: ReplyRequest) -> list[Tool | Toolset]:
         if request.tools is not None:
             return request.tools
-        return with_running_tools([*self._engine.session._tools, *request.agent._tools])
+        return offered([*self._engine.session._tools, *request.agent._tools], on_enter=request.on_enter)
 
     def _tool_context(self, tools: list[Tool | Toolset]) -> ToolContext:
         # Looking through the tools costs more than the rest of a turn together, and they seldom change.

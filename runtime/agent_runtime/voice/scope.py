@@ -37,6 +37,11 @@ class Scope:
     """Whether it is paused by an `AgentTask` that it awaits."""
     over: bool = False
 
+    @property
+    def is_on_enter(self) -> bool:
+        """Whether it is the hook with which an agent begins."""
+        return self.name.startswith("hook on_enter ")
+
 
 _current: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("agent_scope", default=None)
 

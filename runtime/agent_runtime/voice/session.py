@@ -294,6 +294,7 @@ class AgentSession(SessionProperties[Userdata_T]):
             instructions if is_given(instructions) else None,
             given_tools(tools, agent),
             tool_choice,
+            on_enter=(scope := scope_in(engine)) is not None and scope.is_on_enter,
         )
         allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
         speech = engine.replies.generate(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.llm import FunctionCall, FunctionCallOutput, FunctionToolCall, ToolContext
-from agent_runtime.llm.async_toolset import AsyncToolset
 from agent_runtime.types import is_given
+from agent_runtime.voice.offered_tools import async_toolset_of
 from agent_runtime.voice.running_call import RunningCall
-from agent_runtime.voice.running_tools import RUNNING_TOOLS
 from agent_runtime.voice.tool_handling import CompleteToolOptions
-from agent_tools import FunctionTool, HandoffTarget, RawFunctionTool, StopResponse, Tool, ToolFlag, Toolset
+from agent_tools import HandoffTarget, StopResponse
 
 if TYPE_CHECKING:
+    from agent_runtime.llm.async_toolset import AsyncToolset
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.speech_handle import SpeechHandle
@@ -136,33 +135,3 @@ class ToolRunner:
             running.report_failure(outcome)
             executed.append(ExecutedCall(call, output, running, outcome.handoff))
         return executed
-
-
-def async_toolset_of(name: str, tools: Iterable[Tool | Toolset]) -> AsyncToolset | None:
-    """The innermost `AsyncToolset` among `tools` that holds the tool of that name."""
-    for tool in tools:
-        if isinstance(tool, Toolset):
-            inner = async_toolset_of(name, tool.tools)
-            if inner is not None:
-                return inner
-            if isinstance(tool, AsyncToolset) and any(other.id == name for other in _flat(tool)):
-                return tool
-    return None
-
-
-def with_running_tools(tools: Sequence[Tool | Toolset]) -> list[Tool | Toolset]:
-    """The tools, and those by which the model lists and cancels running calls if any may be cancelled."""
-    cancellable = any(
-        ToolFlag.CANCELLABLE in tool.info.flags
-        for tool in _flat(*tools)
-        if isinstance(tool, FunctionTool | RawFunctionTool)
-    )
-    return [*tools, *(RUNNING_TOOLS if cancellable else ())]
-
-
-def _flat(*tools: Tool | Toolset) -> Iterator[Tool]:
-    for tool in tools:
-        if isinstance(tool, Toolset):
-            yield from _flat(*tool.tools)
-        else:
-            yield tool
