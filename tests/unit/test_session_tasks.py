@@ -676,3 +676,16 @@ async def test_a_hook_waits_for_what_it_says(hook):
         await session.drain()
         await asyncio.sleep(1.0)
         assert sorted(LOG) == ["enter other", "spoken"]
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def test_the_turns_latency_ends_with_the_tasks_first_word() -> None:
+    stage = play(30.0, HELLO, NAME, agent=Clerk, answers=[calls("book"), ANSWER_BOB, said("Booked.")])
+    first, second = stage.of("turn_measured")
+    # The user's words ended at 2.5; the model and its tool had answered at 3.0, and "Your name?" is heard from 3.2 on.
+    assert (first.turn_id, first.data.start, round(first.data.end, 6)) == ("turn_1", 2.5, 3.2)
+    assert (second.turn_id, second.data.start) == ("turn_2", 9.0)
+    spoken = [e.turn_id for e in stage.of("playout_started")]
+    assert spoken == ["turn_1", "turn_2"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_runtime import stt as stt_
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
+    from agent_runtime.voice.speech_handle import SpeechHandle
     from agent_runtime.voice.task_stack import TaskStack
 
 TaskResult_T = TypeVar("TaskResult_T")
@@ -75,6 +76,8 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         # Made when it is awaited: a task may be made before there is a loop.
         self._finished: asyncio.Future[None] | None = None
         self._stack: TaskStack | None = None
+        self._unanswered: SpeechHandle | None = None
+        """The speech that completed it: its turn is answered by whoever awaits the task."""
 
     def done(self) -> bool:
         """Whether it was completed or cancelled."""
@@ -101,6 +104,9 @@ class AgentTask(Agent, Generic[TaskResult_T]):
 
     def _finish(self, outcome: TaskResult_T | Exception) -> None:
         self._is_done, self._outcome = True, outcome
+        scope = current_scope()
+        if scope is not None:
+            self._unanswered = scope.speech or scope.unanswered
         if self._stack is not None:
             self._stack.ended(self)
         if self._finished is not None:

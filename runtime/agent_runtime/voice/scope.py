@@ -69,6 +69,23 @@ def scope_in(engine: Engine) -> Scope | None:
     return scope if scope is not None and scope.engine is engine else None
 
 
+def hand_on_turn(engine: Engine, speech: SpeechHandle) -> None:
+    """Let the first speech of an arriving task answer the turn in which it was awaited: people wait for that one."""
+    scope = scope_in(engine)
+    origin = scope.unanswered if scope is not None else None
+    if scope is None or origin is None:
+        return
+    scope.unanswered = None
+    hand_on_clock(origin, speech)
+    if speech._turn_clock is not None:
+        speech._turn_clock.mark("tools", engine.report.relative(engine.clock.now()))
+
+
+def hand_on_clock(origin: SpeechHandle, speech: SpeechHandle) -> None:
+    """Have `speech` be what the turn of `origin` is measured by."""
+    speech._turn_clock, origin._turn_clock = origin._turn_clock, None
+
+
 def outside_scopes() -> contextvars.Context:
     """A copy of the running context that is in no tool or hook: for what a tool sets off and doesn't own."""
     context = contextvars.copy_context()

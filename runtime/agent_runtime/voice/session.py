@@ -29,7 +29,7 @@ from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_tools
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
-from agent_runtime.voice.scope import scope_in
+from agent_runtime.voice.scope import hand_on_turn, scope_in
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
 from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
@@ -265,7 +265,9 @@ class AgentSession(SessionProperties[Userdata_T]):
         engine = self._running()
         request = SayRequest(engine.require_agent(), text, audio if is_given(audio) else None, add_to_chat_ctx)
         allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
-        return engine.replies.say(request, allow_interruptions=allow, turn_id=self._turn_for("say"))
+        speech = engine.replies.say(request, allow_interruptions=allow, turn_id=self._turn_for("say"))
+        hand_on_turn(engine, speech)
+        return speech
 
     def generate_reply(
         self,
@@ -306,6 +308,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         )
         if message is not None:
             speech._turn_clock = TurnClock(self._events.now())
+        hand_on_turn(engine, speech)
         return speech
 
     def send_text(self, text: str) -> SpeechHandle:
@@ -320,6 +323,9 @@ class AgentSession(SessionProperties[Userdata_T]):
         context = current_run_context()
         if context is not None and context.session is self and not context.in_background:
             return context.speech_handle.turn_id
+        scope = scope_in(self._engine)
+        if scope is not None and scope.unanswered is not None:
+            return scope.unanswered.turn_id
         turn_id = self._report.turn_started(cause)
         if message is not None:
             self._report.emit(ev.TurnCommitted(message.text_content or "", None), "text", turn_id=turn_id)

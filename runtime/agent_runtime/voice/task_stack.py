@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.voice.scope import Scope, outside_scopes
+from agent_runtime.voice.scope import Scope, hand_on_clock, outside_scopes
 from agent_tools import ToolError
 
 if TYPE_CHECKING:
@@ -150,8 +150,14 @@ class TaskStack:
         if not frame.paused:
             return
         frame.paused = scope.waiting = False
-        if scope.speech is not None:
+        answers = frame.task._unanswered
+        if scope.speech is None:
+            scope.unanswered = answers
+        else:
             scope.speech._paused = False
+            if answers is not None:
+                scope.speech.turn_id = answers.turn_id
+                hand_on_clock(answers, scope.speech)
             engine.running_tools += 1
             run = engine.session._run
             if run is not None and not run.done():
