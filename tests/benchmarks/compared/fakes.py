@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,8 @@ FRAME = 0.02
 IN_RATE, OUT_RATE = 16000, 24000
 _SILENT = bytes(2 * round(IN_RATE * FRAME))
 _VOICED = b"\x01\x00" * round(IN_RATE * FRAME)
+BLOCK = 0.01
+"""Seconds that the speaker has begun to play can't be called back, as with a device."""
 QUEUE = 0.2
 """Seconds of audio that the speaker takes ahead."""
 
@@ -45,10 +48,13 @@ class Log:
     """From when the end of speech was due to the first frame at the speaker."""
     replies: list[float] = field(default_factory=list)
     """From when the detector told the end of speech to the same."""
+    reply_cpu: list[float] = field(default_factory=list)
+    """CPU of the process in that time."""
     ends: int = 0
     """Turns of the user's."""
     end_due: float | None = None
     end_told: float = 0.0
+    end_cpu: float = 0.0
     decided: float | None = None
     """When the detector sent the window that has to interrupt."""
     decided_due: float = 0.0
@@ -119,6 +125,7 @@ class _DetectorStream(VADStream):
                 speaking = False
                 log.ends += 1
                 log.end_due, log.end_told, log.decided = due, loop.time(), None
+                log.end_cpu = time.process_time()
                 self._tell(kinds.END_OF_SPEECH, count, frame, speech, silence, False)
 
     def _tell(self, kind: Any, count: int, frame: rtc.AudioFrame, speech: float, silence: float, on: bool) -> None:
@@ -249,6 +256,7 @@ class Speaker(AudioOutput):
             if self._log.end_due is not None:
                 self._log.answers.append(now - self._log.end_due)
                 self._log.replies.append(now - self._log.end_told)
+                self._log.reply_cpu.append(time.process_time() - self._log.end_cpu)
                 self._log.end_due = None
             self._tell_started(now)
             self._next = now
@@ -278,8 +286,10 @@ class Speaker(AudioOutput):
         if not self._open:
             return
         if self._log.decided is not None:
-            self._log.cleared.append(asyncio.get_running_loop().time() - self._log.decided)
-            self._log.silent.append(self._next - self._log.decided_due)
+            now = asyncio.get_running_loop().time()
+            self._log.cleared.append(now - self._log.decided)
+            begun = self._next - BLOCK if now < self._next - BLOCK else self._next
+            self._log.silent.append(begun - self._log.decided_due)
             self._log.decided = None
         self._clears += 1
         self._queue.clear()
