@@ -133,6 +133,61 @@ def test_silence_that_lasts_while_the_turn_is_decided_resumes_only_if_it_comes_t
     assert m.user is UserTurn.PAUSED
 
 
+def test_a_preflight_begins_a_reply_and_words_beyond_it_drop_it() -> None:
+    m = machine(detection="stt")
+    m.feed(i.RecognizerStarted(0.0), 0.0)
+    assert kinds(m.feed(i.Interim("book a table", preflight=True, confidence=0.9), 1.0)) == ["StartPreemptive"]
+    assert kinds(m.feed(i.Interim("book a table", confidence=0.9), 1.1)) == []
+    assert kinds(m.feed(i.Interim("book a table for two", confidence=0.9), 1.2)) == ["CancelPreemptive"]
+
+
+def test_where_a_vad_listens_the_recognisers_end_teaches_no_wait() -> None:
+    m = machine(detection="stt", dynamic=True)
+    for at in (1.0, 3.0):
+        m.feed(i.RecognizerStarted(at), at)
+        assert "TellLesson" not in kinds(m.feed(i.RecognizerEnded(at + 1.0), at + 1.0))
+    assert m.wait.delay == m.settings.min_delay
+
+
+def test_a_held_speech_whose_timeout_is_taken_away_stops_for_good() -> None:
+    m = speaking(can_pause=True)
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    m.feed(i.VoiceWindow(0.5, 0.0), 0.5)
+    m.settings.false_interruption_timeout = None
+    assert "InterruptSpeech" in kinds(m.feed(i.VoiceEnded(0.8), 1.3))
+
+
+def test_a_hold_by_words_waits_for_silence_only_while_the_user_speaks() -> None:
+    from agent_runtime.voice.backchannel import WordsAndLength
+
+    m = speaking(can_pause=True, judge=WordsAndLength(), boundary=(0.0, 0.0))
+    m.feed(i.VoiceStarted(2.0), 2.05)
+    assert kinds(m.feed(i.Interim("stop"), 2.4)) == ["TellOverlap", "PauseOutput", "SetAgentState"]
+    assert kinds(m.feed(i.Interim("stop it"), 2.6)) == []
+    assert i.SetTimer("false_interruption", 5.3) in m.feed(i.VoiceEnded(2.8), 3.3)
+    assert m.feed(i.Interim("stop it now"), 3.6) == [i.SetTimer("false_interruption", 5.6)]
+
+
+def test_an_answered_turn_leaves_a_held_speech_where_it_is() -> None:
+    m = speaking(can_pause=True, detection="manual", away_timeout=None)
+    m.settings.detection = "vad"
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    m.feed(i.VoiceWindow(0.5, 0.0), 0.5)
+    m.feed(i.VoiceEnded(0.8), 1.3)
+    m.feed(i.Interim("and then"), 1.4)
+    actions = m.feed(i.CommitRequested("manual", expect_final=False), 1.5)
+    assert i.CancelTimer("false_interruption") in actions
+    assert m.floor is Floor.HELD
+
+
+def test_an_empty_final_ends_a_turn_by_hand_with_what_is_known() -> None:
+    m = machine(away_timeout=None)
+    m.feed(i.Interim("just this"), 1.0)
+    m.feed(i.CommitRequested("manual"), 1.1)
+    (commit,) = [a for a in m.feed(i.Final(""), 1.2) if isinstance(a, i.CommitTurn)]
+    assert commit.text == "just this"
+
+
 def test_nothing_happens_after_the_end() -> None:
     m = machine()
     m.feed(i.Closed(), 1.0)

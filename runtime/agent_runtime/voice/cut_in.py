@@ -47,7 +47,7 @@ class CutIn:
             duration=action.duration,
             created_at=engine.report.wall(),
         )
-        await engine.turns.until(lambda: machine.agent_state == "speaking" or not engine.turns.reply_is_due)
+        await engine.turns.until(lambda: machine.agent_state == "speaking" or engine.is_idle(None))
         if machine.agent_state == "speaking" or engine.agents.switching or engine.session._closing is not None:
             return
         agent, turn_id, began = engine.require_agent(), engine.report.turn_id, engine.clock.now()

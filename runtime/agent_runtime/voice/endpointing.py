@@ -68,8 +68,7 @@ class ShortestWait:
 
     def agent_ends(self, at: float) -> None:
         """The agent isn't heard any more. Its times are kept until the user has spoken again."""
-        if self._agent_until is None:
-            self._agent_until = at
+        self._agent_until = at
 
     def user_ends(self, at: float, *, meant: bool | None = None) -> Lesson | None:
         """The user fell silent at `at`; tells what that taught.

@@ -140,14 +140,17 @@ class FloorHalf(TurnMemory):
 
     def hold(self, event: object) -> None:
         """Hold still until it is known whether the user meant to interrupt."""
-        if self.holder is not None:
-            self.act(i.PauseOutput(self.holder))
+        self.act(i.PauseOutput(self._held_by))
         self.set_agent_state("listening", "interrupted")
 
     def interrupt(self, event: object) -> None:
         """The user interrupts."""
-        if self.holder is not None:
-            self.act(i.InterruptSpeech(self.holder, "voice"))
+        self.act(i.InterruptSpeech(self._held_by, "voice"))
+
+    @property
+    def _held_by(self) -> str:
+        assert self.holder is not None, "in every state but OPEN and CLOSED a speech has the floor"
+        return self.holder
 
     def stop_output(self, event: i.SpeechInterrupted) -> None:
         """Silence."""
@@ -161,9 +164,11 @@ class FloorHalf(TurnMemory):
         self.resume_when_settled = False
 
     def wait_for_silence_to_last(self, event: object) -> None:
-        """If nothing follows, the interruption was none."""
+        """If nothing follows, the interruption was none; without a time for that, it is one."""
         timeout = self.settings.false_interruption_timeout
-        if timeout is not None:
+        if timeout is None:
+            self.interrupt(event)
+        else:
             self.set_timer("false_interruption", self.now + timeout)
 
     def wait_if_silent(self, event: object) -> None:
@@ -188,8 +193,7 @@ class FloorHalf(TurnMemory):
     def _go_on(self, *, false_alarm: bool) -> None:
         self.forget_hold(None)
         self.set_agent_state("speaking", "playout")
-        if self.holder is not None:
-            self.act(i.ResumeOutput(self.holder, false_alarm))
+        self.act(i.ResumeOutput(self._held_by, false_alarm))
 
     def let_output_go(self, event: i.PlayoutEnded | i.FloorReleased) -> None:
         """It ended while it was held: whatever comes next is heard again."""

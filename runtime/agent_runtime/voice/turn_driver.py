@@ -113,11 +113,6 @@ class TurnDriver:
         """Whether the user is silent and nothing is being decided on or about to be answered."""
         return self.machine.user_state != "speaking" and not self.busy
 
-    @property
-    def reply_is_due(self) -> bool:
-        """Whether the agent says something, is about to, or may be asked to."""
-        return self.busy or any(speech.scheduled for speech in self._engine.replies.active)
-
     async def keep_last_words(self, timeout: float) -> None:
         """The session ends: stop the agent, and keep what the user said last, waiting so long for its transcript."""
         machine, recognition = self.machine, self._engine.recognition

@@ -366,8 +366,8 @@ class UserHalf(TurnMemory):
 
     def tell_untranscribed(self, event: object) -> None:
         """Tell that speech brought no words in time."""
-        if self.untranscribed is not None:
-            self.act(i.TellUntranscribed(self.untranscribed.seconds, self.untranscribed.since))
+        assert self.untranscribed is not None, "the timer is called off with it"
+        self.act(i.TellUntranscribed(self.untranscribed.seconds, self.untranscribed.since))
 
     def close_user(self, event: object) -> None:
         """The session ends."""
