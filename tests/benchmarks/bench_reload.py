@@ -4,7 +4,8 @@
 
 A conversation runs in this process as a console runs it, with its file watcher and a virtual sound card. The agent's
 module of `--lines` lines, beside three others, is saved again and again, each time with other instructions; every tenth
-time while the agent speaks. `--silent` does without sound, `--still` without saves, to see what the machine drops by itself.
+time while the agent speaks. A thread that wants to run every 2 ms tells how long reloads hold others up, the audio
+callbacks among them. `--silent` does without sound, `--still` without saves: to see what the machine does by itself.
 """
 
 from __future__ import annotations
@@ -160,6 +161,26 @@ def reload(run: Run, number: int, *, speaking: bool) -> tuple[float, ReloadFinis
     return took, event.data
 
 
+class Ticks:
+    """A thread that wants to run every 2 ms, and how late it was."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            began = time.perf_counter()
+            time.sleep(0.002)
+            self.late.append(time.perf_counter() - began - 0.002)
+
+    def report(self) -> str:
+        """How late it was, in milliseconds."""
+        ordered = sorted(self.late)
+        p99, p999 = (ordered[int(len(ordered) * share)] * 1000 for share in (0.99, 0.999))
+        return f"another thread's delay: p99 {p99:.1f} ms, p99.9 {p999:.1f} ms, max {ordered[-1] * 1000:.1f} ms"
+
+
 def memory() -> float:
     """Megabytes of this process that are in memory. A collection first would stop the sound by itself."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -188,6 +209,7 @@ def main() -> None:
     with sound(options.silent), tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), lines=options.lines, silent=options.silent)
         silent, pending, sizes = [], [], []
+        ticks = Ticks()
         for number in range(1, options.reloads + 1):
             speaking = not options.silent and number % 10 == 0
             if options.still:
@@ -205,6 +227,7 @@ def main() -> None:
         failed = len(run.of(ReloadFailed))
         assert run.host.stop(10)
     print(f"audio frames dropped: {dropped or 'none'}; loop blocked: {[round(b, 2) for b in blocked] or 'never'}")
+    print(ticks.report())
     if options.still:
         return
     ordered = sorted(silent)
