@@ -1,7 +1,8 @@
 """What the console costs: `python -m tests.benchmarks.bench_console`.
 
 First paint of a new process in a pty; CPU of a frame while audio flows and text streams, after 10 and after 10,000
-turns; a key's way to the screen meanwhile; and how long the ticker runs on when nothing happens.
+turns, with no panel open and with each of `--panels`; a key's way to the screen meanwhile; and how long the ticker runs
+on when nothing happens.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ STARTER = "from tests.support.demo import main; main()"
 
 
 class Stream:
-    """A conversation in full flow: 31 meter events a second, an interim or some words ten times a second."""
+    """A conversation in full flow: 31 meter events a second, words ten times a second, a hundred other events."""
 
     def __init__(self, backend: ScriptedBackend, seq: int, start: float) -> None:
         self._backend = backend
@@ -52,6 +53,8 @@ class Stream:
             level = -30.0 + 20.0 * ((count * 7919) % 100) / 100
             probability = (count * 31 % 100) / 100
             self._send(ev.AudioMeter(level, level + 6, level - 4, probability, 0.5), now)
+            for number in range(3):
+                self._send(ev.LogWritten("info", "agent_runtime.session", f"line {count}.{number}"), now)
             if count % 3 == 0:
                 self._send(ev.AgentText("live", f"live-{count // 150}", f"word{count} "), now)
                 text = f"{text} word{count}" if count % 150 else f"word{count}"
@@ -84,13 +87,14 @@ class TimedApp(ConsoleApp):
         self.pressed = time.perf_counter()
 
 
-async def measure(turns: int, seconds: float) -> dict[str, float]:
-    """A streaming session on top of so many turns."""
+async def measure(turns: int, seconds: float, panel: str = "") -> dict[str, float]:
+    """A streaming session on top of so many turns, with the panel of that digit open."""
     history = list(long_history(turns))
     backend = ScriptedBackend(history)
     app = TimedApp(backend)
-    async with app.run_test(size=(120, 40)):
+    async with app.run_test(size=(120, 40)) as pilot:
         await settle(app, 120)
+        await pilot.press(*panel)
         gc.collect()
         gc.freeze()  # as the runtime's host does once its models are loaded: a full collection takes 60 ms
         await asyncio.sleep(0.3)
@@ -154,13 +158,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--turns", type=int, nargs="*", default=[10, 10_000])
+    parser.add_argument("--panels", nargs="*", default=["1", "6"], help="digits")
     options = parser.parse_args(arguments)
     paints = first_paint(5)
     print(f"first paint        {statistics.median(paints):.3f} s median of {len(paints)}, slowest {max(paints):.3f} s")
     for turns in options.turns:
-        for name, value in asyncio.run(measure(turns, options.seconds)).items():
-            print(f"{name:<18} {value:.1f}")
-        print()
+        for panel in ("", *options.panels):
+            print(f"{'panel':<18} {panel or 'none'}")
+            for name, value in asyncio.run(measure(turns, options.seconds, panel)).items():
+                print(f"{name:<18} {value:.1f}")
+            print()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from agent_console.state.timeline import final_countdown
@@ -122,3 +121,9 @@ def _who(part: str, setting: str | None) -> str:
         return setting or "on_user_turn_completed"
     kind = {"llm": "llm", "llm_sentence": "llm", "tts": "tts", "transcription": "stt"}.get(part)
     return f"{kind} {setting or ''}".rstrip() if kind else ""
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle one, the lower of two; the standard library's own costs a slow import."""
+    ordered = sorted(values)
+    return ordered[(len(ordered) - 1) // 2]
