@@ -357,6 +357,16 @@ def test_a_failed_reload_is_named_until_one_works(tape: Tape) -> None:
     assert rule.text == "reloaded A · +2 -1 · 0.25 s"
 
 
+def test_new_code_that_waits_is_shown_until_it_is_in_place(tape: Tape) -> None:
+    tape(ev.ReloadStarted(("a.py",)), "save")
+    tape(ev.ReloadPending("A", "speech", "-x\n+y"))
+    banner = tape.state.banners[0]
+    assert (banner.level, banner.text) == ("warning", "new code for A waits for the agent to finish speaking")
+    assert banner.details == "-x\n+y"
+    tape(ev.ReloadFinished("A", "-x\n+y\n", 0.25))
+    assert tape.state.banners == ()
+
+
 def test_an_error_is_a_banner_a_note_and_a_log_line(tape: Tape) -> None:
     tape(ev.ErrorOccurred("llm", "refused", True, "details"))
     assert tape.state.banners[0].text == "llm: refused"

@@ -51,6 +51,7 @@ REDUCERS: Mapping[type, Reducer] = {
     ev.PushToTalkChanged: instruments.push_to_talk_changed,
     ev.AudioDropped: instruments.audio_dropped,
     ev.ReloadStarted: workshop.reload_started,
+    ev.ReloadPending: workshop.reload_pending,
     ev.ReloadFinished: workshop.reload_finished,
     ev.ReloadFailed: workshop.reload_failed,
     ev.LogWritten: workshop.log_written,

@@ -57,6 +57,21 @@ def reload_started(state: ConsoleState, event: AnyEvent, data: ev.ReloadStarted)
     return replace(state, reloading=True)
 
 
+WAITS_FOR = {
+    "speech": "the agent to finish speaking",
+    "tool": "a tool to end",
+    "handoff": "the handoff",
+    "task": "a task to be complete",
+}
+
+
+def reload_pending(state: ConsoleState, event: AnyEvent, data: ev.ReloadPending) -> ConsoleState:
+    """The new code is loaded and has to wait."""
+    text = f"new code for {data.agent} waits for {WAITS_FOR[data.waits_for]}"
+    banner = Banner("reload", "warning", text, "the old code goes on", data.diff, event.time)
+    return replace(state, banners=_with(state.banners, banner))
+
+
 def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinished) -> ConsoleState:
     """The new code answers from here on."""
     banners = tuple(b for b in state.banners if b.key != "reload")
