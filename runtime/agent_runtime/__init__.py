@@ -23,6 +23,8 @@ _NAMES: dict[str, str] = {
     "InputDetails": "agent_runtime.voice.speech_handle",
     "RunContext": "agent_runtime.voice.run_context",
     "TurnHandlingOptions": "agent_runtime.voice.turn",
+    "ToolHandlingOptions": "agent_runtime.voice.tool_handling",
+    "AsyncToolOptions": "agent_runtime.voice.tool_handling",
     "EndpointingOptions": "agent_runtime.voice.turn",
     "InterruptionOptions": "agent_runtime.voice.turn",
     "PreemptiveGenerationOptions": "agent_runtime.voice.turn",
@@ -45,7 +47,11 @@ _NAMES: dict[str, str] = {
     "OverlappingSpeechEvent": "agent_runtime.voice.events",
     "SessionUsageUpdatedEvent": "agent_runtime.voice.events",
     "SpeechCreatedEvent": "agent_runtime.voice.events",
+    "ToolCallEnded": "agent_runtime.voice.events",
+    "ToolCallStarted": "agent_runtime.voice.events",
+    "ToolCallUpdated": "agent_runtime.voice.events",
     "ToolExecutionUpdatedEvent": "agent_runtime.voice.events",
+    "ToolReplyUpdated": "agent_runtime.voice.events",
     "UserInputTranscribedEvent": "agent_runtime.voice.events",
     "UserStateChangedEvent": "agent_runtime.voice.events",
     "UserTranscriptionTimeoutEvent": "agent_runtime.voice.events",
@@ -75,6 +81,7 @@ _NAMES: dict[str, str] = {
     "ToolRegistry": "agent_tools",
     "ToolResult": "agent_tools",
     "Toolset": "agent_tools",
+    "AsyncToolset": "agent_runtime.llm.async_toolset",
     "function_tool": "agent_tools",
     # conversations
     "AgentConfigUpdate": "agent_runtime.llm",
@@ -124,6 +131,8 @@ __all__ = [
     "AgentSessionOptions",
     "AgentStateChangedEvent",
     "AgentTask",
+    "AsyncToolOptions",
+    "AsyncToolset",
     "AudioConfig",
     "BackgroundAudioPlayer",
     "BuiltinAudioClip",
@@ -156,6 +165,7 @@ __all__ = [
     "ModelSettings",
     "NotGiven",
     "NotGivenOr",
+    "OverlappingSpeechEvent",
     "PlayHandle",
     "PreemptiveGenerationOptions",
     "ProviderTool",
@@ -175,11 +185,16 @@ __all__ = [
     "TaskGroupResult",
     "TimedString",
     "Tool",
+    "ToolCallEnded",
+    "ToolCallStarted",
+    "ToolCallUpdated",
     "ToolContext",
     "ToolError",
     "ToolExecutionUpdatedEvent",
     "ToolFlag",
+    "ToolHandlingOptions",
     "ToolRegistry",
+    "ToolReplyUpdated",
     "ToolResult",
     "Toolset",
     "TurnDetector",
@@ -244,6 +259,7 @@ if TYPE_CHECKING:
         LLMStream,
         ToolContext,
     )
+    from agent_runtime.llm.async_toolset import AsyncToolset
     from agent_runtime.reload.kept import keep
     from agent_runtime.types import (
         DEFAULT_API_CONNECT_OPTIONS,
@@ -267,9 +283,14 @@ if TYPE_CHECKING:
         ErrorEvent,
         FunctionToolsExecutedEvent,
         MetricsCollectedEvent,
+        OverlappingSpeechEvent,
         SessionUsageUpdatedEvent,
         SpeechCreatedEvent,
+        ToolCallEnded,
+        ToolCallStarted,
+        ToolCallUpdated,
         ToolExecutionUpdatedEvent,
+        ToolReplyUpdated,
         UserInputTranscribedEvent,
         UserStateChangedEvent,
         UserTranscriptionTimeoutEvent,
@@ -293,6 +314,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
     from agent_runtime.voice.task_group import TaskCompletedEvent, TaskGroup, TaskGroupResult
+    from agent_runtime.voice.tool_handling import AsyncToolOptions, ToolHandlingOptions
     from agent_runtime.voice.turn import (
         EndpointingOptions,
         InterruptionOptions,

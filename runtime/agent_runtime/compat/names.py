@@ -41,6 +41,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "job": _JOB,
     "language": ("agent_runtime.language",),
     "llm": _LLM,
+    "llm.async_toolset": ("agent_runtime.llm.async_toolset",),
     "llm.chat_context": _LLM,
     "llm.fallback_adapter": _LLM,
     "llm.llm": _LLM,
@@ -97,6 +98,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "voice.transcription": _TRANSFORMS,
     "voice.transcription.filters": _TRANSFORMS,
     "voice.transcription.text_transforms": _TRANSFORMS,
+    "voice.tool_executor": ("agent_runtime.voice.tool_handling",),
     "voice.turn": ("agent_runtime.voice.turn",),
     "worker": _WORKER,
     # LiveKit has these two both here and under `voice`.

@@ -1,6 +1,7 @@
 """Language models, and the conversations and tools that they are given."""
 
 from agent_runtime.llm import utils
+from agent_runtime.llm.async_toolset import AsyncToolset
 from agent_runtime.llm.chat_chunk import ChatChunk, ChoiceDelta, CollectedResponse, CompletionUsage, FunctionToolCall
 from agent_runtime.llm.chat_context import ChatContext, ReadOnlyChatContext
 from agent_runtime.llm.chat_items import (
@@ -43,6 +44,7 @@ __all__ = [
     "LLM",
     "AgentConfigUpdate",
     "AgentHandoff",
+    "AsyncToolset",
     "AudioContent",
     "AvailabilityChangedEvent",
     "CacheBreakpoint",
