@@ -41,14 +41,13 @@ class Desk(Agent):
 
 
 class Scene:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, desk: str = DESK) -> None:
         self.folder = folder
         self.write("prompt.md", "Be brief.")
         self.write("words.py", "RESULT = 'one'\n")
-        self.write("desk.py", DESK)
+        self.write("desk.py", desk)
         self.console = Console(folder, AGENT, reload=True)
         self.console.host.start(self.console.sink)
-        self.console.of(SessionStarted)
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -73,14 +72,27 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scene]]:
     (tmp_path / ".git").mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path])
-    made = Scene(tmp_path)
-    yield made
-    assert made.console.host.stop(10)
+    scenes: list[Scene] = []
+
+    def make(desk: str = DESK) -> Scene:
+        scenes.append(Scene(tmp_path, desk))
+        return scenes[-1]
+
+    yield make
+    for scene in scenes:
+        assert scene.console.host.stop(10)
     for name in ("hosted_agent", "desk", "words", "late"):
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def scene(start: Callable[..., Scene]) -> Scene:
+    made = start()
+    made.console.of(SessionStarted)
+    return made
 
 
 def test_a_module_that_the_agents_module_imports_is_saved(scene: Scene) -> None:
@@ -156,3 +168,16 @@ def test_a_save_while_a_tool_runs_is_shown_as_pending_and_comes_after_it(scene: 
     assert finished.waited > 0
     assert [data.output for data in scene.all(ToolFinished)] == ["one"]
     assert scene.look() == "two"
+
+
+def test_an_agent_that_cannot_be_made_at_the_start_is_made_once_a_module_that_it_imports_is_put_right(
+    start: Callable[..., Scene],
+) -> None:
+    scene = start(DESK.replace("super()", "self.missing(); super()"))
+    failed = scene.console.of(ReloadFailed).data
+    assert isinstance(failed, ReloadFailed)
+    assert "session can't be made: AttributeError" in failed.message
+    assert Path(failed.file).name == "desk.py"
+    scene.write("desk.py", DESK)
+    scene.console.of(SessionStarted)
+    assert scene.look() == "one"

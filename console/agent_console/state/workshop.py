@@ -68,7 +68,7 @@ WAITS_FOR = {
 def reload_pending(state: ConsoleState, event: AnyEvent, data: ev.ReloadPending) -> ConsoleState:
     """The new code is loaded and has to wait."""
     text = f"new code for {data.agent} waits for {WAITS_FOR[data.waits_for]}"
-    banner = Banner("reload", "warning", text, "the old code goes on", data.diff, event.time)
+    banner = Banner("reload", "warning", text, "the old code goes on", time=event.time)
     return replace(state, banners=_with(state.banners, banner))
 
 
