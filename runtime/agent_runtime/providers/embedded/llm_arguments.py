@@ -181,7 +181,8 @@ class _Search:
 
     def _chunks(self) -> list[range]:
         """Runs of words that nothing has taken, without the words around them that only ask."""
-        bounds = [i for i, word in enumerate(self._heard) if i in self._taken or word in _SPLITTERS]
+        days = self._days()
+        bounds = [i for i, word in enumerate(self._heard) if i in self._taken or i in days or word in _SPLITTERS]
         chunks = []
         for start, stop in zip([-1, *bounds], [*bounds, len(self._heard)], strict=True):
             left, right = start + 1, stop
@@ -193,6 +194,20 @@ class _Search:
             if left < right:
                 chunks.append(range(left, right))
         return chunks
+
+    def _days(self) -> set[int]:
+        """The words that tell when, if every text that is looked for is a place or a person: it is no part of those."""
+        if not all(self._is_reached(name) for name in self._of("text", "list")):
+            return set()
+        text = " ".join(self._heard)
+        spans = [match.span() for pattern in DAYS for match in re.finditer(pattern, text)]
+        return {i for start, end in spans for i in range(text[:start].count(" "), text[:end].count(" ") + 1)}
+
+    def _is_reached(self, name: str) -> bool:
+        return _REACHED.search(self._about(name)) is not None
+
+    def _about(self, name: str) -> str:
+        return f"{name.replace('_', ' ')} {self._tool.properties[name].get('description', '')}".lower()
 
     def _after_verb(self, left: int, right: int) -> int:
         """Where the thing begins, if its article tells: in "send a toothbrush" the verb is not part of it."""
@@ -210,14 +225,13 @@ class _Search:
 
     def _suits(self, name: str, chunk: range) -> float:
         """How well some words go to a parameter: by what they mean, how much they tell, and the word before them."""
-        text = f"{name.replace('_', ' ')} {self._tool.properties[name].get('description', '')}".lower()
-        about = words_of(text)
+        about = words_of(self._about(name))
         words = [w for i in chunk for w in words_of(self._heard[i])]
         about = [word for word in about if self._vectors.weight(word) > FUNCTION_WORD]
         alike = max((self._vectors.similarity(a, w) for a in about for w in words), default=0.0)
         telling = max((self._vectors.weight(w) for w in words), default=0.0)
         before = self._heard[chunk.start - 1] if chunk.start else ""
-        told_apart = (before in _SPLITTERS) == (_REACHED.search(text) is not None)
+        told_apart = (before in _SPLITTERS) == self._is_reached(name)
         return alike + 0.5 * telling + 0.3 * told_apart + (before == name)
 
     def _introduced(self, chunk: range) -> bool:

@@ -30,10 +30,10 @@ TIMES = (
     rf"(?<=\bfor )(?:{_NUMBER}(?: {_MINUTES})?)\b",
     rf"(?<=\bby )(?:{_NUMBER}(?: {_MINUTES})?)\b",
 )
-_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
 DAYS = (
-    rf"\b(?:the day after tomorrow|(?:(?:next|this) )?(?:{_WEEKDAY}|weekend|week)|today|tomorrow|tonight|yesterday)\b",
+    rf"\b(?:the day after tomorrow|(?:(?:next|this) )?(?:{WEEKDAY}|weekend|week)|today|tomorrow|tonight|yesterday)\b",
     rf"\b(?:{_MONTH} \d{{1,2}}|(?:the )?\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}|\d{{4}}-\d\d-\d\d)\b",
 )
 """Patterns of a time of day and of a day, in lower case; the surest first."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from agent_runtime.providers.embedded.llm_phrases import DAY_NAME, DAYS, TIME_NAME, TIMES, numbers_in
+from agent_runtime.providers.embedded.llm_phrases import DAY_NAME, DAYS, TIME_NAME, TIMES, WEEKDAY, numbers_in
 from agent_runtime.providers.embedded.llm_words import FUNCTION_WORD, WordVectors, words_of
 
 FEATURES = (
@@ -28,11 +28,12 @@ FEATURES = (
     "name",
     "numbers",
     "direction",
+    "when",
     "chat",
     "chat words",
     "chat phrase",
 )
-WEIGHTS = (0.84, 3.98, 9.25, 2.86, 1.35, 1.69, -0.06, 5.36, 2.77)
+WEIGHTS = (0.86, 4.13, 9.91, 2.78, 1.27, 1.53, 2.99, -0.08, 5.17, 2.86)
 """Fitted by multinomial logistic regression on the part of tests/support/tool_utterances.jsonl that is for tuning:
 `python -m tests.benchmarks.bench_tool_calls --fit`."""
 
@@ -49,6 +50,9 @@ _CHAT_PHRASE = re.compile(
     r"|bye|goodbye|good (morning|afternoon|evening|night)|sorry|never mind|that was|nice to meet|tell me (a|something)"
     r"|i am|i'm (so |very |really )?(tired|bored|sad|happy|fine|good|hungry)|meaning of|hear me|what can you|great)\b"
 )
+_TO_COME = re.compile(rf"\b(?:tomorrow|(?:next|this) (?:week|month)|(?:next |this )?weekend|{WEEKDAY})\b")
+_AHEAD = re.compile(r"\b(?:forecast|next|future|coming|upcoming|ahead|plan)\b")
+_NOW = re.compile(r"\b(?:now|current|currently|present)\b")
 _POLITE = re.compile(r"\b(can|could|would|will) you\b")
 
 
@@ -149,13 +153,14 @@ class ToolChooser:
                     self._named(tool, heard),
                     _fit(tool, told),
                     float(direction @ self.vectors.mean(list(vocabulary))),
+                    _when(tool, utterance),
                     0.0,
                     0.0,
                     0.0,
                 ]
             )
         chat = np.array([max(self._similarity(word, known) for known in _CHAT_WORDS) for word in heard])
-        rows.append([0.0] * 6 + [1.0, (weights * chat).sum() / weights.sum(), float(is_chat(utterance))])
+        rows.append([0.0] * 7 + [1.0, (weights * chat).sum() / weights.sum(), float(is_chat(utterance))])
         return np.array(rows)
 
     def _vocabulary(self, tool: ToolSpec) -> dict[str, float]:
@@ -174,6 +179,14 @@ class ToolChooser:
 def is_chat(utterance: str) -> bool:
     """Whether it has a phrase that is said to a person, not to a tool."""
     return _CHAT_PHRASE.search(_POLITE.sub("please", utterance.lower())) is not None
+
+
+def _when(tool: ToolSpec, utterance: str) -> float:
+    """How a tool that is for now, or for what is to come, agrees with an utterance about a day to come."""
+    if _TO_COME.search(utterance.lower()) is None:
+        return 0.0
+    about = f"{tool.name.replace('_', ' ')} {tool.description}".lower()
+    return float(_AHEAD.search(about) is not None) - float(_NOW.search(about) is not None)
 
 
 def _told_kinds(utterance: str) -> set[Kind]:
