@@ -10,6 +10,7 @@ import pytest
 
 from agent_runtime import Agent
 from agent_runtime.testing import Answer, Stage, UserSpeech
+from agent_tools import StopResponse
 from tests.support.play import HELLO, causes, play, since
 
 OK = Answer("OK")
@@ -274,3 +275,88 @@ def test_the_parts_of_a_turn_add_up() -> None:
         "llm_sentence": 0.2,
         "tts": 0.2,
     }
+
+
+def test_a_detector_that_does_not_know_the_language_is_not_asked() -> None:
+    class Elsewhere(Detector):
+        async def supports_language(self, language: str | None) -> bool:
+            return False
+
+    detector = Elsewhere(0.1)
+    stage = play(6.0, HELLO, answers=[OK], turn_handling={"turn_detection": detector})
+    assert stage.times("turn_committed") == [3.0]
+    assert detector.asked == []
+
+
+def test_closing_while_the_detector_thinks_keeps_what_was_said() -> None:
+    class Hanging(Detector):
+        async def predict_end_of_turn(self, chat_ctx: Any, *, timeout: float | None = None) -> float:
+            await asyncio.sleep(1000)
+            return 0.0
+
+    stage = play(3.2, HELLO, turn_handling={"turn_detection": Hanging(0.0)})
+    assert causes(stage, "turn_committed") == ["close"]
+    assert stage.times("session_closed") == [3.2]
+
+
+class SlowHook(Agent):
+    """Takes its time with each turn."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(instructions="")
+        self.error = error
+        self.asked: list[str | None] = []
+
+    async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+        self.asked.append(new_message.text_content)
+        await asyncio.sleep(3.0)
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_turn_that_ends_while_the_hook_of_the_last_one_runs_waits_for_it() -> None:
+    agent = SlowHook()
+    later = UserSpeech(3.2, 4.0, "Still there?")
+    stage = play(
+        14.0,
+        HELLO,
+        later,
+        agent=lambda: agent,
+        answers=[OK],
+        durations=[1.0],
+        turn_handling={"preemptive_generation": {"enabled": False}},
+    )
+    assert agent.asked == [HELLO.text, later.text]
+    assert [text for role, text in stage.said() if role == "user"] == [HELLO.text, later.text]
+    assert stage.said()[-1] == ("assistant", "OK")
+    assert len(stage.llm.requests) == 1, "the first is kept and not answered"
+
+
+def test_a_hook_that_wants_no_response_gets_none() -> None:
+    stage = play(9.0, HELLO, agent=lambda: SlowHook(StopResponse()), answers=[OK])
+    assert causes(stage, "turn_discarded") == ["stop_response"]
+    assert stage.said() == []
+
+
+def test_words_without_a_voice_can_be_committed_by_hand() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(1.2)
+        stage.session.commit_user_turn(transcript_timeout=0.3)
+
+    speech = UserSpeech(0.5, 2.0, "never final", stt_delay=60.0, interims=[(1.0, "this much")])
+    stage = play(4.0, speech, answers=[OK], act=act, use_vad=False)
+    assert stage.times("turn_committed") == [1.5]
+    (message,) = [m for m in stage.session.history.messages() if m.role == "user"]
+    assert message.text_content == "this much"
+    assert "stopped_speaking_at" not in message.metrics
+
+
+def test_an_interruption_that_comes_too_late_changes_nothing() -> None:
+    from agent_runtime.voice import turn_inputs as inputs
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(3.5)
+        stage.session._engine.turns._interrupt(inputs.InterruptSpeech("one that is over", "voice"))
+
+    stage = play(8.0, HELLO, answers=[OK], durations=[1.0], act=act)
+    assert stage.of("agent_interrupted") == []

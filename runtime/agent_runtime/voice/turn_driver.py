@@ -14,6 +14,7 @@ from agent_runtime.metrics import EOUMetrics, Metadata
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice import turn_reports
 from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.blame import limited
 from agent_runtime.voice.cut_in import CutIn
 from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.replies import ReplyRequest
@@ -25,6 +26,7 @@ from agent_tools import StopResponse
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.turn import TurnDetector
 
 
 MIN_PREDICTION_TIMEOUT = 0.5
@@ -51,6 +53,8 @@ class TurnDriver:
         self._timers: dict[str, TimerHandle] = {}
         self._early: _Early | None = None
         self._completing: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+        """`_completing`, and those before it that it waits for."""
         self._predicting: asyncio.Task[None] | None = None
         self._gate: asyncio.Event = asyncio.Event()
         self._gate.set()
@@ -166,7 +170,7 @@ class TurnDriver:
             handle.cancel()
         self._timers.clear()
         self.cancel_early()
-        tasks = [t for t in (self._completing, self._predicting) if t is not None and not t.done()]
+        tasks = [*self._answering, *([self._predicting] if self._predicting is not None else [])]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -248,16 +252,21 @@ class TurnDriver:
         try:
             # An opinion that takes longer than the longest wait is of no use.
             async with asyncio.timeout(max(MIN_PREDICTION_TIMEOUT, latest - engine.clock.now())):
-                if await detector.supports_language(engine.language):
-                    context = engine.require_agent()._chat_ctx.copy()
-                    context.add_message(role="user", content=text, created_at=engine.report.wall())
-                    probability = await detector.predict_end_of_turn(context)
-                    threshold = await detector.unlikely_threshold(engine.language)
+                probability, threshold = await self._opinion(detector, text)
         except Exception as error:
             # Without its opinion the shortest wait decides, as if there were no detector.
             probability = threshold = None
             engine.report.failed("turn_detector", error)
         self.feed(inputs.Predicted(probability, threshold))
+
+    async def _opinion(self, detector: TurnDetector, text: str) -> tuple[float | None, float | None]:
+        engine = self._engine
+        if not await detector.supports_language(engine.language):
+            return None, None
+        context = engine.require_agent()._chat_ctx.copy()
+        context.add_message(role="user", content=text, created_at=engine.report.wall())
+        probability = await detector.predict_end_of_turn(context)
+        return probability, await detector.unlikely_threshold(engine.language)
 
     # --- replies that are begun early --------------------------------------------------------------------------------
 
@@ -327,7 +336,12 @@ class TurnDriver:
         self._completing = asyncio.create_task(
             self._complete(self._completing, action, turn_id), name="user turn completed"
         )
-        self._completing.add_done_callback(lambda _: self.tell())
+        self._answering.add(self._completing)
+        self._completing.add_done_callback(self._completed)
+
+    def _completed(self, task: asyncio.Task[None]) -> None:
+        self._answering.discard(task)
+        self.tell()
 
     async def _complete(self, previous: asyncio.Task[None] | None, turn: inputs.CommitTurn, turn_id: str) -> None:
         engine, report = self._engine, self._engine.report
@@ -376,8 +390,7 @@ class TurnDriver:
         for speech in stopping:
             speech._interrupt("voice")
         for speech in stopping:
-            if not speech.done():
-                await speech._done
+            await speech._done
         return True
 
     async def _run_hook(
@@ -389,8 +402,10 @@ class TurnDriver:
         engine, report = self._engine, self._engine.report
         began = engine.clock.now()
         try:
-            with entered(Scope(engine, agent, f"hook on_user_turn_completed of {agent.id}", decides_turn=True)):
-                await agent.on_user_turn_completed(context, new_message=message)
+            scope = Scope(engine, agent, f"hook on_user_turn_completed of {agent.id}", decides_turn=True)
+            with entered(scope):
+                async with limited(scope):
+                    await agent.on_user_turn_completed(context, new_message=message)
         except StopResponse:
             self.cancel_early()
             report.emit(ev.TurnDiscarded(turn.text), "stop_response", turn_id=turn_id)
