@@ -106,6 +106,7 @@ def test_a_node_that_raises_is_named_with_its_line() -> None:
 
     stage = play(8.0, HELLO, agent=lambda: Broken(instructions=""), durations=[1.0])
     (error,) = stage.of("error_occurred")
+    assert error.data.source == "llm_node of broken"
     assert "cracked" in error.data.message
     assert "test_session_errors.py:" in error.data.message
     assert stage.session.agent_state == "listening"
@@ -135,7 +136,7 @@ def test_a_recogniser_that_fails_is_started_again() -> None:
     second = UserSpeech(6.0, 7.0, "Still there?")
     stage = play(12.0, HELLO, second, agent=lambda: Flaky(instructions=""), answers=[OK, OK], durations=[1.0, 1.0])
     assert [text for role, text in stage.said() if role == "user"] == [HELLO.text, "Still there?"]
-    assert [e.data.source for e in stage.of("error_occurred")] == ["stt"]
+    assert [e.data.source for e in stage.of("error_occurred")] == ["stt_node of flaky"]
 
 
 def test_a_recogniser_that_always_fails_ends_the_session_and_does_not_spin() -> None:

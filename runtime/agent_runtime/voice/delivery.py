@@ -11,6 +11,7 @@ from agent_runtime.io import PlaybackFinishedEvent
 from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, USERDATA_TTS_STARTED_TIME, TimedString
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.blame import blamed, open_node, wrong_piece
 from agent_runtime.voice.playout import Segment
 
 if TYPE_CHECKING:
@@ -100,12 +101,15 @@ class Delivery:
                 await aio.cancel_and_wait(reader)
 
     async def _read_transcription(self, text: AsyncIterator[str | TimedString]) -> None:
-        from agent_runtime.voice.generation import resolve_node
-
-        node = await resolve_node(self._step.agent.transcription_node(text, self._step.settings))
-        if node is not None:
-            async for piece in node:
-                self._read(piece)
+        agent = self._step.agent
+        with blamed(agent, "transcription_node"):
+            node = agent.transcription_node(text, self._step.settings)
+            pieces = await open_node(agent, "transcription_node", node)
+            if pieces is not None:
+                async for piece in pieces:
+                    if not isinstance(piece, str):
+                        raise wrong_piece(agent, "transcription_node", piece, "str or TimedString")
+                    self._read(piece)
         if self._segment is not None:
             self._segment.text.end_text()
 
@@ -146,17 +150,19 @@ class Delivery:
         await asyncio.wait([segment.finished])
 
     async def _synthesize(self) -> AsyncGenerator[AudioFrame, None]:
-        from agent_runtime.voice.generation import resolve_node, with_transforms
+        from agent_runtime.voice.generation import with_transforms
 
         step, engine = self._step, self._engine
         transforms = engine.text_transforms()
         text = self._counted(with_transforms(self._to_voice, transforms) if transforms else self._to_voice)
-        node = await resolve_node(step.agent.tts_node(text, step.settings))
+        with blamed(step.agent, "tts_node"):
+            node = await open_node(step.agent, "tts_node", step.agent.tts_node(text, step.settings))
         if node is None:
             return
         seconds, cancelled = 0.0, True
+        frames = node if type(step.agent).tts_node is Agent.tts_node else self._frames_of(node)
         try:
-            async for frame in node:
+            async for frame in frames:
                 if seconds == 0.0:
                     # Providers that cut text into sentences say when the first one went out.
                     self._text_at = frame.userdata.get(USERDATA_TTS_STARTED_TIME) or self._text_at
@@ -167,11 +173,21 @@ class Delivery:
                 yield frame
             cancelled = False
         finally:
-            if isinstance(node, AsyncGenerator):
-                await node.aclose()
+            for generator in (frames, node):
+                if isinstance(generator, AsyncGenerator):
+                    await generator.aclose()
             if self._characters:
                 took = engine.clock.now() - self._text_at
                 step._emit(ev.TTSFinished(step.speech.id, self._characters, seconds, took, cancelled))
+
+    async def _frames_of(self, node: AsyncIterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None]:
+        from livekit.rtc import AudioFrame
+
+        with blamed(self._step.agent, "tts_node"):
+            async for frame in node:
+                if not isinstance(frame, AudioFrame):
+                    raise wrong_piece(self._step.agent, "tts_node", frame, "AudioFrame")
+                yield frame
 
     async def _counted(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
         async for piece in text:

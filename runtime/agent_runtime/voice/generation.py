@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +13,7 @@ from agent_runtime.types import FlushSentinel
 from agent_runtime.utils import aio, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
+from agent_runtime.voice.blame import blamed, open_node, wrong_piece
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.tool_runner import ToolRunner
 from agent_tools import Tool
@@ -90,12 +90,14 @@ class Step:
     async def _read_model(self, chat_ctx: ChatContext, tools: list[Tool]) -> None:
         cancelled = True
         try:
-            answer = await resolve_node(self.agent.llm_node(chat_ctx, tools, self.settings))
-            if isinstance(answer, str | ChatChunk):
-                self._take(answer)
-            elif answer is not None:
-                async for chunk in answer:
-                    self._take(chunk)
+            with blamed(self.agent, "llm_node"):
+                node = self.agent.llm_node(chat_ctx, tools, self.settings)
+                answer = await open_node(self.agent, "llm_node", node, str, ChatChunk)
+                if isinstance(answer, str | ChatChunk):
+                    self._take(answer)
+                elif answer is not None:
+                    async for chunk in answer:
+                        self._take(chunk)
             cancelled = False
         finally:
             self._end_text()
@@ -120,9 +122,7 @@ class Step:
         elif isinstance(chunk, FlushSentinel):
             self._close_delivery()
         elif chunk is not None:
-            raise TypeError(
-                f"llm_node of {self.agent.id} yielded a {type(chunk).__name__}; it may yield str or ChatChunk"
-            )
+            raise wrong_piece(self.agent, "llm_node", chunk, "str, ChatChunk or FlushSentinel")
 
     def _take_chunk(self, chunk: ChatChunk) -> None:
         if chunk.usage is not None:
@@ -276,11 +276,6 @@ class Step:
 
     def _emit(self, data: ev.EventData, cause: str | None = None) -> None:
         self.engine.report.emit(data, cause, turn_id=self.speech.turn_id)
-
-
-async def resolve_node(result: Any) -> Any:
-    """What a node gave: an async iterable, or a coroutine that ends in one, in a value or in None."""
-    return await result if inspect.isawaitable(result) else result
 
 
 async def with_transforms(text: AsyncIterator[str], transforms: list[Any]) -> AsyncIterator[str]:

@@ -13,7 +13,7 @@ from agent_runtime import events as ev
 from agent_runtime.utils import aio
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import ModelSettings
-from agent_runtime.voice.generation import resolve_node
+from agent_runtime.voice.blame import blamed, open_node, wrong_piece
 from agent_runtime.voice.listening_detector import ListeningDetector
 from agent_runtime.voice.turn import StreamingTurnDetector, TurnDetector
 
@@ -278,16 +278,21 @@ class Recognition:
     # --- the recogniser ----------------------------------------------------------------------------------------------
 
     async def _recognize(self, audio: aio.Chan[AudioFrame]) -> None:
+        from agent_runtime.stt import SpeechEvent
+
         agent = self._engine.require_agent()
-        node = await resolve_node(agent.stt_node(audio, ModelSettings()))
-        if node is None:
-            return
-        try:
-            async for event in node:
-                self._take_speech(event)
-        finally:
-            if isinstance(node, AsyncGenerator):
-                await node.aclose()
+        with blamed(agent, "stt_node"):
+            node = await open_node(agent, "stt_node", agent.stt_node(audio, ModelSettings()))
+            if node is None:
+                return
+            try:
+                async for event in node:
+                    if not isinstance(event, str | SpeechEvent):
+                        raise wrong_piece(agent, "stt_node", event, "SpeechEvent or str")
+                    self._take_speech(event)
+            finally:
+                if isinstance(node, AsyncGenerator):
+                    await node.aclose()
         if not audio.closed:
             raise RuntimeError(f"stt_node of {agent.id} ended while the session goes on")
 

@@ -11,6 +11,7 @@ from agent_runtime import events as ev
 from agent_runtime.clock import Clock
 from agent_runtime.events import EventData, EventStream
 from agent_runtime.types import AgentState, UserState
+from agent_runtime.voice.blame import culprit_of
 
 if TYPE_CHECKING:
     from agent_runtime.llm import ChatItem, FunctionCall, FunctionCallOutput
@@ -181,6 +182,7 @@ class Reporter:
         turn_id: str | None = None,
     ) -> None:
         """Something failed: `source` names the culprit. `payload` is what LiveKit's callback gets as its error."""
+        source = culprit_of(error) or source
         details = "".join(traceback.format_exception(error))
         place = culprit_line(error)
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -200,6 +202,6 @@ def culprit_line(error: BaseException) -> str:
     """`file:line` of the innermost frame outside of this package and of asyncio; empty if there is none."""
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if "/agent_runtime/" not in frame.filename and "/agent_tools/" not in frame.filename:
+        if not any(part in frame.filename for part in ("/agent_runtime/", "/agent_tools/", "/asyncio/")):
             place = f"{frame.filename}:{frame.lineno}"
     return place
