@@ -46,6 +46,8 @@ def run(
     input_wav: Annotated[Path | None, Parameter(group=_AUDIO)] = None,
     output_wav: Annotated[Path | None, Parameter(group=_AUDIO)] = None,
     events: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
+    record: Annotated[bool | None, Parameter(group=_CONSOLE, negative="")] = None,
+    recordings: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
     theme: Annotated[str | None, Parameter(group=_CONSOLE)] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Parameter(group=_CONSOLE)] = None,
     reload: Annotated[bool | None, Parameter(group=_CONSOLE)] = None,
@@ -67,6 +69,8 @@ def run(
         input_wav: play this file as the user's part instead of the microphone.
         output_wav: write the agent's speech to this file instead of the speaker.
         events: write every event to this file, a line of JSON each.
+        record: record the session into a bundle from its first moment.
+        recordings: the folder for bundles; one of the user's own if left out.
         theme: the console's colours.
         log_level: the least severe lines of the log.
         reload: swap in new code when the agent's file is saved.
@@ -77,8 +81,15 @@ def run(
 
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
     devices = {"audio.input_device": input_device, "audio.output_device": output_device}
-    files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events}
-    rest = {"text": text, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
+    files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
+    rest = {
+        "text": text,
+        "record": record,
+        "theme": theme,
+        "log_level": log_level,
+        "reload": reload,
+        "profile": profile,
+    }
     start(agent, {**parts, **devices, **files, **rest}, config)
 
 
@@ -109,6 +120,77 @@ def doctor() -> int:
     from agent_console.doctor import print_doctor
 
     return print_doctor()
+
+
+@app.command
+def replay(
+    bundle: Path,
+    agent: str | None = None,
+    /,
+    *,
+    run: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    output: Path | None = None,
+    llm: str | None = None,
+    speed: float = 1.0,
+    sound: bool = True,
+    config: Path | None = None,
+) -> int:
+    """Play a recorded session, or give what its user said to the present code.
+
+    Args:
+        bundle: its folder, or a file that `--events` wrote.
+        agent: with --run, the code; the recorded agent if left out.
+        run: run it again against the present code and show where it differs; exit code 1 if it does.
+        json: with --run, the report as JSON.
+        output: with --run, record the new session into this folder; a temporary one if left out.
+        llm: with --run, the language model; the configured one if left out.
+        speed: 0.5 to 8.
+        sound: play it through the speaker.
+        config: use this file instead of the nearest agent-console.toml.
+    """
+    from agent_console.replay.command import run_again, show
+
+    if run:
+        return run_again(bundle, agent, as_json=json, output=output, flags={"llm": llm}, config_file=config)
+    show(bundle, speed=speed, sound=sound, config_file=config)
+
+
+@app.command(name="test")
+def write_a_test(
+    source: Path,
+    agent: str | None = None,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    turn: int | None = None,
+    real_tools: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Write a pytest file that holds an agent to what it did in a recording.
+
+    Args:
+        source: a bundle's folder.
+        agent: its code, file.py or file.py:Name; the recorded agent if left out.
+        output: the file to write; printed if left out.
+        turn: this turn; those that were marked if left out, and the whole conversation if none was.
+        real_tools: have the test run the tools themselves instead of giving their recorded answers.
+    """
+    from agent_console.replay.test_command import write_test
+
+    return write_test(source, agent, output=output, turn=turn, real_tools=real_tools)
+
+
+@app.command
+def schema(name: Literal["event", "bundle", "config"], /) -> int:
+    """Print a JSON schema.
+
+    Args:
+        name: event (a line of events.jsonl), bundle (bundle.json) or config (config.json).
+    """
+    from agent_runtime.bundle.schemas import schema_text
+
+    print(schema_text(name), end="")
+    return 0
 
 
 def run_arguments(arguments: Sequence[str]) -> int:

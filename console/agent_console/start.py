@@ -46,10 +46,7 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None)
         check_theme(resolved)
         load = loader(target)
         settings, options = (lambda: resolved.settings), _app_options(resolved)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise AgentConsoleError(
-            "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
-        )
+    check_terminal()
     run_console(settings, options, load)
 
 
@@ -136,18 +133,35 @@ def run_console(
     from agent_console.local import LocalBackend
     from agent_console.prices import FILE as PRICES
     from agent_console.prices import load_prices
-    from agent_console.terminal import TerminalGuard
 
     backend = LocalBackend(settings, load)
     prices, wrong = load_prices(user_config_file().parent / PRICES)
+    run_app(
+        lambda: ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, notices=wrong, **options),
+        backend.stop,
+    )
+
+
+def run_app(make: Callable[[], ConsoleApp], stop: Callable[[], object]) -> NoReturn:
+    """Run an app on the terminal until it is closed, call `stop`, and end the process with the app's exit code."""
+    from agent_console.terminal import TerminalGuard
+
     with TerminalGuard(native.info) as guard:
-        app = ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, notices=wrong, **options)
+        app = make()
         _exit_on_signals(app, guard)
         try:
             app.run()
         finally:
-            backend.stop()
+            stop()
     leave(app.return_code or 0)
+
+
+def check_terminal() -> None:
+    """Raise AgentConsoleError where there is no terminal to draw on."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise AgentConsoleError(
+            "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
+        )
 
 
 def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:

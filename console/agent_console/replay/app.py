@@ -29,7 +29,7 @@ ACTIONS: Final = (
     Action("replay.previous", "shift+left,less_than_sign", "turn back", "Go to the turn before.", "Recording", 70),
     Action("replay.next", "shift+right,greater_than_sign", "turn ahead", "Go to the next turn.", "Recording", 70),
     Action("replay.slower", "minus", "slower", "Play more slowly.", "Recording", 60),
-    Action("replay.faster", "plus,equals_sign", "faster", "Play faster, silently past 2×.", "Recording", 60),
+    Action("replay.faster", "plus,equals_sign", "faster", "Play faster, silently past 2x.", "Recording", 60),
 )
 _HINTS: Final = "space pause  ← → 5 s  < > turn  - + speed"
 
@@ -96,16 +96,16 @@ class ReplayScreen(ConsoleScreen):
 
 
 def player_line(replay: ReplayBackend, width: int) -> Line:
-    """`▶ 1×  0:12 / 3:21  turn 4 of 17`, and the keys where there is room."""
+    """`▶ 1x  0:12 / 3:21  turn 4 of 17`, and the keys where there is room."""
     transport = replay.transport
     over = transport.position >= transport.duration
     glyph = "■" if over else "▶" if transport.playing else "‖"
     turns = len(replay.bundle.turns)
     place = f"turn {max(0, replay.turn_index) + 1} of {turns}" if turns else "no turns"
-    why = "silent above 2×" if transport.speed > FASTEST else replay.silent_because or ""
+    why = "silent above 2x" if transport.speed > FASTEST else replay.silent_because or ""
     left: Line = (
         (f" {glyph} ", "agent bold"),
-        (f"{transport.speed:g}×  ", "value"),
+        (f"{transport.speed:g}x  ", "value"),
         (f"{clock_text(transport.position)} / {clock_text(transport.duration)}  ", "text"),
         (place, "muted"),
         (f"  {why}" if why else "", "faint"),

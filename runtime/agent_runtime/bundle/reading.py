@@ -19,6 +19,7 @@ from agent_runtime.events.codec import loads
 
 logger = logging.getLogger(__name__)
 
+_METER: Final = b'"type":"audio_meter"'
 _TURN: Final = re.compile(rb'"type":\s*"turn_started"')
 
 
@@ -100,13 +101,13 @@ class Bundle:
         """
         return (event for _, event in self.events_with_offsets(offset))
 
-    def events_with_offsets(self, offset: int = 0) -> Iterator[tuple[int, AnyEvent]]:
-        """Events, each with the byte at which the line after it begins."""
+    def events_with_offsets(self, offset: int = 0, *, meters: bool = True) -> Iterator[tuple[int, AnyEvent]]:
+        """Events, each with the byte at which the line after it begins; readings of meters only if wanted."""
         with self._events.open("rb") as file:
             file.seek(offset)
             for line in file:
                 begin, offset = offset, offset + len(line)
-                if line.isspace():
+                if line.isspace() or not (meters or _METER not in line):
                     continue
                 try:
                     event = loads(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent_runtime import events as ev
@@ -51,6 +51,8 @@ class RecordedTurn:
     """Of the model, in order, without those that were thrown away."""
     replies: list[str] = field(default_factory=list)
     """Messages of the agent, as they were kept: an interrupted one as far as it was heard."""
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """What the conversation's history got of the agent: messages, calls, outputs, handoffs, in their order."""
     handoffs: list[tuple[str, str]] = field(default_factory=list)
     """(from, to) each."""
     agent: str = ""
@@ -93,6 +95,8 @@ class _Reader:
             self.turns[name] = RecordedTurn(name, data.number, event.time, event.cause or "say", agent=self._agent)
         elif isinstance(data, ev.AgentChanged):
             self._agent_changed(event, data)
+        elif isinstance(data, ev.ItemAdded):
+            self._item_added(turn or next(reversed(self.turns.values()), None), data.item)
         elif turn is None:
             return
         elif isinstance(data, ev.TurnCommitted):
@@ -137,8 +141,18 @@ class _Reader:
                 use.output, use.is_error, use.duration = data.output, data.is_error, data.duration
         elif isinstance(data, ev.AgentInterrupted):
             turn.interrupted = True
-        elif isinstance(data, ev.ItemAdded) and data.item.get("role") == "assistant":
-            turn.replies.append("".join(part for part in data.item.get("content", ()) if isinstance(part, str)))
+
+    def _item_added(self, turn: RecordedTurn | None, item: dict[str, Any]) -> None:
+        if turn is None or item.get("role", "assistant") != "assistant":
+            return
+        turn.items.append(item)
+        if item.get("type") == "message":
+            turn.replies.append(text_of(item))
+
+
+def text_of(item: dict[str, Any]) -> str:
+    """The text of a recorded message."""
+    return "".join(part for part in item.get("content", ()) if isinstance(part, str))
 
 
 def _arguments(text: str) -> dict[str, Any]:
@@ -147,3 +161,29 @@ def _arguments(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return arguments if isinstance(arguments, dict) else {}
+
+
+def exchanges(turns: Iterable[RecordedTurn]) -> list[RecordedTurn]:
+    """Each user's turn with what the agent said and did of its own accord up to the next one.
+
+    What it did before the first is an exchange without a user's part.
+    """
+    found: list[RecordedTurn] = []
+    for turn in turns:
+        if turn.user or not found:
+            found.append(_copy(turn))
+            continue
+        whole = found[-1]
+        whole.tools += turn.tools
+        whole.answers += turn.answers
+        whole.replies += turn.replies
+        whole.handoffs += turn.handoffs
+        whole.items += turn.items
+        whole.interrupted |= turn.interrupted
+        whole.marked |= turn.marked
+    return found
+
+
+def _copy(turn: RecordedTurn) -> RecordedTurn:
+    lists = {name: list(getattr(turn, name)) for name in ("tools", "answers", "replies", "items", "handoffs")}
+    return replace(turn, **lists)  # type: ignore[arg-type]  # each list is of its field's own type

@@ -13,7 +13,8 @@ class SessionStarted:
     """The session is running and listens."""
 
     agent: str
-    mode: Literal["local", "room", "text"]
+    mode: Literal["local", "room", "text", "replay"]
+    """`replay` is what a recording that is played calls itself."""
     started_at: float
     """Seconds since the epoch at time 0.0 of this stream."""
     options: dict[str, Any]

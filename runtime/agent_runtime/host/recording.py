@@ -50,16 +50,24 @@ class Recording:
 
     Args:
         settings: the settings in effect.
-        agent: the agent's name, for the folder's.
+        agent: the agent as a command line names it.
+        name: the agent's name, for the folder's.
         tell: emits an event of the session; from any thread.
         secrets: values that must not be written.
     """
 
     def __init__(
-        self, settings: Settings, agent: str, tell: Callable[[EventData], None], secrets: Iterable[str]
+        self,
+        settings: Settings,
+        agent: str,
+        tell: Callable[[EventData], None],
+        secrets: Iterable[str],
+        *,
+        name: str = "",
     ) -> None:
         self._settings = settings
         self._agent = agent
+        self._name = name or agent
         self._tell = tell
         self._secrets = list(secrets)
         self._lock = threading.RLock()
@@ -149,7 +157,7 @@ class Recording:
             version=VERSION,
             made_by=f"agent-console {version('agent-console')}",
             session_id=stream.session_id,
-            agent=self._settings.agent or self._agent,
+            agent=self._agent,
             started_at=time.time() - stream.now(),
             begins=begins,
         )
@@ -164,7 +172,7 @@ class Recording:
         )
 
     def _new_folder(self) -> Path:
-        name = re.sub(r"[^\w.-]+", "-", self._agent).strip("-.") or "session"
+        name = re.sub(r"[^\w.-]+", "-", self._name).strip("-.") or "session"
         first = (self._settings.recordings or recordings_folder()) / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}"
         folder, number = first, 1
         while folder.exists():

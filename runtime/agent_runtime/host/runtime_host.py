@@ -22,7 +22,7 @@ from agent_runtime.host.recording import Recording
 from agent_runtime.host.tracing import Tracing
 
 if TYPE_CHECKING:
-    from agent_runtime.agent_loader import LoadedAgent
+    from agent_runtime.agent_loader import LoadedAgent, Target
     from agent_runtime.devices.backend import DeviceInfo
     from agent_runtime.host.conversation import Conversation
     from agent_runtime.settings import Settings
@@ -199,7 +199,9 @@ class RuntimeHost:
         from agent_runtime.host.conversation import Conversation
 
         loaded = self._load()
-        recording = self._recording = Recording(settings, loaded.name, self._emit, _secrets(settings))
+        recording = self._recording = Recording(
+            settings, _written(loaded.target), self._emit, _secrets(settings), name=loaded.name
+        )
         conversation = self._conversation = Conversation(
             settings, loaded, events=self._events, use_events=self._use_events, recording=recording
         )
@@ -262,6 +264,12 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     if tasks:
         loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_TIMEOUT))
     loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def _written(target: Target) -> str:
+    """The target as it can be given on a command line in any folder."""
+    where = str(target.path) if target.path is not None else target.module or ""
+    return f"{where}:{target.name}" if target.name else where
 
 
 def _secrets(settings: Settings) -> list[str]:

@@ -1,0 +1,187 @@
+"""Gives what the user of a recording said to the present code, through a session like any other, and compares."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agent_runtime.agent_loader import Target, load_agent
+from agent_runtime.bundle.comparison import Comparison, compare
+from agent_runtime.bundle.reading import Bundle
+from agent_runtime.bundle.turns import RecordedTurn, recorded_turns
+from agent_runtime.errors import BundleError
+from agent_runtime.events import (
+    AgentStateChanged,
+    AnyEvent,
+    AudioMeter,
+    DeviceChanged,
+    ErrorOccurred,
+    LogWritten,
+    RecordingChanged,
+    SessionClosed,
+    SessionStarted,
+)
+from agent_runtime.host import RuntimeHost
+
+if TYPE_CHECKING:
+    from agent_runtime.settings import Settings
+    from agent_runtime.settings_layers import ResolvedSettings
+
+QUIET: Final = 0.5
+"""Seconds without anything after which an exchange is over."""
+LAST_WORDS: Final = 3.0
+"""Seconds that the agent has, after the last of the recorded sound, to begin an answer."""
+PATIENCE: Final = 120.0
+"""Seconds that an answer may take before the run is given up: a model may have to be loaded first."""
+
+
+def rerun(
+    bundle: Bundle,
+    target: Target,
+    resolved: ResolvedSettings,
+    *,
+    output: Path | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Comparison:
+    """Run the recorded conversation again and put both beside each other. Blocks; speech takes its own time.
+
+    Spoken turns go through the whole audio path, from the recorded sound on, in real time. Typed ones are sent when the
+    exchange before them is over, or at their time where there is sound too.
+
+    Args:
+        bundle: the recording.
+        target: the present code.
+        resolved: the settings to run it with.
+        output: the folder that gets the new bundle; a temporary one if left out.
+        tell: gets a word on how far it is.
+
+    Raises:
+        BundleError: the recording can't be read, or has no user in it.
+        AgentLoadError: the code can't be loaded.
+    """
+    before = recorded_turns(bundle.events())
+    said = [turn for turn in before if turn.user]
+    if not said:
+        raise BundleError(str(bundle.folder), "nobody said anything in it: there is nothing to run again")
+    with ExitStack() as stack:
+        folder = output or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-console-")))
+        spoken = bundle.user_wav is not None and any(turn.by != "text" for turn in said)
+        settings = _settings(resolved.settings, bundle if spoken else None, folder)
+        loaded = load_agent(target)
+        run = _Run(RuntimeHost(lambda: settings, lambda: loaded), tell)
+        try:
+            run.converse(said, spoken=spoken, begins=bundle.manifest.begins)
+        finally:
+            run.host.stop(10.0)
+        if run.folder is None:
+            raise BundleError(str(folder), run.problem or "the new session was not recorded")
+        after = recorded_turns(Bundle.open(run.folder).events())
+        kept = str(run.folder) if output is not None else ""
+        return compare(before, after, notes=run.notes, before=str(bundle.folder), after=kept)
+
+
+def _settings(settings: Settings, sound_of: Bundle | None, folder: Path) -> Settings:
+    folder.mkdir(parents=True, exist_ok=True)
+    changes: dict[str, Any] = {"record": True, "recordings": folder, "reload": False, "events": None}
+    if sound_of is None:
+        return settings.model_copy(update={**changes, "text": True})
+    sound = {"input_wav": sound_of.user_wav, "output_wav": folder / "heard.wav"}
+    return settings.model_copy(update={**changes, "text": False, "audio": settings.audio.model_copy(update=sound)})
+
+
+class _Run:
+    """The new session, as somebody who types into it sees it."""
+
+    def __init__(self, host: RuntimeHost, tell: Callable[[str], None]) -> None:
+        self.host = host
+        self.folder: Path | None = None
+        self.problem: str | None = None
+        self.notes: list[str] = []
+        self._tell = tell
+        self._changed = threading.Condition()
+        self._started = self._over = self._sound_over = False
+        self._agent = "initializing"
+        self._last = time.monotonic()
+
+    def converse(self, said: list[RecordedTurn], *, spoken: bool, begins: float) -> None:
+        """Have the whole conversation, until it is over or given up."""
+        self.host.start(self._heard)
+        if not self._wait(lambda: self._started or self._over, PATIENCE, "the session didn't start"):
+            return
+        if spoken:
+            self._speak(said, begins)
+        else:
+            self._type(said)
+
+    def _type(self, said: list[RecordedTurn]) -> None:
+        self._wait(self._is_quiet, PATIENCE, "the agent didn't come to rest before the first turn")
+        for number, turn in enumerate(said, start=1):
+            if self._over:
+                self.notes.append(f"the session ended before turn {number} of {len(said)}")
+                return
+            self._tell(f"turn {number} of {len(said)}: {turn.user}")
+            self._touch()
+            self.host.send_text(turn.user)
+            if not self._wait(self._is_quiet, PATIENCE, f"turn {number} took longer than {PATIENCE:g} s"):
+                return
+
+    def _speak(self, said: list[RecordedTurn], begins: float) -> None:
+        self._tell(f"{len(said)} turns, in real time: {said[-1].time - begins:.0f} s and the last answer")
+        origin = time.monotonic() - begins
+        for turn in said:
+            if turn.by == "text":
+                self._wait_until(origin + turn.time)
+                self.host.send_text(turn.user)
+        self._wait(lambda: self._sound_over or self._over, None, "")
+        self._touch()
+        self._wait(lambda: self._is_quiet(LAST_WORDS), PATIENCE, f"the last answer took longer than {PATIENCE:g} s")
+
+    def _is_quiet(self, seconds: float = QUIET) -> bool:
+        resting = self._agent in ("listening", "idle") and time.monotonic() - self._last >= seconds
+        return resting or self._over
+
+    def _wait(self, condition: Callable[[], bool], seconds: float | None, problem: str) -> bool:
+        """Wait for it; note the problem if it doesn't come. None waits as long as it takes."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with self._changed:
+            while not condition():
+                if deadline is not None and time.monotonic() >= deadline:
+                    self.notes.append(problem)
+                    return False
+                self._changed.wait(0.1)
+        return True
+
+    def _wait_until(self, moment: float) -> None:
+        with self._changed:
+            while not self._over and (left := moment - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def _touch(self) -> None:
+        with self._changed:
+            self._last = time.monotonic()
+
+    def _heard(self, event: AnyEvent) -> None:
+        data = event.data
+        if isinstance(data, AudioMeter | LogWritten):
+            return
+        with self._changed:
+            self._last = time.monotonic()
+            if isinstance(data, SessionStarted):
+                self._started = True
+            elif isinstance(data, SessionClosed):
+                self._over = True
+            elif isinstance(data, AgentStateChanged):
+                self._agent = data.new
+            elif isinstance(data, RecordingChanged):
+                self.folder, self.problem = Path(data.folder), data.problem
+            elif isinstance(data, DeviceChanged) and data.kind == "input" and data.state == "closed":
+                self._sound_over = True
+            elif isinstance(data, ErrorOccurred):
+                self.notes.append(f"{data.source}: {data.message}")
+                self._over = self._over or not data.recoverable
+            self._changed.notify_all()
