@@ -33,7 +33,11 @@ class SessionClosed:
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged:
-    """Another agent has the conversation. Cause: `start`, `handoff`, `reload`, `update_agent`."""
+    """Another agent has the conversation.
+
+    Cause: `start`, `handoff`, `reload`, `update_agent`; `task` when one that is awaited begins, `task_completed` or
+    `task_failed` when whoever awaits it goes on.
+    """
 
     old: str | None
     new: str
