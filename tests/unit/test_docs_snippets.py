@@ -1,4 +1,4 @@
-"""The code on the pages about traces, background audio and reloads runs."""
+"""The code on the pages about turns, traces, background audio and reloads runs."""
 
 from __future__ import annotations
 
@@ -41,6 +41,22 @@ def test_background_audio() -> None:
             assert stage.session.output.background is None
 
     run_virtual(scenario())
+
+
+def test_turn_taking() -> None:
+    code = snippets("turn-taking.md")
+    assert len(code) == 2
+    names: dict[str, Any] = {}
+
+    async def scenario() -> None:
+        await run(code[0], names)
+        await run(code[1], names)
+
+    run_virtual(scenario())
+    options = names["session"].options
+    assert (options.endpointing["mode"], options.user_turn_limit["max_words"]) == ("dynamic", 120)
+    assert options.transcription_timeout == 3.0
+    assert names["Patient"]().probability("Stop!", 0.2) == 1.0
 
 
 def test_reload() -> None:
