@@ -267,6 +267,16 @@ def test_tools_may_be_forbidden_for_one_reply() -> None:
     assert stage.llm.choices == ["none"]
 
 
+def test_a_call_that_was_forbidden_is_ignored() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.session.generate_reply(user_input="go", tool_choice="none")
+
+    stage = play(5.0, agent=Tools, answers=[calls("quick", text="All right")], act=act, durations=[1.0])
+    assert stage.said()[-1] == ("assistant", "All right")
+    assert stage.of("tool_started") == []
+    assert len(stage.llm.requests) == 1
+
+
 def test_the_sessions_tools_are_every_agents() -> None:
     @function_tool
     async def shared() -> str:

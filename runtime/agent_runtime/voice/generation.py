@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.speech_handle import SpeechHandle
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -136,6 +139,9 @@ class Step:
             self._note_first_token()
             self._add_text(delta.content)
         for call in delta.tool_calls:
+            if self.settings.tool_choice == "none":
+                logger.warning("%s calls %s, which it may not: the call is ignored", self.agent.id, call.name)
+                continue
             self._note_first_token()
             if self._may_run_tools:
                 self.tools.start(call)
