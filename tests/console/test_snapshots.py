@@ -8,6 +8,8 @@ import pytest
 from textual.pilot import Pilot
 
 from agent_console.app import ConsoleApp
+from agent_console.panels import panels
+from agent_console.widgets.panel_view import PanelSpec
 from agent_runtime.events import codec
 from tests.support.backend import ScriptedBackend
 from tests.support.conversation import RECORDINGS
@@ -39,6 +41,18 @@ def test_every_size_in_both_themes(snap_compare: Compare, size: tuple[int, int],
     assert snap_compare(console("interrupted", theme), terminal_size=size, run_before=after())
 
 
+SHOWN_ON = {"events": "troubles", "agent": "recovered", "health": "recovered", "meters": "counting_down"}
+"""Where a panel has most to show; on the others it is the busy talk."""
+
+
+@pytest.mark.parametrize("theme", ["nocturne", "paper"])
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel.id)
+def test_every_panel(snap_compare: Compare, panel: PanelSpec, size: tuple[int, int], theme: str) -> None:
+    app = console(SHOWN_ON.get(panel.id, "busy"), theme)
+    assert snap_compare(app, terminal_size=size, run_before=after(panel.key))
+
+
 @pytest.mark.parametrize(
     "story", ["starting", "listening", "counting_down", "speaking", "troubles", "without_microphone"]
 )
@@ -61,8 +75,22 @@ def test_states_with_columns(snap_compare: Compare, story: str) -> None:
         ("interrupted", "d"),
         ("interrupted", "slash o s l o"),
         ("listening", "space"),
+        ("busy", "1 k k"),
+        ("busy", "6 slash o s l o enter k"),
+        ("interrupted", "w"),
     ],
-    ids=["turn opened", "log", "traceback", "help", "devices", "search", "push-to-talk"],
+    ids=[
+        "turn opened",
+        "log",
+        "traceback",
+        "help",
+        "devices",
+        "search",
+        "push-to-talk",
+        "turn before",
+        "event found",
+        "jump",
+    ],
 )
 def test_what_a_key_opens(snap_compare: Compare, story: str, keys: str) -> None:
     assert snap_compare(console(story), terminal_size=SMALL, run_before=after(*keys.split()))

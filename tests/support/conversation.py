@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent, Event, EventData, TurnPart, codec
@@ -19,6 +20,19 @@ INSTRUCTIONS = (
     "Look the weather up with get_weather before you say anything about it."
 )
 TOOLS = ("get_weather", "get_forecast", "find_city")
+
+
+Spans: TypeAlias = Sequence[tuple[str, float, str | None]]
+"""Parts of a turn's wait: name, seconds, and what was waited for."""
+SPANS: Spans = (
+    ("transcription", 0.212, "moonshine-tiny"),
+    ("endpointing", 0.288, "endpointing.min_delay"),
+    ("hook", 0.004, "on_user_turn_completed"),
+    ("llm", 0.141, "SmolLM2-135M"),
+    ("llm_sentence", 0.062, None),
+    ("tts", 0.087, "hibari"),
+    ("playout", 0.031, None),
+)
 
 
 class Script:
@@ -133,9 +147,11 @@ class Script:
         """A tool call that is still running."""
         self.emit(ev.ToolStarted(f"call-{len(self.events)}", name, json.dumps(arguments)))
 
-    def answers(self, text: str, *, heard: float = 1.0, cut_by: str | None = None, measure: bool = True) -> Script:
+    def answers(
+        self, text: str, *, heard: float = 1.0, cut_by: str | None = None, measure: bool = True, spans: Spans = SPANS
+    ) -> Script:
         """The agent's speech: generated at once, heard word by word up to the share `heard`."""
-        speech, item = self._begin_speech(text, measure=measure)
+        speech, item = self._begin_speech(text, spans if measure else ())
         words = text.split()
         audible = round(len(words) * heard)
         for count in range(1, audible + 1):
@@ -150,7 +166,7 @@ class Script:
             self.emit(ev.AgentStateChanged("speaking", "listening"), "interrupted" if cut else "playout_finished")
         return self
 
-    def _begin_speech(self, text: str, *, measure: bool) -> tuple[str, str]:
+    def _begin_speech(self, text: str, spans: Spans) -> tuple[str, str]:
         self._speeches += 1
         speech, item = f"speech-{self._speeches}", f"item-{self._speeches}"
         self.emit(ev.SpeechCreated(speech, "generate_reply", False, 5))
@@ -167,21 +183,12 @@ class Script:
         self.wait(0.03, out=-24.0)
         self.emit(ev.PlayoutStarted(speech))
         self.emit(ev.AgentStateChanged("thinking", "speaking"), "playout")
-        if measure:
-            self.measure()
+        if spans:
+            self.measure(spans)
         return speech, item
 
-    def measure(self) -> None:
+    def measure(self, spans: Spans = SPANS) -> None:
         """Parts of plausible length that follow each other up to now."""
-        spans: Sequence[tuple[str, float, str | None]] = (
-            ("transcription", 0.212, "moonshine-tiny"),
-            ("endpointing", 0.288, "endpointing.min_delay"),
-            ("hook", 0.004, "on_user_turn_completed"),
-            ("llm", 0.141, "SmolLM2-135M"),
-            ("llm_sentence", 0.062, None),
-            ("tts", 0.087, "hibari"),
-            ("playout", 0.031, None),
-        )
         start = at = self.now - sum(seconds for _, seconds, _ in spans) - 0.01 * (self._number % 3)
         parts = []
         for name, seconds, setting in spans:
@@ -299,6 +306,42 @@ def recovered() -> Script:
     return script
 
 
+def busy() -> Script:
+    """A long talk in which much was waited for: a detector that wasn't sure, a slow tool, a call that blocks."""
+    script = voice_turn()
+    for question, answer in (("And in Bergen?", "Rain, as ever."), ("And in Tromsø?", "Snow, and very little light.")):
+        script.user_says(question).commit(question)
+        script.answers(answer)
+    script.begin_turn()
+    script.emit(ev.UserStateChanged("listening", "speaking", script.now), "vad")
+    script.wait(0.8, mic=-20.0, vad=0.93)
+    script.stop_speaking()
+    script.wait(0.12, vad=0.2)
+    script.emit(ev.EndpointingCancelled())
+    script.wait(0.6, mic=-20.0, vad=0.93)
+    question = "So which of them would you, hmm, go to on Sunday?"
+    script.stop_speaking(delay=1.6, probability=0.22)
+    script.emit(ev.UserTranscribed(question, is_final=True))
+    script.wait(1.1)
+    script.commit(question, cause="endpointing.max_delay")
+    script.calls("get_forecast", {"cities": ["Oslo", "Bergen", "Tromsø"], "day": "Sunday"}, "Oslo: clear", took=0.64)
+    script.emit(ev.LoopBlocked(0.37, "/home/you/weather_agent.py", 58, "  time.sleep(0.35)"))
+    script.answers(
+        "Oslo will be clear and cold on Sunday: go there.",
+        spans=(
+            ("endpointing", 1.602, "endpointing.max_delay"),
+            ("hook", 0.031, "on_user_turn_completed"),
+            ("llm", 0.148, "SmolLM2-135M"),
+            ("tools", 0.642, None),
+            ("llm", 0.135, "SmolLM2-135M"),
+            ("llm_sentence", 0.058, "SmolLM2-135M"),
+            ("tts", 0.094, "hibari"),
+            ("playout", 0.032, None),
+        ),
+    )
+    return script
+
+
 def without_microphone() -> Script:
     """A session by text alone."""
     script = Script(meters=False).open(microphone=False).ready()
@@ -334,6 +377,7 @@ STORIES = {
     "interrupted": interrupted,
     "troubles": troubles,
     "recovered": recovered,
+    "busy": busy,
     "without_microphone": without_microphone,
 }
 

@@ -63,6 +63,7 @@ def anything(draw: st.DrawFn) -> EventData:
         lambda: ev.TTSStarted("s", "voice"),
         lambda: ev.TTSFirstByte("s", 0.1),
         lambda: ev.PlayoutStarted("s"),
+        lambda: ev.LoopBlocked(0.3, "a.py", 1, ""),
         lambda: ev.PlayoutFinished("s", 1.0, False),
         lambda: measured(draw(TIMES), *draw(st.lists(st.tuples(st.sampled_from(NAMES), TIMES), max_size=5))),
     ]
@@ -179,6 +180,16 @@ def test_tools_are_named_in_a_measured_turn() -> None:
     assert [part.cause for part in stages(turn, 3.0)][1] == "tool get_weather"
 
 
+def test_a_call_that_blocked_is_named_in_its_turn() -> None:
+    blocked = (2.6, ev.LoopBlocked(0.37, "/home/you/agent.py", 58, ""), None)
+    turn = turn_after(*COMMITTED, blocked, (3.0, measured(2.0, ("endpointing", 0.5), ("llm", 0.5)), None))
+    text = [
+        "".join(part for part, _ in line) for line in drawing.waterfall(turn, stages(turn, 3.0), 3.0, 50, Budgets())
+    ]
+    (line,) = [line for line in text if "agent.py:58 blocked the agent" in line]
+    assert "0.37 s" in line
+
+
 # --- what would have saved time --------------------------------------------------------------------------------------
 
 
@@ -201,8 +212,8 @@ def waited(number: int, delay: float = 0.5, *, pause: float | None = None, final
 
 def test_a_shorter_delay_saves_where_the_words_were_there() -> None:
     best = savings([waited(number) for number in range(9)])[0]
-    assert (best.setting, best.value, best.turns, best.of, best.cuts) == ("endpointing.min_delay", 0.1, 9, 9, 0)
-    assert best.seconds == pytest.approx(0.4)
+    assert (best.setting, best.value, best.turns, best.of, best.cuts) == ("endpointing.min_delay", 0.2, 9, 9, 0)
+    assert best.seconds == pytest.approx(0.3)
 
 
 def test_words_that_come_late_can_not_be_answered_earlier() -> None:

@@ -9,28 +9,30 @@ from agent_console.drawing import bars, status
 from agent_console.drawing.text import Line, clean, justify
 from agent_console.state import ConsoleState, Endpointing
 
-_STRIP: Final = 5
-"""Rows of the VAD's strip."""
+_ROOMY: Final = 22
+"""Rows from which there are blank lines and a scale."""
 
 
-def meter_lines(state: ConsoleState, now: float, width: int) -> list[Line]:
-    """The whole panel."""
+def meter_lines(state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
+    """The whole panel; closer together where there is little room."""
+    roomy = height >= _ROOMY
+    gap: list[Line] = [()] if roomy else []
     meters = state.meters
     held = f"peak {meters.held_peak:.0f} dB" if meters.held_peak > bars.FLOOR else ""
     dropped = state.dropped_input + state.dropped_output
     return [
         justify((("MICROPHONE", "heading"),), ((held, "faint"),), width),
         status.microphone_meter(state, now, width),
-        _scale(width - 7),
-        (),
+        *([_scale(width - 7)] if roomy else []),
+        *gap,
         (("SPEAKER", "heading"),),
         status.speaker_meter(state, width),
-        (),
+        *gap,
         justify((("SPEECH", "heading"),), status.probability(state), width),
-        *bars.tall_strip(meters.vad_history, width, _STRIP, meters.vad_threshold),
-        (),
+        *bars.tall_strip(meters.vad_history, width, 5 if roomy else 3, meters.vad_threshold),
+        *gap,
         *_end_of_turn(state.endpointing, now, width),
-        (),
+        *gap,
         justify((("dropped frames", "muted"),), _dropped(state) if dropped else (("none", "good"),), width),
     ]
 

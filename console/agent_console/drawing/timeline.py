@@ -13,19 +13,25 @@ from agent_console.state.advice import Saving
 from agent_console.state.budgets import Budgets
 from agent_console.state.timeline import Stage, worst
 
-_LABEL: Final = 19
+_LABEL: Final = 20
 _NUMBER: Final = 8
+_WORTH_WORDS: Final = 0.05
+"""Share of the wait from which a part's cause is written under it."""
 _TOLD: Final = 4
 """Changes that are told, the best first."""
 _STARTED_BY: Final = {"text": "you typed", "say": "the agent spoke up", "generate_reply": "the agent's own turn"}
 
 
-def turn_title(turn: Turn | None, *, selected: bool) -> Line:
-    """Which turn it is, for the panel's heading."""
+def turn_title(turn: Turn | None, total: float, budgets: Budgets, *, selected: bool) -> Line:
+    """Which turn it is, and how long it waited, for the panel's heading."""
     if turn is None:
         return ()
     which = "selected" if selected else "newest" if turn.audible_at is not None else "now"
-    return ((f"turn {turn.number} · {which}", "muted"),)
+    line: Line = ((f"turn {turn.number} · {which}", "muted"),)
+    if not total:
+        return line
+    over = budgets.is_over(WHOLE, total)
+    return (*line, (f"  {total:.2f} s {'✗' if over else '✓'}", "bad bold" if over else "good bold"))
 
 
 def waterfall(turn: Turn, parts: Sequence[Stage], now: float, width: int, budgets: Budgets) -> list[Line]:
@@ -37,7 +43,17 @@ def waterfall(turn: Turn, parts: Sequence[Stage], now: float, width: int, budget
     most = worst(parts)
     for stage, hundredths in zip(parts, shares([part.seconds for part in parts], total), strict=True):
         lines += _stage(stage, hundredths / 100, parts[0].start, total, width, budgets, is_worst=stage is most)
-    return [*lines, *_whole(total, width, budgets, open_=parts[-1].is_open), *_heard(turn, now, width)]
+    lines += _whole(total, width, budgets, open_=parts[-1].is_open)
+    return [*lines, *_blocked(turn, width), *_heard(turn, now, width)]
+
+
+def _blocked(turn: Turn, width: int) -> list[Line]:
+    """The user's own lines that held everything up in this turn."""
+    rows: list[Line] = []
+    for place, seconds in turn.blocks:
+        words: Line = (("✗ ", "bad"), (clean(place), "bad bold"), (" blocked the agent", "bad"))
+        rows.append(justify(words, ((f"{seconds:.2f} s  ", "bad"),), width))
+    return rows
 
 
 def _spoken(turn: Turn, parts: Sequence[Stage], now: float, width: int) -> Line:
@@ -65,7 +81,7 @@ def _stage(
     sign = " ✗" if over else " …" if stage.is_open else "  "
     number: Line = ((f" {seconds:5.2f}", "bad bold" if over else "value"), (sign, "bad" if over else "fair"))
     lines: list[Line] = [(head, *bar, *number)]
-    if seconds >= 0.01 or stage.is_open:
+    if is_worst or over or stage.is_open or seconds >= _WORTH_WORDS * total:
         why = clean(stage.cause)
         budget = budgets.of(stage.name)
         if over and budget is not None:

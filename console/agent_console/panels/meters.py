@@ -12,7 +12,7 @@ class MetersPanel(PagePanel):
     """The instruments, large."""
 
     def __init__(self, host: PanelHost) -> None:
-        super().__init__("Meters", lambda state, now, width, height: meter_lines(state, now, width))
+        super().__init__("Meters", lambda state, now, width, height: meter_lines(state, now, width, height))
 
     @property
     def is_animating(self) -> bool:

@@ -31,7 +31,10 @@ class TimelinePanel(PagePanel):
     def note(self, state: ConsoleState) -> Line:
         """See `PanelView.note`."""
         turn, selected = self._turn(state), self._host.selected_turn
-        return drawing.turn_title(turn, selected=turn is not None and turn.turn_id == selected)
+        parts = stages(turn, self._now) if turn is not None else ()
+        total = parts[-1].end - parts[0].start if parts else 0.0
+        is_selected = turn is not None and turn.turn_id == selected
+        return drawing.turn_title(turn, total, self._host.budgets, selected=is_selected)
 
     @property
     def is_animating(self) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent_console.state.timeline import final_countdown
 from agent_console.state.turns import Turn
 
 TURNS_WEIGHED: Final = 200
 """Turns back from the newest that are looked at."""
 STEP: Final = 0.1
 """Seconds between two delays that are tried."""
+SHORTEST: Final = 0.2
+"""Seconds below which no delay is tried: a breath is as long."""
 CUT_COST: Final = 2.0
 """Seconds that a saved wait has to be worth if it would have cut somebody short once."""
 WORTH_TELLING: Final = 0.05
@@ -56,13 +57,19 @@ def savings(turns: Sequence[Turn]) -> list[Saving]:
 def _delay(name: str, turns: Sequence[Turn]) -> Saving | None:
     """The best other value of an endpointing delay."""
     setting = f"endpointing.{name}"
-    waited = [turn for turn in turns if turn.committed_by == setting and final_countdown(turn) is not None]
+    waited = [turn for turn in turns if turn.committed_by == setting and _delays(name, [turn])]
     if not waited:
         return None
-    now = median(countdown.delay for turn in waited if (countdown := final_countdown(turn)) is not None)
-    tries = (round(step * STEP, 1) for step in range(1, int(now / STEP + 0.999)))
-    options = [_try_delay(setting, value, now, waited, turns) for value in tries if value < now - STEP / 2]
+    now = median(_delays(name, waited))
+    # Who seems not to be done is given at least as long as who seems to be.
+    lowest = max(SHORTEST, median(_delays("min_delay", turns)) if name == "max_delay" else SHORTEST)
+    tries = (round(step * STEP, 1) for step in range(1, int(now / STEP) + 1))
+    options = [_try_delay(setting, value, now, waited, turns) for value in tries if lowest <= value < now - STEP / 2]
     return max(options, key=lambda saving: saving.worth, default=None)
+
+
+def _delays(why: str, turns: Sequence[Turn]) -> list[float]:
+    return [countdown.delay for turn in turns for countdown in turn.countdowns if countdown.why == why]
 
 
 def _try_delay(setting: str, value: float, now: float, waited: Sequence[Turn], turns: Sequence[Turn]) -> Saving:
@@ -124,6 +131,6 @@ def _who(part: str, setting: str | None) -> str:
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle one, the lower of two; the standard library's own costs a slow import."""
+    """The middle one, the lower of two, 0.0 of none; the standard library's own costs a slow import."""
     ordered = sorted(values)
-    return ordered[(len(ordered) - 1) // 2]
+    return ordered[(len(ordered) - 1) // 2] if ordered else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TypeAlias
 
 from agent_console.state.sequence import Seq
@@ -12,6 +13,7 @@ from agent_runtime.events import AnyEvent, TurnPart
 
 COUNTDOWNS_KEPT = 16
 """Countdowns of one turn that are kept, the newest."""
+BLOCKS_KEPT = 4
 _RECENT = 16
 """Turns back from the end that may still change."""
 
@@ -67,6 +69,8 @@ class Turn:
     model: str = ""
     voice: str = ""
     tools: tuple[ToolTime, ...] = ()
+    blocks: tuple[tuple[str, float], ...] = ()
+    """Calls that held up the runtime meanwhile: `file.py:12` and seconds, the newest `BLOCKS_KEPT`."""
     waiting_for_voice: bool = False
     """Text went to the synthesizer, which hasn't given anything yet."""
     audible_at: float | None = None
@@ -205,6 +209,11 @@ def _first_byte(turn: Turn, event: AnyEvent, data: ev.TTSFirstByte) -> Turn:
     return replace(turn, waiting_for_voice=False)
 
 
+def _blocked(turn: Turn, event: AnyEvent, data: ev.LoopBlocked) -> Turn:
+    block = (f"{PurePath(data.file).name}:{data.line}", data.duration)
+    return replace(turn, blocks=(*turn.blocks[-BLOCKS_KEPT + 1 :], block))
+
+
 def _audible(turn: Turn, event: AnyEvent, data: ev.PlayoutStarted) -> Turn:
     if turn.audible_at is not None:
         return replace(turn, quiet_at=None)
@@ -242,6 +251,7 @@ CHANGES: dict[type, Callable[..., Turn]] = {
     ev.TTSFirstByte: _first_byte,
     ev.PlayoutStarted: _audible,
     ev.PlayoutFinished: _quiet,
+    ev.LoopBlocked: _blocked,
     ev.TurnMeasured: _measured,
 }
 """The kinds of event that tell something of a turn's time."""
