@@ -17,7 +17,7 @@ from agent_runtime.voice.quiet import ConversationLostError
 from agent_runtime.voice.replies import ReplyRequest
 from agent_runtime.voice.scope import outside_scopes
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
-from agent_runtime.voice.tool_handling import CompleteToolOptions, render
+from agent_runtime.voice.tool_handling import CompleteToolOptions, ReplyPromptArgs, render
 from agent_tools import ToolOutcome
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ToolReplies:
         ids = [news.call_id for news in box.news]
         request = ReplyRequest(
             agent,
-            instructions=render(template, {"call_ids": ids}),
+            instructions=render(template, ReplyPromptArgs(call_ids=ids)),
             # A report is nothing to act on: the model might call the same tool again.
             tool_choice="none" if all(news.is_update for news in box.news) else NOT_GIVEN,
             cause="tool_reply",

@@ -80,7 +80,8 @@ class ToolRunner:
 
     def _options(self, agent: Agent, toolset: AsyncToolset | None) -> CompleteToolOptions:
         """Of the toolset, else of the agent, else of the session. The same object each time, where there are any."""
-        for handling in (toolset and toolset._tool_handling, agent._tool_handling, self._engine.session._tool_handling):
+        own = toolset._tool_handling if toolset is not None else None
+        for handling in (own, agent._tool_handling, self._engine.session._tool_handling):
             if is_given(handling) and handling is not None:
                 return self._engine.calls.options(handling)
         return self._engine.calls.options(None)

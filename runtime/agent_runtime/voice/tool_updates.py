@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.llm import FunctionCall, FunctionCallOutput
-from agent_runtime.voice.tool_handling import DEFAULTS, CompleteToolOptions, UpdateTemplate, render
+from agent_runtime.voice.tool_handling import DEFAULTS, CompleteToolOptions, UpdatePromptArgs, UpdateTemplate, render
 from agent_tools import ToolOutcome
 from agent_tools.outcome import outcome_of
 
@@ -22,10 +22,8 @@ def update_outcome(
 ) -> ToolOutcome:
     """What the model gets of a message: a string in the template, anything else as JSON."""
     if isinstance(message, str):
-        message = render(
-            template or options["update_template"],
-            {"function_name": call.name, "call_id": call.call_id, "message": message},
-        )
+        args: UpdatePromptArgs = {"function_name": call.name, "call_id": call.call_id, "message": message}
+        message = render(template or options["update_template"], args)
     return outcome_of(call.name, message)
 
 
