@@ -106,6 +106,27 @@ def test_the_same_length_in_the_same_second_is_a_change(project: Project, monkey
     assert sys.modules["other"].VALUE == 2  # type: ignore[attr-defined]
 
 
+def test_a_decorator_that_changes_is_applied_anew(project: Project) -> None:
+    project.write("marks.py", "def mark(function):\n    function.mark = 'old'\n    return function\n")
+    project.write("tools.py", "from marks import mark\n@mark\ndef look(): ...\n")
+    project.write("main.py", "from tools import look\n")
+    project.start()
+    project.write("marks.py", "def mark(function):\n    function.mark = 'new'\n    return function\n")
+    assert project.reload() == ["main", "tools", "marks"]
+    assert sys.modules["main"].look.mark == "new"  # type: ignore[attr-defined]
+
+
+def test_a_repository_at_home_does_not_make_everything_the_project(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(project.folder))
+    project.write("elsewhere/other.py", "")
+    project.write("agents/main.py", "")
+    version = project.start("agents/main.py")
+    assert version.project.top == project.folder / "agents"
+    assert project.folder / "elsewhere/other.py" not in version.project
+
+
 def test_packages_relative_imports_and_siblings(project: Project) -> None:
     project.write("shop/__init__.py", "NAME = 'shop'\n")
     project.write("shop/prices.py", "SOUP = 4\n")

@@ -464,3 +464,27 @@ async def test_after_a_failure_any_python_file_of_the_project_is_a_reason_to_try
     assert new in scene.watched[-1].files
     assert scene.path.parent / "unrelated.py" not in scene.watched[-1]
     del sys.modules["not_written_yet"]
+
+
+async def test_a_save_that_comes_just_as_the_swap_is_done_leaves_no_code_behind(scene):
+    swaps: list[tuple[Agent, asyncio.Future[bool]]] = []
+
+    def swap(agent: Agent, **_: object) -> asyncio.Future[bool]:
+        swaps.append((agent, asyncio.get_running_loop().create_future()))
+        return swaps[-1][1]
+
+    scene.conversation.swap_agent = swap
+    scene.path.write_text(AGENT.replace("hello", "one"))
+    first = scene.reloader.request("save", frozenset({scene.path}))
+    await until(lambda: swaps)
+    agent, done = swaps[0]
+    scene.conversation.current_agent = agent
+    done.set_result(True)
+    second = scene.reloader.request("save", frozenset({scene.path}))
+    await asyncio.wait([first])
+    assert type(agent) is sys.modules["reloaded_agent"].Greeter
+    await until(lambda: len(swaps) == 2)
+    assert type(swaps[1][0]) is not type(agent)
+    swaps[1][1].set_result(True)
+    await second
+    assert len(scene.of(ReloadFinished)) == 2

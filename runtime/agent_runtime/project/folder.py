@@ -57,8 +57,9 @@ def _top(entry: Path) -> Path:
     while (start / "__init__.py").exists() and start.parent != start:
         start = start.parent
     for folder in (start, *start.parents):
+        # What somebody keeps in a repository at home is no project that holds all of it.
+        if folder.name in _OTHERS or (folder == Path.home() and folder != start):
+            break
         if any((folder / name).exists() for name in _TOPS):
             return folder
-        if folder.name in _OTHERS or folder == Path.home():
-            break
     return start

@@ -92,9 +92,10 @@ class Reloader:
 
     def request(self, cause: ReloadCause, files: frozenset[Path] = frozenset()) -> asyncio.Task[None]:
         """Reload soon, on the running loop. The task ends when the new code is in use, or has failed."""
-        if self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._reload(cause, files or {self._loaded.path}))
+        before = self._task
+        if before is not None:
+            before.cancel()
+        self._task = asyncio.get_running_loop().create_task(self._reload(cause, files or {self._loaded.path}, before))
         return self._task
 
     async def aclose(self) -> None:
@@ -103,7 +104,11 @@ class Reloader:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _reload(self, cause: ReloadCause, files: frozenset[Path] | set[Path]) -> None:
+    async def _reload(
+        self, cause: ReloadCause, files: frozenset[Path] | set[Path], before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])  # it puts back what it has put in place
         saved_at = self._events.now() - (_seconds_since_change(files) if cause == "save" else 0.0)
         names = tuple(sorted(short_path(path) for path in files))
         self._events.emit(ReloadStarted(names), cause=cause)
@@ -135,7 +140,7 @@ class Reloader:
             if waits_for is not None:
                 name = type(successor.agent).__name__
                 self._events.emit(ReloadPending(name, waits_for, successor.changes.diff), cause=cause)
-            if await conversation.swap_agent(successor.agent, cause="reload", instead_of=old):
+            if await _unless_done(conversation.swap_agent(successor.agent, cause="reload", instead_of=old)):
                 break
         before, self._loaded = self._loaded, loaded
         loaded.code.exchange.settle()
@@ -182,6 +187,16 @@ class Reloader:
             waited=waited,
         )
         self._events.emit(finished, cause=cause)
+
+
+async def _unless_done(swap: asyncio.Future[bool]) -> bool:
+    """Wait for the swap. A cancellation that comes once it is done comes too late."""
+    try:
+        return await swap
+    except asyncio.CancelledError:
+        if swap.cancelled() or not swap.done():
+            raise
+        return swap.result()
 
 
 def _seconds_since_change(files: frozenset[Path] | set[Path]) -> float:
