@@ -181,3 +181,4 @@ def test_an_agent_that_cannot_be_made_at_the_start_is_made_once_a_module_that_it
     scene.write("desk.py", DESK)
     scene.console.of(SessionStarted)
     assert scene.look() == "one"
+    assert "missing" not in sys.modules["desk"].Desk.__init__.__code__.co_names
