@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any
 
-from tests.benchmarks.compared.run import add_reference, load, run
+from tests.benchmarks.compared.run import MachineLag, add_reference, load, run
 
 CYCLE = 4.0
 COLUMNS = {
@@ -28,6 +28,8 @@ COLUMNS = {
     "frame_late_max_ms": "latest, ms",
     "lag_p99_ms": "loop lag p99, ms",
     "resident_mb_per_session": "memory a session, MB",
+    "machine_lag_p99_ms": "an idle process's lag p99, ms",
+    "machine_lag_max_ms": "at most, ms",
 }
 
 
@@ -66,8 +68,10 @@ def main() -> None:
     if options.reference:
         sizes += [(options.reference, size) for size in options.reference_sizes]
     for python, size in sizes:
-        figures = run(python, "sessions", count=size, seconds=options.seconds, cycle=CYCLE)
-        rows.append({"of": "ours" if python is None else "reference", **figures})
+        with MachineLag() as machine:
+            figures = run(python, "sessions", count=size, seconds=options.seconds, cycle=CYCLE)
+        lag = {"machine_lag_p99_ms": machine.over_ms(0.99), "machine_lag_max_ms": machine.over_ms(1.0)}
+        rows.append({"of": "ours" if python is None else "reference", **figures, **lag})
         print(f"{rows[-1]['of']}, {size} sessions: {load()}", file=sys.stderr)
     if options.json:
         print(json.dumps(rows))

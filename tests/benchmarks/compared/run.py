@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,31 @@ def run(python: str | None, command: str, **arguments: Any) -> dict[str, Any]:
     )
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
+
+
+class MachineLag:
+    """How late this process, which does nothing, wakes meanwhile: what others on the machine take from everybody."""
+
+    def __enter__(self) -> MachineLag:
+        self.lags: list[float] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        due = time.monotonic() + 0.02
+        while not self._over.wait(due - time.monotonic()):
+            self.lags.append(time.monotonic() - due)
+            due = time.monotonic() + 0.02
+
+    def over_ms(self, share: float) -> float:
+        """The lag at that share of the wakes, in milliseconds."""
+        return round(sorted(self.lags)[min(len(self.lags) - 1, int(len(self.lags) * share))] * 1000, 3)
 
 
 def load() -> str:
