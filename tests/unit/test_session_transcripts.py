@@ -117,6 +117,12 @@ def test_a_session_in_which_nothing_is_owed_ends_at_once() -> None:
     assert stage.times("session_closed") == [6.0]
 
 
+@pytest.mark.parametrize(("end", "closed"), [(2.2, 3.2), (3.5, 3.5)])
+def test_a_noise_is_waited_for_only_right_after_it(end: float, closed: float) -> None:
+    stage = play(end, UserSpeech(0.5, 1.5), session_close_transcript_timeout=1.0)
+    assert stage.times("session_closed") == [closed]
+
+
 def test_what_is_known_already_is_kept_at_once() -> None:
     stage = play(2.9, HELLO, answers=[OK])
     assert stage.said() == [("user", HELLO.text)]

@@ -120,7 +120,10 @@ class TurnDriver:
     async def keep_last_words(self, timeout: float) -> None:
         """The session ends: stop the agent, and keep what the user said last, waiting so long for its transcript."""
         machine, recognition = self.machine, self._engine.recognition
-        owed = machine.transcript_is_owed and recognition.owes_transcript()
+        silent_for = self._engine.clock.now() - (machine.turn.ended_at or 0.0)
+        # A noise has no transcript, and the recogniser has had its time to say so.
+        given_up = machine.user_state != "speaking" and not machine.turn.interim and silent_for >= timeout
+        owed = machine.transcript_is_owed and recognition.owes_transcript() and not given_up
         if not machine.turn.open or (not owed and not machine.turn.transcript):
             return
         stop_speech(self._engine, "close", force=True)
