@@ -344,6 +344,17 @@ def test_a_handoff_is_a_rule_across(tape: Tape) -> None:
     assert (tape.state.agent, tape.state.instructions) == ("B", "be B")
 
 
+@pytest.mark.parametrize(
+    ("cause", "text"),
+    [("task", "A waits for B"), ("task_completed", "A is complete: B goes on"), ("task_failed", "A failed: B goes on")],
+)
+def test_a_task_is_a_rule_across(tape: Tape, cause: str, text: str) -> None:
+    tape(ev.AgentChanged("A", "B", "be B", ()), cause)
+    rule = tape.entry()
+    assert isinstance(rule, Rule)
+    assert (rule.kind, rule.text) == ("handoff", text)
+
+
 def test_a_failed_reload_is_named_until_one_works(tape: Tape) -> None:
     tape(ev.ReloadStarted(("a.py",)), "save")
     assert tape.state.reloading

@@ -39,7 +39,17 @@ def agent_changed(state: ConsoleState, event: AnyEvent, data: ev.AgentChanged) -
         edge = (data.old or old, data.new)
         state = replace(state, handoffs={**state.handoffs, edge: state.handoffs.get(edge, 0) + 1})
         return _rule(state, Rule("handoff", event.time, f"{data.old or old} hands over to {data.new}"))
+    if (told := TASKS.get(event.cause or "")) is not None and data.old is not None:
+        return _rule(state, Rule("handoff", event.time, told.format(old=data.old, new=data.new)))
     return state
+
+
+TASKS = {
+    "task": "{old} waits for {new}",
+    "task_completed": "{old} is complete: {new} goes on",
+    "task_failed": "{old} failed: {new} goes on",
+}
+"""What is told of an agent that awaits a task, by the cause of the change."""
 
 
 def user_state_changed(state: ConsoleState, event: AnyEvent, data: ev.UserStateChanged) -> ConsoleState:
