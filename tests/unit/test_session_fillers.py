@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, RunContext, SpeechHandle, function_tool
-from agent_runtime.testing import Answer, Stage, UserSpeech
+from agent_runtime import Agent, AgentTask, RunContext, SpeechHandle, function_tool
+from agent_runtime.testing import Answer, Stage, UserSpeech, in_virtual_time, scripted_session
 from tests.support.play import HELLO, play
 
 FILLER = "One moment"
@@ -217,3 +217,68 @@ def test_the_foreground_is_lost_with_the_agent() -> None:
     assert asks.output == "leaves hands the conversation over"
     assert stage.session.history.messages()[-1].text_content == "Goodbye"
     assert [e.data.new for e in stage.of("agent_changed")] == ["leaves", "other"]
+
+
+class Ask(AgentTask[str]):
+    """Asks for a name; its tool gives it."""
+
+    def __init__(self) -> None:
+        super().__init__(instructions="Ask for a name.")
+
+    async def on_enter(self) -> None:
+        self.session.say("Your name?")
+
+    @function_tool
+    async def give(self, name: str) -> None:
+        """Give the name."""
+        self.complete(name)
+
+
+class AsksInBackground(Agent):
+    @function_tool
+    async def book(self, context: RunContext[Any]) -> str:
+        """Ask for the name when it is quiet."""
+        await context.update("begun")
+        await asyncio.sleep(3.0)
+        async with context.foreground():
+            name = await Ask()
+        return f"booked for {name}"
+
+
+def test_a_call_in_the_background_may_await_a_task_in_the_foreground() -> None:
+    says = UserSpeech(9.0, 10.0, "Bob")
+    answers = [
+        Answer("", [("book", "{}")]),
+        Answer("Begun"),
+        Answer("", [("give", '{"name": "Bob"}')]),
+        Answer("All set"),
+    ]
+    stage = play(
+        20.0, HELLO, says, agent=lambda: AsksInBackground(instructions=""), answers=answers, durations=[1.0] * 5
+    )
+    assert [text for _, text in spoken(stage)] == ["Begun", "Your name?", "All set"]
+    outputs = [i.output for i in stage.session.history.items if i.type == "function_call_output"]
+    assert outputs[-1] == "booked for Bob"
+    assert stage.session.current_agent.id == "asks_in_background"
+    assert stage.session._engine.running_tools == 0
+
+
+@in_virtual_time
+async def test_what_a_call_does_in_the_foreground_is_part_of_its_run() -> None:
+    class Asks(Agent):
+        @function_tool
+        async def asks(self, context: RunContext[Any]) -> str:
+            """Say something in the foreground."""
+            await context.update("begun")
+            async with context.foreground():
+                await asyncio.sleep(5.0)
+                await self.session.say("Question")
+            await asyncio.sleep(5.0)
+            return "asked"
+
+    answers = [Answer("", [("asks", "{}")]), Answer("Begun"), Answer("Late")]
+    async with scripted_session(answers=answers, microphone=False, speaker=False) as stage:
+        await stage.session.start(Asks(instructions=""))
+        run = await stage.session.run(user_input="Go")
+        messages = [event.item.text_content for event in run.events if event.type == "message"]
+        assert messages == ["Begun", "Question"]
