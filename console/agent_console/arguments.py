@@ -53,6 +53,7 @@ def run(
     reload: Annotated[bool | None, Parameter(group=_CONSOLE)] = None,
     profile: Annotated[Literal["dev", "prod", "test"] | None, Parameter(group=_CONSOLE)] = None,
     config: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
+    plain: Annotated[bool, Parameter(group=_CONSOLE, negative="")] = False,
 ) -> int:
     """Talk to an agent.
 
@@ -76,6 +77,7 @@ def run(
         reload: swap in new code when the agent's file is saved.
         profile: a set of defaults.
         config: use this file instead of the nearest agent-console.toml.
+        plain: lines of text instead of a screen, for a screen reader or a pipe.
     """
     from agent_console.start import start
 
@@ -90,7 +92,7 @@ def run(
         "reload": reload,
         "profile": profile,
     }
-    start(agent, {**parts, **devices, **files, **rest}, config)
+    start(agent, {**parts, **devices, **files, **rest}, config, plain=plain)
 
 
 @app.command

@@ -32,8 +32,11 @@ DEFAULT_AGENT: Final = "minimal_assistant.py"
 native = logging.getLogger("agent_runtime.native")
 
 
-def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> NoReturn:
+def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None, *, plain: bool = False) -> NoReturn:
     """Check everything that can be wrong, then open the console, and end the process when it is closed.
+
+    `plain` opens no screen: the session is told in lines of text.
+
 
     Raises AgentConsoleError, with the terminal untouched, for what the user can put right.
     """
@@ -46,6 +49,8 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None)
         check_theme(resolved)
         load = loader(target)
         settings, options = (lambda: resolved.settings), _app_options(resolved)
+    if plain:
+        run_in_lines(settings, load)
     check_terminal()
     run_console(settings, options, load)
 
@@ -160,8 +165,17 @@ def check_terminal() -> None:
     """Raise AgentConsoleError where there is no terminal to draw on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise AgentConsoleError(
-            "the console needs a terminal on standard input and standard error: run it without a pipe or redirection"
+            "the console needs a terminal on standard input and standard error: "
+            "run it without a pipe or redirection, or with --plain"
         )
+
+
+def run_in_lines(settings: Callable[[], Settings], load: Callable[[], LoadedAgent]) -> NoReturn:
+    """Tell the session in lines of text until it is closed; then end the process with its exit code."""
+    from agent_console.local import LocalBackend
+    from agent_console.plain import line_printer, run_plain
+
+    leave(run_plain(LocalBackend(settings, load), sys.stdin, line_printer(sys.stdout)))
 
 
 def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:
