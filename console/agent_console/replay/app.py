@@ -43,6 +43,8 @@ class ReplayScreen(ConsoleScreen):
     def __init__(self, app: ReplayApp) -> None:
         super().__init__(app)
         self._replay = app.replay
+        # Nothing can be said to a recording; its own line names the keys that count.
+        self._key_bar.display = self._prompt_bar.display = False
         self._player = Panel(lambda state, now, width, _: [player_line(self._replay, width)], id="replay")
 
     def compose(self) -> ComposeResult:
@@ -54,6 +56,10 @@ class ReplayScreen(ConsoleScreen):
         """See `ConsoleScreen.show`."""
         super().show(state, now)
         self._player.show(state, now)
+
+    def _show_search(self, shown: bool) -> None:
+        super()._show_search(shown)
+        self._prompt_bar.display = shown
 
     def action_pause(self) -> None:
         """Pause, or go on."""

@@ -96,6 +96,7 @@ class ReplayBackend:
     def start(self, sink: Callable[[AnyEvent], None]) -> None:
         """See `Backend.start`."""
         self._sink = sink
+        self.transport.play()
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
@@ -145,7 +146,6 @@ class ReplayBackend:
         if self._sound is not None:
             self.silent_because = self._sound.open()
         try:
-            self.transport.play()
             self._play()
         except AgentConsoleError as exc:
             self.transport.pause()
