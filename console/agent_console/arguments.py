@@ -82,16 +82,9 @@ def run(
     from agent_console.start import start
 
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
-    devices = {"audio.input_device": input_device, "audio.output_device": output_device}
+    devices = {"audio.input_device": input_device, "audio.output_device": output_device, "text": text}
     files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
-    rest = {
-        "text": text,
-        "record": record,
-        "theme": theme,
-        "log_level": log_level,
-        "reload": reload,
-        "profile": profile,
-    }
+    rest = {"record": record, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
     start(agent, {**parts, **devices, **files, **rest}, config, plain=plain)
 
 
