@@ -78,6 +78,11 @@ def test_the_user_who_speaks_is_not_talked_over() -> None:
     assert spoken(stage)[0] == (8.7, FILLER)
 
 
+def test_each_sound_of_the_user_begins_the_delay_anew() -> None:
+    stage = run(Works(12.0, delay=4.0), UserSpeech(4.0, 4.5, ""), durations=[1.0, 1.0])
+    assert spoken(stage)[0] == (9.2, FILLER)
+
+
 def test_an_update_holds_the_filler_off() -> None:
     class Updates(Agent):
         @function_tool
@@ -260,6 +265,43 @@ def test_a_call_in_the_background_may_await_a_task_in_the_foreground() -> None:
     outputs = [i.output for i in stage.session.history.items if i.type == "function_call_output"]
     assert outputs[-1] == "booked for Bob"
     assert stage.session.current_agent.id == "asks_in_background"
+    assert stage.session._engine.running_tools == 0
+
+
+def test_a_task_after_an_update_waits_until_that_was_told() -> None:
+    class Asks(Agent):
+        @function_tool
+        async def book(self, context: RunContext[Any]) -> str:
+            """Ask at once."""
+            await context.update("begun")
+            return f"booked for {await Ask()}"
+
+    give = Answer("", [("give", '{"name": "Bob"}')])
+    answers = [Answer("", [("book", "{}")]), Answer("Begun"), give, Answer("All set")]
+    says = UserSpeech(9.0, 10.0, "Bob")
+    stage = play(20.0, HELLO, says, agent=lambda: Asks(instructions=""), answers=answers, durations=[1.0] * 5)
+    assert [text for _, text in spoken(stage)] == ["Begun", "Your name?", "All set"]
+    assert stage.times("agent_changed", new="ask") == [4.51]
+
+
+def test_an_update_beside_a_task_keeps_the_count_of_running_tools() -> None:
+    class Asks(Agent):
+        @function_tool
+        async def book(self, context: RunContext[Any]) -> str:
+            """Ask, and tell meanwhile that it asks."""
+
+            async def report() -> None:
+                await asyncio.sleep(2.0)
+                await context.update("asking", silent=True)
+
+            name, _ = await asyncio.gather(Ask(), report())
+            return f"booked for {name}"
+
+    give = Answer("", [("give", '{"name": "Bob"}')])
+    answers = [Answer("", [("book", "{}")]), give, Answer("All set")]
+    says = UserSpeech(7.0, 8.0, "Bob")
+    stage = play(20.0, HELLO, says, agent=lambda: Asks(instructions=""), answers=answers, durations=[1.0] * 5)
+    assert stage.said()[-1] == ("assistant", "All set")
     assert stage.session._engine.running_tools == 0
 
 

@@ -296,6 +296,44 @@ def test_a_call_that_runs_is_marked_for_other_replies_until_it_has_ended() -> No
     assert stage.said() == [("user", HELLO.text), ("assistant", "A moment"), ("assistant", "Done")]
 
 
+def test_a_marked_call_is_there_once_when_its_reply_goes_on() -> None:
+    class Talks(Slow):
+        @function_tool
+        async def work(self, context: RunContext[Any]) -> str:
+            """Have the model say something meanwhile, for which it calls a tool."""
+            await context.session.generate_reply(instructions="Say how long it takes.")
+            return "worked"
+
+    answers = [calls("work"), calls("quick"), Answer("A moment"), Answer("Done")]
+    stage = play(10.0, HELLO, agent=Talks, answers=answers, durations=[1.0, 1.0])
+    told = [[i.output for i in r.items if i.type == "function_call_output"] for r in stage.llm.requests]
+    assert told[2] == ["The call is still running.", "quick done"]
+    assert sorted(told[3]) == ["quick done", "worked"]
+
+
+def test_a_call_that_protects_itself_is_not_cancelled() -> None:
+    class Protected(Agent):
+        @function_tool(flags=ToolFlag.CANCELLABLE)
+        async def pay(self, context: RunContext[Any]) -> str:
+            """Pay."""
+            context.disallow_interruptions()
+            await context.update("paying")
+            await asyncio.sleep(6.0)
+            return "paid"
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(6.0)
+        (call,) = [e.data.call_id for e in stage.of("tool_started")]
+        cancel = Answer("", [("lk_agents_cancel_task", f'{{"call_id": "{call}"}}')])
+        stage.llm.answers += [cancel, Answer("Sorry"), Answer("Paid")]
+        await stage.session.send_text("Stop that")
+
+    answers = [calls("pay"), Answer("Paying")]
+    stage = play(14.0, HELLO, agent=lambda: Protected(instructions=""), answers=answers, durations=[1.0] * 3, act=act)
+    assert "may not be interrupted now" in outputs(stage)[1][1]
+    assert outputs(stage)[-1] == ("pay_final", "paid", False)
+
+
 def test_the_model_lists_and_cancels_what_may_be_cancelled() -> None:
     cancelled: list[Slow] = []
 
