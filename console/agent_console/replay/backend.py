@@ -189,6 +189,8 @@ class ReplayBackend:
         for after, event in self.bundle.events_with_offsets(offset, meters=False):
             if event.time >= target:
                 break
+            if self._stopped or self._target is not None:  # somebody wants to be elsewhere already
+                return offset
             if (shown := _as_replayed(event)) is not None:
                 state = reduce(state, shown)
             offset, count = after, count + 1

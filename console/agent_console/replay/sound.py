@@ -47,7 +47,8 @@ class WavTrack:
         if last <= first:
             return np.zeros(count, np.float32)
         near = self._samples[first:last].astype(np.float32)
-        return np.interp(places, np.arange(first, last), near, left=0.0, right=0.0).astype(np.float32)
+        values: NDArray[np.float32] = np.interp(places, np.arange(first, last), near, left=0.0, right=0.0).astype("f4")
+        return values
 
 
 class ReplaySound:

@@ -99,14 +99,13 @@ class _Test:
             wanted = f"new_agent_type={self._agent.start}" if self._agent.start in self._agent.classes else ""
             entrance = f"result.expect.next_event().is_agent_handoff({wanted})"
             return [f"result = {call}", entrance, *self._expectations(exchange)]
-        said = _text(exchange.user, "user_input=")
-        call = [f"await session.run({said})"] if "\n" not in said else ["await session.run(", f"    {said}", ")"]
+        lines = _call("await session.run", _text(exchange.user, "user_input="))
         if checked:
-            call[0] = f"result = {call[0]}"
+            lines[0] = f"result = {lines[0]}"
         mocks = {} if self._real_tools else _mocks(exchange)
         if mocks and (name := self._agent.class_of(exchange.agent)):
-            call = [*_with_mocks(name, mocks), *_indented(call)]
-        return [*call, *(self._expectations(exchange) if checked else [])]
+            lines = [*_with_mocks(name, mocks), *_indented(lines)]
+        return [*lines, *(self._expectations(exchange) if checked else [])]
 
     def _expectations(self, exchange: RecordedTurn) -> list[str]:
         lines = [line for item in exchange.items for line in self._expectation(item)]

@@ -137,8 +137,8 @@ class _Reader:
             if data.speech_id in self._answers:
                 self._answers[data.speech_id].calls.append(use)
         elif isinstance(data, ev.ToolFinished):
-            if (use := self._calls.get(data.call_id)) is not None:
-                use.output, use.is_error, use.duration = data.output, data.is_error, data.duration
+            if (done := self._calls.get(data.call_id)) is not None:
+                done.output, done.is_error, done.duration = data.output, data.is_error, data.duration
         elif isinstance(data, ev.AgentInterrupted):
             turn.interrupted = True
 
