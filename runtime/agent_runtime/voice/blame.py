@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agent_runtime.clock import TimerHandle
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.scope import Scope
 
@@ -59,15 +60,18 @@ async def limited(scope: Scope) -> AsyncGenerator[None]:
     engine, task, expired = scope.engine, asyncio.current_task(), False
     assert task is not None
 
+    def count() -> TimerHandle:
+        return engine.clock.call_at(engine.clock.now() + HOOK_TIMEOUT, check)
+
     def check() -> None:
         nonlocal expired, timer
         if scope.waiting or engine.replies.at_work():
-            timer = engine.clock.call_at(engine.clock.now() + HOOK_TIMEOUT, check)
+            timer = count()
         else:
             expired = True
             task.cancel()
 
-    timer = engine.clock.call_at(engine.clock.now() + HOOK_TIMEOUT, check)
+    timer = count()
     try:
         yield
     except asyncio.CancelledError as cancelled:
