@@ -52,6 +52,12 @@ def test_a_recogniser_that_hears_speech_withdraws_it_too() -> None:
     assert m.user is UserTurn.SPEAKING
 
 
+@pytest.mark.parametrize(("ended", "told"), [(1.7, False), (1.5, True)])
+def test_a_short_pause_does_not_tell_the_recogniser_to_finish(ended: float, told: bool) -> None:
+    m = after(VOICE, flush_at_silence=True)
+    assert ("FlushRecognizer" in kinds(m.feed(i.VoiceEnded(ended), 2.0))) is told
+
+
 def test_voice_within_voice_is_the_same_turn() -> None:
     m = after(VOICE)
     m.feed(i.VoiceStarted(1.4), 1.5)
