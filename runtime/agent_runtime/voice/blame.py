@@ -59,6 +59,7 @@ async def limited(scope: Scope) -> AsyncGenerator[None]:
     """
     engine, task, expired = scope.engine, asyncio.current_task(), False
     assert task is not None
+    timer: TimerHandle | None = None
 
     def count() -> TimerHandle:
         return engine.clock.call_at(engine.clock.now() + HOOK_TIMEOUT, check)
