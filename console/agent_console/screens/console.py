@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
-from textual.scroll_view import ScrollView
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -18,6 +16,7 @@ from agent_console.drawing.text import Line
 from agent_console.keys import bindings
 from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
+from agent_console.screens.scrolling import ScrollingScreen
 from agent_console.state import Banner, ConsoleState, Latency
 from agent_console.state.budgets import Budgets
 from agent_console.state.spending import Prices
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
 
 
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(ScrollingScreen):
     """Header, transcript, instruments, input and keys; columns where there is room for them."""
 
     BINDINGS: ClassVar[Any] = bindings(screen_actions())
@@ -348,40 +347,6 @@ class ConsoleScreen(Screen[None]):
     def action_next_turn(self) -> None:
         """Select the turn after."""
         self.transcript.select_turn(1)
-
-    @property
-    def _scrolled(self) -> ScrollView:
-        return self.focused if isinstance(self.focused, ScrollView) else self.transcript
-
-    def _scroll(self, lines: int) -> None:
-        self._scrolled.scroll_relative(y=lines, animate=False, immediate=True)
-        self._refresh_now()
-
-    def action_scroll_up(self) -> None:
-        """A line up."""
-        self._scroll(-1)
-
-    def action_scroll_down(self) -> None:
-        """A line down."""
-        self._scroll(1)
-
-    def action_page_up(self) -> None:
-        """A page up."""
-        self._scroll(2 - self._scrolled.size.height)
-
-    def action_page_down(self) -> None:
-        """A page down."""
-        self._scroll(self._scrolled.size.height - 2)
-
-    def action_first(self) -> None:
-        """To the start."""
-        self.transcript.go_to_start()
-        self._refresh_now()
-
-    def action_last(self) -> None:
-        """To the live end."""
-        self.transcript.go_to_end()
-        self._refresh_now()
 
     def action_search(self) -> None:
         """Open the search: of the panel that has the keyboard, if it can be searched, else of the transcript."""
