@@ -9,7 +9,7 @@ from agent_runtime.voice.turn_memory import Floor, OpenTurn, Talk, TurnMemory, U
 from agent_runtime.voice.words import count_words
 
 SURE_SILENCE: Final = 0.45
-"""Seconds of silence after which a recogniser is told to finish. Told at pauses of 0.3 s, the bundled one lost words."""
+"""Seconds of silence after which a recogniser is told to finish. At pauses of 0.3 s the bundled one lost words."""
 
 
 class UserHalf(TurnMemory):
