@@ -105,8 +105,8 @@ class AudioOutput(ABC):
         self.capabilities = capabilities
         self.sample_rate = sample_rate
         """Hz that it wants; None takes any. Frames of another rate are resampled before they come here."""
-        self._started: list[Callable[[PlaybackStartedEvent], None]] = []
-        self._finished: list[Callable[[PlaybackFinishedEvent], None]] = []
+        self._on_playback_started: list[Callable[[PlaybackStartedEvent], None]] = []
+        self._on_playback_finished: list[Callable[[PlaybackFinishedEvent], None]] = []
 
     @property
     def can_pause(self) -> bool:
@@ -154,20 +154,20 @@ class AudioOutput(ABC):
 
     def on_playback_started(self, callback: Callable[[PlaybackStartedEvent], None]) -> Callable[[], None]:
         """Be told when a segment starts to be heard. Returns the function that unsubscribes."""
-        self._started.append(callback)
-        return lambda: self._started.remove(callback)
+        self._on_playback_started.append(callback)
+        return lambda: self._on_playback_started.remove(callback)
 
     def on_playback_finished(self, callback: Callable[[PlaybackFinishedEvent], None]) -> Callable[[], None]:
         """Be told when a segment is over. Returns the function that unsubscribes."""
-        self._finished.append(callback)
-        return lambda: self._finished.remove(callback)
+        self._on_playback_finished.append(callback)
+        return lambda: self._on_playback_finished.remove(callback)
 
     def _report_started(self, event: PlaybackStartedEvent) -> None:
-        for callback in tuple(self._started):
+        for callback in tuple(self._on_playback_started):
             callback(event)
 
     def _report_finished(self, event: PlaybackFinishedEvent) -> None:
-        for callback in tuple(self._finished):
+        for callback in tuple(self._on_playback_finished):
             callback(event)
 
 
