@@ -192,9 +192,7 @@ class ToolExecutionUpdatedEvent(_Payload):
     """A step in the life of a tool call; `update.type` says which."""
 
     type: Literal["tool_execution_updated"] = "tool_execution_updated"
-    update: Annotated[
-        ToolCallStarted | ToolCallUpdated | ToolCallEnded | ToolReplyUpdated, Field(discriminator="type")
-    ]
+    update: Annotated[ToolCallStarted | ToolCallUpdated | ToolCallEnded | ToolReplyUpdated, Field(discriminator="type")]
 
 
 class OverlappingSpeechEvent(_Payload):
