@@ -42,7 +42,7 @@ class Action:
 
 ACTIONS: Final = (
     Action("push_to_talk", "space", "talk", "Talk while you hold it; or tap to start and to send.", "Talk", 90),
-    Action("back", "escape", "discard", "Drop what you are saying, close a search or a panel, or put a banner away.", "Talk"),
+    Action("back", "escape", "discard", "Drop what you are saying; close a panel, a search or a banner.", "Talk"),
     Action("mute", "m", "mute", "Mute or unmute the microphone.", "Talk", 80),
     Action("type", "t,enter", "type", "Type to the agent instead of speaking.", "Talk", 85),
     Action("interrupt", "i", "interrupt", "Stop what the agent is saying.", "Talk", 75),

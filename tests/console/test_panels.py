@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_console.panels import every_action, panels
+from agent_console.widgets.page import Page
 from tests.console.opening import Open
 
 
@@ -63,3 +64,16 @@ def test_panels_differ_in_key_and_id() -> None:
 @pytest.mark.parametrize("spec", panels(), ids=lambda spec: spec.id)
 def test_a_panel_s_own_keys_are_its_own(spec: object) -> None:
     assert all(action.scope == spec.id for action in spec.keys)  # type: ignore[attr-defined]
+
+
+async def test_the_scroll_keys_move_the_panel_that_has_the_keyboard(console: Open) -> None:
+    async with console("busy", size=(80, 24)) as it:
+        await it.press("1")
+        page = it.app.focused
+        assert isinstance(page, Page)
+        positions = []
+        for key in ("down", "pagedown", "end", "up", "home"):
+            await it.press(key)
+            positions.append(page.scroll_offset.y)
+        end = page.max_scroll_y
+        assert positions == [1, min(end, page.size.height - 1), end, end - 1, 0]

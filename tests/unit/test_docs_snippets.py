@@ -9,7 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from agent_console.keymap import read_keymap
+from agent_console.keys import NO_KEY
+from agent_console.panels import every_action, panels
+from agent_console.prices import load_prices
 from agent_runtime import Agent, telemetry
+from agent_runtime.settings_layers import load_settings
 from agent_runtime.testing import Answer, Stage, UserSpeech, run_virtual, scripted_session
 from tests.support.traces import Traces
 
@@ -91,3 +96,22 @@ def test_telemetry() -> None:
     for span in traces.spans:
         kind = span.name.split()[0].removeprefix("wait")
         assert f"`{kind}" in page or f"`wait{kind}" in page, span.name
+
+
+def test_the_console_page_s_settings_are_understood(tmp_path: Path) -> None:
+    budgets, keys, prices = re.findall(r"```toml\n(.*?)```", (DOCS / "console.md").read_text("utf-8"), flags=re.DOTALL)
+    (tmp_path / "agent-console.toml").write_text(budgets + keys, "utf-8")
+    resolved = load_settings(folder=tmp_path, environ={}, user_file=tmp_path / "none.toml")
+    assert (resolved.settings.budgets.answer, resolved.settings.budgets.tools) == (0.9, 0.5)
+    keymap, problems = read_keymap(resolved.settings.keys, every_action(), resolved.origins)
+    assert keymap == {"mute": "ctrl+t", "interrupt": "i,f8", "log": NO_KEY, "events.pause": "h"}
+    assert problems == []
+    (tmp_path / "prices.toml").write_text(prices, "utf-8")
+    table, problems = load_prices(tmp_path / "prices.toml")
+    assert list(table.models) == ["gpt-4.1-mini", "my-voice"]
+    assert problems == []
+
+
+def test_the_console_page_names_every_panel() -> None:
+    page = (DOCS / "console.md").read_text("utf-8")
+    assert [spec.id for spec in panels() if f"| `{spec.key}` | {spec.title.lower()} |" not in page] == []

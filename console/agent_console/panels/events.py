@@ -28,7 +28,7 @@ KEYS: Final = (
 )
 
 
-class EventList(BlockScroll[AnyEvent], can_focus=True, inherit_bindings=False):
+class EventList(BlockScroll[AnyEvent], can_focus=True):
     """Events one below the other; the selected one is written out."""
 
     def __init__(self) -> None:

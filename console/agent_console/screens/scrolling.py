@@ -43,11 +43,17 @@ class ScrollingScreen(Screen[None]):
         self._scroll(self._scrolled.size.height - 2)
 
     def action_first(self) -> None:
-        """To the start."""
-        self.transcript.go_to_start()
+        """To the start: of the transcript, or of what has the keyboard."""
+        if self._scrolled is self.transcript:
+            self.transcript.go_to_start()
+        else:
+            self._scrolled.scroll_to(y=0, animate=False, immediate=True)
         self._refresh_now()
 
     def action_last(self) -> None:
-        """To the live end."""
-        self.transcript.go_to_end()
+        """To the live end, or to the end of what has the keyboard."""
+        if self._scrolled is self.transcript:
+            self.transcript.go_to_end()
+        else:
+            self._scrolled.scroll_to(y=self._scrolled.max_scroll_y, animate=False, immediate=True)
         self._refresh_now()

@@ -15,7 +15,7 @@ from agent_console.widgets.canvas import STYLES, Painter
 from agent_console.widgets.panels import Draw, Slice
 
 
-class Page(ScrollView, can_focus=True):
+class Page(ScrollView, can_focus=True, inherit_bindings=False):
     """Draws the state by one function: each frame, or only when the slice that it depends on is another.
 
     Like `Panel`, but as long as it needs to be: the function may return more lines than the height that it is told.

@@ -33,7 +33,7 @@ class Block(Generic[T]):
     top: int
 
 
-class BlockScroll(ScrollView, Generic[T]):
+class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
     """Draws a `Seq` of items; subclasses say how one looks.
 
     Versions of the sequence are compared by identity: only what differs is laid out and painted again.
