@@ -240,3 +240,25 @@ def test_what_is_no_bundle_can_not_be_replayed(project):
 def test_a_schema_is_printed(capsys):
     assert run_arguments(["schema", "bundle"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Session bundle"
+
+
+SPOKEN = AGENT.replace("import Answer", "import UserSpeech, ScriptedSTT, ScriptedVAD, Answer").replace(
+    "stt=None, vad=None)",
+    'stt=ScriptedSTT(SAID), vad=ScriptedVAD(SAID), turn_handling={"turn_detection": "vad"})',
+)
+SPOKEN += '\nSAID = [UserSpeech(1.0, 1.6, "where is it?")]\n'
+
+
+def test_spoken_turns_go_through_the_audio_path_again(project, monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules[__name__], "AGENT", SPOKEN)
+    write_wav(project / "in.wav", np.ones(16000 * 2, np.int16), 16000)
+    files = {"audio.input_wav": project / "in.wav", "audio.output_wav": project / "out.wav"}
+    desk = Desk(project, record=True, **files)
+    desk.said("assistant", "It comes tomorrow.")
+    bundle = desk.finished(project)
+    assert [turn.by for turn in recorded_turns(bundle.events()) if turn.user] == ["speech"]
+    assert run_arguments(["replay", str(bundle.folder), "--run", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    again = report["exchanges"][-1]["after"]
+    assert (again["by"], again["user"]) == ("speech", "where is it?")
+    assert again["reply"].endswith("It comes tomorrow.")
