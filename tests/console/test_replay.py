@@ -9,6 +9,8 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("needs a pseudo-terminal", allow_module_level=True)
 
+from agent_runtime import events as ev
+from tests.console.opening import Open
 from tests.support.bundles import record_events
 from tests.support.console_process import ConsoleProcess
 from tests.support.conversation import voice_turn
@@ -34,3 +36,12 @@ def test_a_recording_is_played_wound_and_left(tmp_path):
         console.type("q")
         assert console.wait_for_exit() == 0
         console.assert_terminal_restored()
+
+
+async def test_the_record_key_begins_and_completes_and_x_marks_the_newest_turn(console: Open) -> None:
+    async with console() as it:
+        await it.press("R")
+        await it.send(ev.RecordingChanged("started", "/b"))
+        await it.press("R", "x")
+        turn = it.app.state.turn_id
+        assert it.backend.calls == [("record", True), ("record", False), ("mark_turn", turn)]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from agent_console.drawing import status
 from agent_console.pump import EventPump
 from agent_console.replay.backend import ReplayBackend
 from agent_console.replay.sound import ReplaySound
@@ -15,7 +16,7 @@ from agent_console.replay.transport import SPEEDS, Transport
 from agent_console.state import ConsoleState, reduce_all
 from agent_runtime.bundle import Bundle
 from agent_runtime.devices.backend import Wanted
-from agent_runtime.events import AnyEvent, AudioMeter, SessionStarted
+from agent_runtime.events import AnyEvent, AudioMeter, Event, RecordingChanged, SessionStarted
 from tests.support.bundles import make_recorder, record_events
 from tests.support.conversation import voice_turn
 
@@ -235,3 +236,26 @@ def test_meters_of_a_wound_stretch_are_not_played(replay):
     backend.wind(backend.bundle.duration)
     watcher.wait(lambda state: state.turn_number == 2)
     assert not [event for event in watcher.events if isinstance(event.data, AudioMeter) and event.time > 1.0]
+
+
+def test_a_state_that_is_put_in_place_drops_what_waits_and_comes_before_what_follows():
+    pump = EventPump(lambda: None)
+    first, *rest = voice_turn().events
+    for event in rest:
+        pump.put(event)
+    other = ConsoleState(mode="replay", agent="other")
+    pump.replace(other)
+    assert pump.waiting == 1
+    assert pump.drain(ConsoleState()) is other
+    pump.put(first)
+    assert pump.drain(other).started
+
+
+def test_the_header_tells_of_a_recording_while_it_goes_on():
+    def header(*states: str) -> str:
+        told = [Event(n, 0.0, "s", None, None, RecordingChanged(state, "/b")) for n, state in enumerate(states, 1)]
+        return "".join(text for line in status.header(reduce_all(ConsoleState(), told), 0.0, 100) for text, _ in line)
+
+    assert "● rec" in header("started")
+    assert "● rec" not in header("started", "stopped")
+    assert "● rec" not in header("started", "failed")
