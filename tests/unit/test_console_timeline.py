@@ -145,7 +145,7 @@ def test_a_wait_that_was_called_off_is_over() -> None:
 def test_a_turn_is_followed_to_the_first_sound() -> None:
     turn = turn_after(*COMMITTED, (2.6, ev.HookFinished("on_user_turn_completed", 0.1), None))
     assert named(turn, 2.7) == [("endpointing", 0.5), ("hook", 0.1), ("llm", 0.1)]
-    told = [
+    told: list[tuple[float, EventData, str | None]] = [
         *COMMITTED,
         (2.5, ev.LLMStarted("s", "small", 0), None),
         (2.7, ev.LLMFirstToken("s", 0.2), None),

@@ -23,12 +23,12 @@ def usage_lines(state: ConsoleState, prices: Prices, width: int) -> list[Line]:
             total, unpriced = total + (cost or 0.0), unpriced + (cost is None)
             lines += _model(model, usage, cost, prices.currency, width)
     lines += _total(total, unpriced, prices, width) if state.spending else [(("nothing was used yet", "faint"),)]
-    usage = state.usage
-    failed: Line = ((f" · {usage.tool_errors} failed", "error"),) if usage.tool_errors else ()
+    session = state.usage
+    failed: Line = ((f" · {session.tool_errors} failed", "error"),) if session.tool_errors else ()
     lines += [
         (),
-        justify((("tool calls", "muted"),), ((f"{usage.tool_calls:,}", "value"), *failed), width),
-        justify((("interruptions", "muted"),), ((f"{usage.interruptions:,}", "value"),), width),
+        justify((("tool calls", "muted"),), ((f"{session.tool_calls:,}", "value"), *failed), width),
+        justify((("interruptions", "muted"),), ((f"{session.interruptions:,}", "value"),), width),
     ]
     return lines
 
