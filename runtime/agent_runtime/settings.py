@@ -63,10 +63,13 @@ class AudioSettings(_Section):
 class EndpointingSettings(_Section):
     """How long to wait after the user fell silent before answering."""
 
+    mode: Literal["fixed", "dynamic"] | None = None
+    """`dynamic` learns the wait from the user's pauses; unset is `fixed`."""
     min_delay: float | None = Field(default=None, ge=0)
-    """Seconds when the turn detector thinks that the user is done; unset is the engine's default."""
+    """Seconds when the turn detector thinks that the user is done; unset is 0.4 with the embedded one, which reads the
+    words, 0.3 with `audio`, and else 0.5."""
     max_delay: float | None = Field(default=None, ge=0)
-    """Seconds when it doesn't; unset is the engine's default."""
+    """Seconds when it doesn't; unset is 2.5 with `audio`, else 3.0."""
 
 
 class InterruptionSettings(_Section):
@@ -74,6 +77,8 @@ class InterruptionSettings(_Section):
 
     enabled: bool = True
     """Whether it can at all."""
+    mode: Literal["adaptive", "vad"] | None = None
+    """`vad`: all speech does. `adaptive`: a listener's word ("mm-hm") doesn't. Unset is `vad`."""
     min_duration: float | None = Field(default=None, ge=0)
     """Seconds of speech that it takes; unset is the engine's default."""
     min_words: int | None = Field(default=None, ge=0)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SURE_DELAY: Final = 0.4
+"""Seconds to wait after the last word where the embedded turn detector, which reads the words, takes the user to be
+done: the recogniser's last words come about then. The engine's own 0.5 also has to do without a detector."""
 NO_LLM: Final = (
     "there is no language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server, "
     "or see `agent-console doctor` for the embedded one"
@@ -303,15 +306,12 @@ class Conversation:
 
 def turn_handling(settings: Settings, providers: Providers) -> TurnHandlingOptions:
     """The settings' part of `AgentSession(turn_handling=…)`; what isn't set is left to the engine's defaults."""
-    endpointing = {"min_delay": settings.endpointing.min_delay, "max_delay": settings.endpointing.max_delay}
-    interruption = {
-        "enabled": settings.interruption.enabled,
-        "min_duration": settings.interruption.min_duration,
-        "min_words": settings.interruption.min_words,
-    }
+    endpointing = settings.endpointing.model_dump(exclude_none=True)
+    if settings.turn_detection == "embedded" and providers.turn_detector is not None:
+        endpointing.setdefault("min_delay", SURE_DELAY)
     options: dict[str, Any] = {
-        "endpointing": {name: value for name, value in endpointing.items() if value is not None},
-        "interruption": {name: value for name, value in interruption.items() if value is not None},
+        "endpointing": endpointing,
+        "interruption": settings.interruption.model_dump(exclude_none=True),
         "preemptive_generation": {"enabled": settings.preemptive_generation},
     }
     if providers.turn_detector is not None:
