@@ -85,7 +85,7 @@ class EventDecodeError(AgentConsoleError):
 
 
 class BundleError(AgentConsoleError):
-    """Raised when a session bundle can't be used. It names the file, and line (from 1) and field where there are any."""
+    """Raised when a session bundle can't be used: names the file, and line (from 1) and field where there are any."""
 
     def __init__(self, path: str, problem: str, *, line: int | None = None, field: str = "") -> None:
         self.path = path
