@@ -161,7 +161,8 @@ def test_a_broken_file_is_named_with_line_and_traceback(source, line, message):
     assert "\n" not in str(caught.value)
     assert caught.value.line == line
     assert "my_agent.py" in caught.value.details or "nowhere" in caught.value.details
-    assert "agent_runtime" not in caught.value.details and "importlib" not in caught.value.details
+    assert "agent_runtime" not in caught.value.details
+    assert "importlib" not in caught.value.details
 
 
 def test_a_failure_in_a_neighbour_names_the_neighbour():
