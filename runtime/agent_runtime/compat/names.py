@@ -46,6 +46,8 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "llm.fallback_adapter": _LLM,
     "llm.llm": _LLM,
     "llm.mcp": ("agent_tools.mcp", "agent_tools.mcp_tools"),
+    "llm.realtime": ("agent_runtime.llm.realtime",),
+    "llm.realtime_fallback_adapter": ("agent_runtime.llm.realtime_fallback",),
     "llm.tool_context": (*_LLM, "agent_tools"),
     "llm.utils": ("agent_runtime.llm.utils",),
     "log": ("agent_runtime.compat.log",),
@@ -150,7 +152,7 @@ VENDORS: Final[dict[str, str]] = {
 """Packages of `livekit.plugins` that files often import, and what to use while they aren't installed."""
 
 _ROOMS: Final = "rooms and workers aren't there yet; a local conversation doesn't need it"
-_REALTIME: Final = "speech-to-speech models aren't there yet: use an stt, an llm and a tts"
+_REALTIME: Final = "no vendor's realtime model is there yet: write an llm.RealtimeModel, or use stt, llm and tts"
 
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
@@ -164,10 +166,6 @@ _ADVICE: Final[dict[str, str]] = {
 }
 _ADVICE_BY_NAME: Final[dict[str, str]] = {
     "RoomIO": _ROOMS,
-    "RealtimeModel": _REALTIME,
-    "RealtimeSession": _REALTIME,
-    "RealtimeCapabilities": _REALTIME,
-    "RealtimeModelFallbackAdapter": _REALTIME,
     "wait_for_agent": _ROOMS,
     "wait_for_participant": _ROOMS,
     "wait_for_track_publication": _ROOMS,

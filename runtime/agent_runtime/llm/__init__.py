@@ -21,6 +21,21 @@ from agent_runtime.llm.chat_items import (
 from agent_runtime.llm.fallback_adapter import AvailabilityChangedEvent, FallbackAdapter
 from agent_runtime.llm.instructions import Instructions
 from agent_runtime.llm.llm import LLM, LLMError, LLMStream
+from agent_runtime.llm.realtime import (
+    GenerationCreatedEvent,
+    InputSpeechStartedEvent,
+    InputSpeechStoppedEvent,
+    InputTranscriptionCompleted,
+    MessageGeneration,
+    RealtimeCapabilities,
+    RealtimeError,
+    RealtimeModel,
+    RealtimeModelError,
+    RealtimeSession,
+    RealtimeSessionReconnectedEvent,
+    RemoteItemAddedEvent,
+)
+from agent_runtime.llm.realtime_fallback import RealtimeAvailabilityChangedEvent, RealtimeModelFallbackAdapter
 from agent_runtime.llm.tool_context import NamedToolChoice, ToolChoice, ToolContext
 from agent_runtime.llm.utils import FunctionCallResult, execute_function_call
 from agent_tools import (
@@ -64,15 +79,29 @@ __all__ = [
     "FunctionCallResult",
     "FunctionTool",
     "FunctionToolCall",
+    "GenerationCreatedEvent",
     "ImageContent",
+    "InputSpeechStartedEvent",
+    "InputSpeechStoppedEvent",
+    "InputTranscriptionCompleted",
     "Instructions",
     "LLMError",
     "LLMStream",
+    "MessageGeneration",
     "MetricsReport",
     "NamedToolChoice",
     "ProviderTool",
     "RawFunctionTool",
     "ReadOnlyChatContext",
+    "RealtimeAvailabilityChangedEvent",
+    "RealtimeCapabilities",
+    "RealtimeError",
+    "RealtimeModel",
+    "RealtimeModelError",
+    "RealtimeModelFallbackAdapter",
+    "RealtimeSession",
+    "RealtimeSessionReconnectedEvent",
+    "RemoteItemAddedEvent",
     "StopResponse",
     "Tool",
     "ToolChoice",
