@@ -28,6 +28,10 @@ class ToolFinished:
     duration: float
     details: str = ""
     """The traceback, if the tool raised something that the model isn't told."""
+    invalid: bool = False
+    """Whether the model's arguments didn't fit, so that the tool didn't run."""
+    stand_in: Literal["", "result", "error", "delay"] = ""
+    """What a person had set in the tool's place."""
     type: Literal["tool_finished"] = "tool_finished"
 
 

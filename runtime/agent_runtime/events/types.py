@@ -32,6 +32,16 @@ from agent_runtime.events.hearing import (
     UserTranscribed,
     UserTurnExceeded,
 )
+from agent_runtime.events.interventions import (
+    BranchesChanged,
+    ContextShown,
+    RequestRefused,
+    ToolsListed,
+    ToolStoodIn,
+    ToolTried,
+    ToolTryFinished,
+    ToolTryKept,
+)
 from agent_runtime.events.reply import (
     AgentHeard,
     AgentInterrupted,
@@ -64,6 +74,7 @@ from agent_runtime.events.workshop import (
     InputMuted,
     LogWritten,
     LoopBlocked,
+    LoopStalled,
     ModelLoading,
     PushToTalkChanged,
     RecordingChanged,
@@ -124,9 +135,18 @@ EventData: TypeAlias = (
     | ReloadFailed
     | LogWritten
     | ErrorOccurred
+    | LoopStalled
     | LoopBlocked
     | RecordingChanged
     | TurnMarked
+    | ToolsListed
+    | ToolStoodIn
+    | ToolTried
+    | ToolTryFinished
+    | ToolTryKept
+    | ContextShown
+    | BranchesChanged
+    | RequestRefused
 )
 
 AnyEvent: TypeAlias = Event[EventData]

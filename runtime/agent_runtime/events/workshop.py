@@ -147,6 +147,18 @@ class ErrorOccurred:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopStalled:
+    """The runtime's loop stands still, and `LoopBlocked` will tell for how long; `file` and `line` name the call."""
+
+    duration: float
+    """Seconds so far."""
+    file: str
+    line: int
+    stack: str
+    type: Literal["loop_stalled"] = "loop_stalled"
+
+
+@dataclass(frozen=True, slots=True)
 class LoopBlocked:
     """The runtime's loop stood still; `file`, `line` and `stack` name the call."""
 

@@ -13,6 +13,7 @@ from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.utils import aio
 from agent_runtime.voice.made_with import RemembersArguments
+from agent_runtime.voice.rehearsal import current_rehearsal
 from agent_runtime.voice.turn import TurnDetectionMode, TurnHandlingOptions, with_old_arguments
 from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
 
@@ -309,6 +310,9 @@ class Agent(RemembersArguments, HandoffTarget):
             agent: Agent, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
         ) -> AsyncGenerator[llm_.ChatChunk | str | FlushSentinel, None]:
             """The model of the agent, else of the session."""
+            if (rehearsal := current_rehearsal()) is not None:
+                rehearsal.take(chat_ctx)
+                return
             engine = agent._running()
             stream = engine.require_llm().chat(
                 chat_ctx=chat_ctx,

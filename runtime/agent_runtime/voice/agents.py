@@ -214,6 +214,13 @@ class Agents:
             self._failed_to_enter = None
             self.enter(new)
 
+    def go_back(self, agent: Agent, cause: str) -> None:
+        """An agent that had the conversation before has it again, with what it remembers and without hooks."""
+        old = self._engine.require_agent()
+        if agent is not old:
+            self.stand_in(old, agent, cause)
+            self.swaps.leave_alone(old)
+
     def hooks_of(self, agent: Agent) -> list[asyncio.Task[None]]:
         """Its `on_enter` hooks that run."""
         return [task for task, scope in self._hooks.items() if scope.agent is agent and not task.done()]

@@ -20,8 +20,8 @@ from agent_runtime.voice.tool_handling import (
     CompleteToolOptions,
     UpdateTemplate,
 )
-from agent_runtime.voice.tool_mocks import tool_or_mock
-from agent_tools import AnyFunctionTool, ToolError, ToolFlag, ToolOutcome
+from agent_runtime.voice.tool_mocks import stand_ins, tool_or_mock
+from agent_tools import AnyFunctionTool, InvalidArgumentsError, ToolError, ToolFlag, ToolOutcome
 from agent_tools.outcome import outcome_of_exception
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class RunningCall:
         self._announced = False
         self._ended = False
         self._scope = Scope(engine, agent, f"tool {call.name}", speech)
+        stand_in = stand_ins(engine.session).get(call.name)
+        self._stand_in: Literal["", "result", "error", "delay"] = stand_in.kind if stand_in is not None else ""
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -214,7 +216,9 @@ class RunningCall:
             outcome = self._in_background(outcome)
             status = "error" if outcome.is_error else "done"
         took = engine.clock.now() - self._began
-        self._emit(ev.ToolFinished(call.call_id, call.name, outcome.output, outcome.is_error, took, outcome.details))
+        invalid = isinstance(outcome.exception, InvalidArgumentsError)
+        told = (call.call_id, call.name, outcome.output, outcome.is_error, took, outcome.details)
+        self._emit(ev.ToolFinished(*told, invalid, self._stand_in))
         if self._announced:
             name = tool_updates.final_id(call) if in_background else call.call_id
             engine.tool_reports.ended(name, call.call_id, outcome.output or None, status)

@@ -71,9 +71,9 @@ class Swaps:
         new._chat_ctx = old._chat_ctx
         self._agents.stand_in(old, new, cause)
         if new is not old:
-            self._leave_alone(old)
+            self.leave_alone(old)
 
-    def _leave_alone(self, old: Agent) -> None:
+    def leave_alone(self, old: Agent) -> None:
         """The old one is out of the session as soon as its own hooks, which still run, are over."""
 
         def over(_: object = None) -> None:

@@ -1,13 +1,17 @@
-"""Stand-ins for an agent's tools: `mock_tools`."""
+"""Stand-ins for an agent's tools: `mock_tools` for tests, `StandIn` for people who try things out."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import inspect
 import weakref
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from agent_tools import ToolError
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
@@ -19,6 +23,7 @@ Mocks: TypeAlias = Mapping[str, Mock]
 _ByAgent: TypeAlias = dict[type["Agent"], dict[str, Mock]]
 
 _of_context: contextvars.ContextVar[_ByAgent | None] = contextvars.ContextVar("mock_tools", default=None)
+_by_hand: weakref.WeakKeyDictionary[AgentSession[Any], dict[str, StandIn]] = weakref.WeakKeyDictionary()
 _of_session: weakref.WeakKeyDictionary[AgentSession[Any], _ByAgent] = weakref.WeakKeyDictionary()
 
 
@@ -64,8 +69,46 @@ def _mocked(agent: type[Agent], mocks: Mocks) -> Generator[None, None, None]:
         _of_context.reset(token)
 
 
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What calls of a tool come to instead, by the tool's name: whatever code the agent has by then."""
+
+    result: str | None = None
+    """What the model reads as the tool's output."""
+    error: str | None = None
+    """What the model reads as the tool's failure."""
+    delay: float = 0.0
+    """Seconds before that; alone, before the tool itself begins."""
+
+    @property
+    def kind(self) -> Literal["result", "error", "delay"]:
+        """What is noticed most of it."""
+        return "error" if self.error is not None else "result" if self.result is not None else "delay"
+
+    def function(self, tool: AnyFunctionTool) -> Callable[..., Any]:
+        """What is called in the place of the tool's own function."""
+
+        async def call(**arguments: Any) -> Any:
+            await asyncio.sleep(self.delay)
+            if self.error is not None:
+                raise ToolError(self.error)
+            if self.result is not None:
+                return self.result
+            value = tool(**arguments)
+            return await value if inspect.isawaitable(value) else value
+
+        return call
+
+
+def stand_ins(session: AgentSession[Any]) -> dict[str, StandIn]:
+    """What stands in for tools of a session, by name. It may be changed."""
+    return _by_hand.setdefault(session, {})
+
+
 def tool_or_mock(tool: AnyFunctionTool, session: AgentSession[Any]) -> AnyFunctionTool:
-    """The tool that a call goes to: `tool` itself, or what stands in for it."""
+    """The tool that a call goes to: `tool` itself, or what stands in for it. What a person set comes first."""
+    if (stand_in := _by_hand.get(session, {}).get(tool.id)) is not None:
+        return tool.with_function(stand_in.function(tool))
     for by_agent in (_of_context.get(), _of_session.get(session)):
         for cls in type(session.current_agent).__mro__ if by_agent else ():
             mock = (by_agent or {}).get(cls, {}).get(tool.id)
