@@ -360,3 +360,50 @@ def test_an_interruption_that_comes_too_late_changes_nothing() -> None:
 
     stage = play(8.0, HELLO, answers=[OK], durations=[1.0], act=act)
     assert stage.of("agent_interrupted") == []
+
+
+class Slow(Detector):
+    """Thinks for `takes` seconds."""
+
+    def __init__(self, probability: float, takes: float, failures: int = 0) -> None:
+        super().__init__(probability)
+        self.takes, self.failures = takes, failures
+
+    async def predict_end_of_turn(self, chat_ctx: Any, *, timeout: float | None = None) -> float:
+        self.asked.append(chat_ctx.messages()[-1].text_content)
+        await asyncio.sleep(self.takes)
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("no model")
+        return self.probability
+
+
+def test_a_detector_is_asked_when_the_words_are_known_and_once() -> None:
+    detector = Slow(0.9, 0.25)
+    stage = play(6.0, HELLO, answers=[OK], turn_handling={"turn_detection": detector})
+    assert stage.times("turn_committed") == [3.0]  # the final came at 2.7, the silence at 3.0
+    assert detector.asked == [HELLO.text]
+
+
+def test_without_early_replies_a_detector_is_asked_in_the_silence() -> None:
+    detector = Slow(0.9, 0.25)
+    handling: Any = {"turn_detection": detector, "preemptive_generation": {"enabled": False}}
+    stage = play(6.0, HELLO, answers=[OK], turn_handling=handling)
+    assert stage.times("turn_committed") == [3.25]
+
+
+def test_a_detector_that_failed_ahead_is_asked_again() -> None:
+    detector = Slow(0.9, 0.1, failures=1)
+    stage = play(6.0, HELLO, answers=[OK], turn_handling={"turn_detection": detector})
+    assert stage.times("turn_committed") == [3.1]
+    assert detector.asked == [HELLO.text] * 2
+    assert stage.of("error_occurred") == []
+
+
+def test_words_that_changed_are_judged_anew() -> None:
+    first = UserSpeech(0.5, 1.5, "I would like")
+    second = UserSpeech(2.4, 3.4, "a cup of tea")
+    detector = Slow(0.1, 0.1)
+    stage = play(8.0, first, second, answers=[OK, OK], turn_handling={"turn_detection": detector})
+    assert detector.asked == ["I would like", "I would like a cup of tea"]
+    assert [e.data.text for e in stage.of("turn_committed")] == ["I would like a cup of tea"]

@@ -141,6 +141,17 @@ def test_a_preflight_begins_a_reply_and_words_beyond_it_drop_it() -> None:
     assert kinds(m.feed(i.Interim("book a table for two", confidence=0.9), 1.2)) == ["CancelPreemptive"]
 
 
+@pytest.mark.parametrize(("final", "begins"), [("book a table", False), ("book a cable", True)])
+def test_a_reply_to_words_before_their_final_goes_on_through_the_silence(final: str, begins: bool) -> None:
+    m = machine(preemptive=True, has_stt=True)
+    m.feed(i.VoiceStarted(0.0), 0.05)
+    assert "StartPreemptive" in kinds(m.feed(i.Interim("book a table", preflight=True, confidence=0.9), 1.2))
+    assert "CancelPreemptive" not in kinds(m.feed(i.VoiceEnded(1.0), 1.3))
+    told = kinds(m.feed(i.Final(final), 1.4))
+    assert "CancelPreemptive" not in told
+    assert ("StartPreemptive" in told) is begins
+
+
 def test_where_a_vad_listens_the_recognisers_end_teaches_no_wait() -> None:
     m = machine(detection="stt", dynamic=True)
     for at in (1.0, 3.0):

@@ -16,17 +16,18 @@ from agent_runtime.voice import turn_reports
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.blame import limited
 from agent_runtime.voice.cut_in import CutIn
+from agent_runtime.voice.end_of_turn import EndOfTurn
 from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.replies import ReplyRequest
 from agent_runtime.voice.scope import Scope, entered
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_machine import TurnMachine, UserTurn
+from agent_runtime.voice.words import same_words
 from agent_tools import StopResponse
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
-    from agent_runtime.voice.turn import TurnDetector
 
 
 MIN_PREDICTION_TIMEOUT = 0.5
@@ -52,6 +53,7 @@ class TurnDriver:
         self.machine = machine
         self._timers: dict[str, TimerHandle] = {}
         self._early: _Early | None = None
+        self._end_of_turn = EndOfTurn(engine)
         self._completing: asyncio.Task[None] | None = None
         self._answering: set[asyncio.Task[None]] = set()
         """`_completing`, and those before it that it waits for."""
@@ -173,6 +175,7 @@ class TurnDriver:
             handle.cancel()
         self._timers.clear()
         self.cancel_early()
+        self._end_of_turn.forget()
         tasks = [*self._answering, *([self._predicting] if self._predicting is not None else [])]
         for task in tasks:
             task.cancel()
@@ -247,35 +250,26 @@ class TurnDriver:
         self._predicting = asyncio.create_task(self._ask_detector(action.text), name="turn detector")
 
     async def _ask_detector(self, text: str) -> None:
-        engine, detector = self._engine, self._engine.turn_detector
+        engine = self._engine
         probability = threshold = None
-        assert detector is not None
         turn, settings = self.machine.turn, self.machine.settings
         latest = (turn.ended_at if turn.ended_at is not None else engine.clock.now()) + settings.max_delay
         try:
             # An opinion that takes longer than the longest wait is of no use.
             async with asyncio.timeout(max(MIN_PREDICTION_TIMEOUT, latest - engine.clock.now())):
-                probability, threshold = await self._opinion(detector, text)
+                probability, threshold = await self._end_of_turn.opinion(text)
         except Exception as error:
             # Without its opinion the shortest wait decides, as if there were no detector.
             probability = threshold = None
             engine.report.failed("turn_detector", error)
         self.feed(inputs.Predicted(probability, threshold))
 
-    async def _opinion(self, detector: TurnDetector, text: str) -> tuple[float | None, float | None]:
-        engine = self._engine
-        if not await detector.supports_language(engine.language):
-            return None, None
-        context = engine.require_agent()._chat_ctx.copy()
-        context.add_message(role="user", content=text, created_at=engine.report.wall())
-        probability = await detector.predict_end_of_turn(context)
-        return probability, await detector.unlikely_threshold(engine.language)
-
     # --- replies that are begun early --------------------------------------------------------------------------------
 
     def _start_early(self, action: inputs.StartPreemptive) -> None:
         engine = self._engine
         self.cancel_early()
+        self._end_of_turn.foresee(action.text)
         agent = engine.require_agent()
         if engine.agents.switching or engine.llm is None:
             return
@@ -308,7 +302,7 @@ class TurnDriver:
         if early is None:
             return None
         fits = (
-            _same_words(early.text, message.text_content or "")
+            same_words(early.text, message.text_content or "")
             and early.request.agent is agent
             and early.tools == agent._tools
             and early.context.is_equivalent(context)
@@ -482,12 +476,3 @@ class TurnDriver:
                 model_provider=detector.provider if detector else self.machine.settings.detection,
             ),
         )
-
-
-def _same_words(first: str, second: str) -> bool:
-    """Whether two transcripts say the same but for case and punctuation, which recognisers change late."""
-    return _words(first) == _words(second)
-
-
-def _words(text: str) -> list[str]:
-    return ["".join(c for c in word if c.isalnum()) for word in text.casefold().split()]

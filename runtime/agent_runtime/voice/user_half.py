@@ -282,8 +282,12 @@ class UserHalf(TurnMemory):
         return "endpointing.max_delay" if self.turn.delayed else "endpointing.min_delay"
 
     def drop_decision(self, event: object) -> None:
-        """There is nothing to decide, or what was said isn't enough: the turn stays open."""
-        self.act(i.CancelPreemptive())
+        """There is nothing to decide, or what was said isn't enough: the turn stays open.
+
+        A reply that was begun on words whose final is still to come goes on.
+        """
+        if not self.turn.preflight:
+            self.act(i.CancelPreemptive())
         if not self.turn.transcript:
             self.act(i.OpenGate())
         self.raise_(i.TurnDropped())

@@ -15,3 +15,12 @@ def split_words(text: str) -> list[str]:
 def count_words(text: str) -> int:
     """How many words `text` has."""
     return len(split_words(text))
+
+
+def same_words(first: str, second: str) -> bool:
+    """Whether two texts say the same but for case and punctuation, which recognisers change late."""
+    return _bare(first) == _bare(second)
+
+
+def _bare(text: str) -> list[str]:
+    return ["".join(c for c in word if c.isalnum()) for word in text.casefold().split()]
