@@ -9,7 +9,7 @@ PLUGINS: Final = "livekit.plugins"
 
 _EVENTS: Final = ("agent_runtime.voice.events", "agent_runtime.voice.run_context")
 _SESSION: Final = ("agent_runtime.voice.session", "agent_runtime.voice.options", "agent_runtime.voice.turn")
-_ROOM_IO: Final = ("agent_runtime.compat.room_options",)
+_ROOM_IO: Final = ("agent_runtime.room",)
 _JOB: Final = ("agent_runtime.compat.job",)
 _WORKER: Final = ("agent_runtime.compat.worker",)
 _LLM: Final = ("agent_runtime.llm",)
@@ -165,7 +165,6 @@ _ADVICE: Final[dict[str, str]] = {
     **{f"{PLUGINS}.{vendor}": what for vendor, what in VENDORS.items()},
 }
 _ADVICE_BY_NAME: Final[dict[str, str]] = {
-    "RoomIO": _ROOMS,
     "wait_for_agent": _ROOMS,
     "wait_for_participant": _ROOMS,
     "wait_for_track_publication": _ROOMS,

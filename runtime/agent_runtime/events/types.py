@@ -60,6 +60,20 @@ from agent_runtime.events.reply import (
     TTSFirstByte,
     TTSStarted,
 )
+from agent_runtime.events.room import (
+    ActiveSpeakers,
+    ConnectionQuality,
+    ModeChanged,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantLinked,
+    RoomConnected,
+    RoomDisconnected,
+    RoomInvitation,
+    RoomReconnected,
+    RoomReconnecting,
+    TrackChanged,
+)
 from agent_runtime.events.session import (
     AgentChanged,
     AgentStateChanged,
@@ -147,6 +161,18 @@ EventData: TypeAlias = (
     | ContextShown
     | BranchesChanged
     | RequestRefused
+    | ModeChanged
+    | RoomConnected
+    | RoomReconnecting
+    | RoomReconnected
+    | RoomDisconnected
+    | RoomInvitation
+    | ParticipantJoined
+    | ParticipantLeft
+    | ParticipantLinked
+    | ActiveSpeakers
+    | TrackChanged
+    | ConnectionQuality
 )
 
 AnyEvent: TypeAlias = Event[EventData]

@@ -89,7 +89,7 @@ class Engine:
         self.tts: Any = None
         self.feed: Callable[[inputs.Input], None] = self.turns.feed
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._words: aio.Chan[str] | None = None
+        self._words: aio.Chan[str | None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._recognizing = False
 
@@ -347,8 +347,8 @@ class Engine:
     def _wants_words(self) -> bool:
         return self.report.stream.wants(ev.AgentHeard) or self.session.output.active_transcription is not None
 
-    def show(self, words: str) -> None:
-        """Send words to the transcription output."""
+    def show(self, words: str | None) -> None:
+        """Send words to the transcription output; None ends a segment."""
         if self.session.output.active_transcription is None:
             return
         if self._words is None:
@@ -356,10 +356,12 @@ class Engine:
             self._writer = asyncio.create_task(self._write(self._words), name="transcription")
         self._words.send_nowait(words)
 
-    async def _write(self, words: aio.Chan[str]) -> None:
+    async def _write(self, words: aio.Chan[str | None]) -> None:
         async for text in words:
             output = self.session.output.active_transcription
-            if output is not None:
+            if output is not None and text is None:
+                output.flush()
+            elif output is not None and text is not None:
                 await output.capture_text(text)
 
     # --- the end -----------------------------------------------------------------------------------------------------

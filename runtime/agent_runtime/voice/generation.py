@@ -234,6 +234,7 @@ class Step:
     def finished(self, event: PlaybackFinishedEvent) -> None:
         """A stretch of it is over."""
         self._emit(ev.PlayoutFinished(self.speech.id, event.playback_position, event.interrupted))
+        self.engine.show(None)
 
     def heard(self, delivery: Delivery, text: str, position: float) -> None:
         """Words of it reached the listener."""

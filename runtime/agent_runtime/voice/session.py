@@ -47,12 +47,13 @@ from agent_runtime.voice.turn_inputs import InterruptCause
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
-    from livekit.rtc import AudioFrame
+    from livekit.rtc import AudioFrame, Room
 
     from agent_runtime import llm as llm_
     from agent_runtime import stt as stt_
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
+    from agent_runtime.room import RoomInputOptions, RoomIO, RoomOptions, RoomOutputOptions
 
 Mode: TypeAlias = Literal["local", "room", "text"]
 
@@ -151,23 +152,54 @@ class AgentSession(SessionProperties[Userdata_T]):
     # --- its life ----------------------------------------------------------------------------------------------------
 
     @overload
-    async def start(self, agent: Agent, *, capture_run: Literal[True], mode: Mode | None = None) -> RunResult[None]: ...
+    async def start(
+        self,
+        agent: Agent,
+        *,
+        capture_run: Literal[True],
+        room: NotGivenOr[Room] = NOT_GIVEN,
+        room_options: NotGivenOr[RoomOptions] = NOT_GIVEN,
+        mode: Mode | None = None,
+    ) -> RunResult[None]: ...
 
     @overload
-    async def start(self, agent: Agent, *, capture_run: Literal[False] = False, mode: Mode | None = None) -> None: ...
+    async def start(
+        self,
+        agent: Agent,
+        *,
+        capture_run: Literal[False] = False,
+        room: NotGivenOr[Room] = NOT_GIVEN,
+        room_options: NotGivenOr[RoomOptions] = NOT_GIVEN,
+        record: NotGivenOr[Any] = NOT_GIVEN,
+        room_input_options: NotGivenOr[RoomInputOptions] = NOT_GIVEN,
+        room_output_options: NotGivenOr[RoomOutputOptions] = NOT_GIVEN,
+        mode: Mode | None = None,
+    ) -> None: ...
 
     async def start(
-        self, agent: Agent, *, capture_run: bool = False, mode: Mode | None = None
+        self,
+        agent: Agent,
+        *,
+        capture_run: bool = False,
+        room: NotGivenOr[Room] = NOT_GIVEN,
+        room_options: NotGivenOr[RoomOptions] = NOT_GIVEN,
+        record: NotGivenOr[Any] = NOT_GIVEN,
+        room_input_options: NotGivenOr[RoomInputOptions] = NOT_GIVEN,
+        room_output_options: NotGivenOr[RoomOutputOptions] = NOT_GIVEN,
+        mode: Mode | None = None,
     ) -> RunResult[None] | None:
         """Begin to hear and to answer, with `agent`. Returns when it does; `on_enter` has begun and may still run.
 
-        With `capture_run` it returns when what `on_enter` began is over too, and tells what that was.
+        With `capture_run` it returns when what `on_enter` began is over too, and tells what that was. With a `room` it
+        talks to a participant of it, as `room_options` say; the room may be connected later. `record` is LiveKit's
+        cloud's and has no effect.
         """
         if self._started:
             raise RuntimeError("the session was started already")
         self._started = True
         engine = self._engine
-        shown = mode or ("local" if self.input.audio is not None or self.output.audio is not None else "text")
+        has_sound = self.input.audio is not None or self.output.audio is not None
+        shown = mode or ("room" if is_given(room) else "local" if has_sound else "text")
         trace_session(self._events)
         self._report.emit(
             ev.SessionStarted(agent.id, shown, self._report.wall() - self._events.now(), self._options.as_plain())
@@ -176,6 +208,17 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._run = run
         if run is not None:
             run._listen()
+        if is_given(room):
+            from agent_runtime.room import RoomIO
+
+            self._room_io = RoomIO(
+                self,
+                room,
+                options=room_options,
+                input_options=room_input_options,
+                output_options=room_output_options,
+            )
+            await self._room_io.start()
         await engine.agents.start(agent)
         engine.feed(inputs.Started())
         await asyncio.sleep(0)  # on_enter begins: what it says comes before what the caller asks for next
@@ -240,6 +283,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         if reason is not CloseReason.ERROR:
             await self._engine.turns.keep_last_words(self._options.session_close_transcript_timeout)
         await self._engine.aclose()
+        if self._room_io is not None:
+            await self._room_io.aclose()
         self._closed = True
         text = str(getattr(error, "error", error)) if error is not None else None
         self._report.emit(ev.SessionClosed(reason.value, text))

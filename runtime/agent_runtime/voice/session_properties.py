@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
     from agent_runtime.events import EventStream
+    from agent_runtime.room import RoomIO
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.options import AgentSessionOptions
@@ -42,6 +43,7 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _tools: list[Tool | Toolset]
     _tool_handling: NotGivenOr[ToolHandlingOptions]
     _userdata: Userdata_T | None
+    _room_io: RoomIO | None = None
     _started: bool
     _closed: bool
 
@@ -120,6 +122,13 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     def vad(self) -> vad_.VAD | None:
         """The detector of agents that bring none."""
         return self.resolve_vad()
+
+    @property
+    def room_io(self) -> RoomIO:
+        """What joins it to a room. Raises RuntimeError if it isn't in one."""
+        if self._room_io is None:
+            raise RuntimeError("the session isn't in a room: start it with `room=…`")
+        return self._room_io
 
     @property
     def started(self) -> bool:
