@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from agent_runtime.events import AnyEvent
+
+if TYPE_CHECKING:
+    from agent_runtime.workshop.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,9 @@ class Backend(Protocol):
 
     def mark_turn(self, turn_id: str) -> None:
         """Mark a turn to come back to."""
+
+    def ask_workshop(self, request: Request) -> None:
+        """Try a tool, stand in for one, rewrite the conversation, fork it."""
 
     def list_devices(self) -> list[AudioDevice]:
         """The microphones and speakers there are. Called off the interface's thread: it may take a while."""

@@ -9,6 +9,7 @@
     ├── MediaError             audio that can't be read or made
     ├── EventDecodeError       a recorded event that can't be read
     ├── BundleError            a recorded session that can't be read or written
+    ├── RequestRefusedError    what a person asked of a running session can't be done now
     ├── UnexpectedModelBehavior a model didn't do what it was asked for, again and again
     └── APIError               a provider failed
         ├── APIStatusError     … with a status code
@@ -94,6 +95,20 @@ class BundleError(AgentConsoleError):
         self.field = field
         where = path if line is None else f"{path}:{line}"
         super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
+
+
+class RequestRefusedError(AgentConsoleError):
+    """Raised when what a person asks of a running session can't be done.
+
+    Args:
+        request: what was asked: `run tool`, `rewind` …
+        problem: why not, and what to do.
+    """
+
+    def __init__(self, request: str, problem: str) -> None:
+        self.request = request
+        self.problem = problem
+        super().__init__(f"{request}: {problem}")
 
 
 class UnexpectedModelBehavior(AgentConsoleError, RuntimeError):

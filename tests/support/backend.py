@@ -7,6 +7,7 @@ from typing import Literal
 
 from agent_console.backend import AudioDevice
 from agent_runtime.events import AnyEvent
+from agent_runtime.workshop.requests import Request
 
 DEVICES = [
     AudioDevice("0", "MacBook Pro Microphone", "input", True, True),
@@ -60,6 +61,9 @@ class ScriptedBackend:
 
     def mark_turn(self, turn_id: str) -> None:
         self.calls.append(("mark_turn", turn_id))
+
+    def ask_workshop(self, request: Request) -> None:
+        self.calls.append(("ask_workshop", request))
 
     def list_devices(self) -> list[AudioDevice]:
         return self._devices

@@ -7,7 +7,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from agent_console.backend import AudioDevice
 from agent_console.replay.sound import ReplaySound
@@ -16,6 +16,9 @@ from agent_console.state import ConsoleState, reduce
 from agent_runtime.bundle import Bundle, TurnMark
 from agent_runtime.errors import AgentConsoleError
 from agent_runtime.events import AnyEvent, ErrorOccurred, Event, RecordingChanged, SessionStarted
+
+if TYPE_CHECKING:
+    from agent_runtime.workshop.requests import Request
 
 _KEEP_EVERY: Final = 5_000
 """Events between two states that are kept, so that winding back needn't begin at the beginning."""
@@ -125,6 +128,9 @@ class ReplayBackend:
 
     def record(self, on: bool) -> None:
         """See `Backend.record`: nothing."""
+
+    def ask_workshop(self, request: Request) -> None:
+        """See `Backend.ask_workshop`: nothing."""
 
     def mark_turn(self, turn_id: str) -> None:
         """See `Backend.mark_turn`: nothing."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.turn import TurnHandlingOptions
+    from agent_runtime.workshop import Request, Workshop
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Conversation:
         self._session: AgentSession[Any] | None = None
         self._audio: HostAudio | None = None
         self._reloader: Reloader | None = None
+        self._workshop: Workshop | None = None
         self._saved = asyncio.Event()
         self._watcher: FileWatcher | None = None
         self._watchdog = LoopWatchdog(self._loop, self._emit)
@@ -96,6 +98,9 @@ class Conversation:
         self._recording.use_code(self._code_in_use)
         for note in self._loaded.notes:
             logger.info(note)
+        from agent_runtime.workshop import Workshop
+
+        self._workshop = workshop = Workshop(session)
         over = asyncio.Event()
         session.on("close", lambda _: over.set())
         if not self._settings.text:
@@ -105,7 +110,7 @@ class Conversation:
             self._loaded,
             agent,
             session,
-            userdata=lambda: session._userdata,
+            userdata=lambda: [session._userdata, *workshop.branches.kept()],
             on_files=self._watch,
             turn_handling=own_handling,
         )
@@ -237,6 +242,11 @@ class Conversation:
     def mark_turn(self, turn_id: str) -> None:
         """Mark a turn to come back to."""
         self._events.emit(TurnMarked(), turn_id=turn_id)
+
+    def ask_workshop(self, request: Request) -> None:
+        """Try a tool, stand in for one, rewrite the conversation, fork it."""
+        assert self._workshop is not None, "requests are kept until the session runs"
+        self._in_background(self._workshop.ask(request))
 
     def reload(self) -> None:
         """Load the agent's code again."""

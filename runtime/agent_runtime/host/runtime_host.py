@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_runtime.devices.backend import DeviceInfo
     from agent_runtime.host.conversation import Conversation
     from agent_runtime.settings import Settings
+    from agent_runtime.workshop import Request as WorkshopRequest
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,10 @@ class RuntimeHost:
     def mark_turn(self, turn_id: str) -> None:
         """Mark a turn to come back to."""
         self._request(lambda conversation: conversation.mark_turn(turn_id))
+
+    def ask_workshop(self, request: WorkshopRequest) -> None:
+        """Try a tool, stand in for one, rewrite the conversation, fork it."""
+        self._request(lambda conversation: conversation.ask_workshop(request))
 
     def select_device(self, kind: Literal["input", "output"], device_id: str) -> None:
         """Use another microphone or speaker."""
