@@ -16,17 +16,27 @@ from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.events import (
     AgentStateChanged,
     AnyEvent,
+    BranchesChanged,
+    ContextShown,
     ErrorOccurred,
     InputMuted,
     ItemAdded,
     LogWritten,
+    LoopBlocked,
+    LoopStalled,
     PushToTalkChanged,
     ReloadFinished,
+    RequestRefused,
     SessionClosed,
     SessionStarted,
+    ToolFinished,
+    ToolsListed,
+    ToolStoodIn,
+    ToolTryFinished,
 )
 from agent_runtime.host import RuntimeHost
 from agent_runtime.settings_layers import load_settings
+from agent_runtime.workshop import Fork, RunTool, SetStandIn
 
 AGENT = """
 import time
@@ -219,3 +229,56 @@ def test_a_file_written_for_livekit_agents_runs_and_the_log_says_so(start):
         console.said("assistant", "Hi there.")
     finally:
         compat.uninstall()
+
+
+BLOCKING = """
+import time
+from agent_runtime import Agent, AgentSession, function_tool
+from agent_runtime.testing import Answer, ScriptedLLM
+
+class Host(Agent):
+    def __init__(self):
+        super().__init__(instructions="Be brief.")
+
+    @function_tool
+    async def look_up(self) -> str:
+        "Look up."
+        time.sleep(1)
+        return "found"
+
+def session() -> AgentSession:
+    answers = [Answer("", [("look_up", "{}")]), Answer("It is found.")]
+    return AgentSession(llm=ScriptedLLM(answers), vad=None), Host()
+"""
+
+
+def test_a_tool_that_blocks_is_named_while_it_does(start):
+    console = start(BLOCKING)
+    console.of(SessionStarted)
+    console.host.send_text("look")
+    stalled = console.of(LoopStalled)
+    console.said("assistant", "It is found.")
+    blocked, finished = console.of(LoopBlocked), console.of(ToolFinished)
+    assert stalled.seq < finished.seq  # the tool's second wasn't over
+    for event in (stalled, blocked):
+        assert event.data.file.endswith("hosted_agent.py")
+        assert BLOCKING.splitlines()[event.data.line - 1].strip() == "time.sleep(1)"
+        assert "in look_up" in event.data.stack
+    assert stalled.data.duration < blocked.data.duration
+
+
+def test_the_workshop_answers_through_the_host(start):
+    console = start(BLOCKING.replace("time.sleep(1)", "pass"))
+    assert [tool.name for tool in console.of(ToolsListed).data.tools] == ["look_up"]
+    console.host.ask_workshop(RunTool("look_up"))
+    assert console.of(ToolTryFinished).data.output == "found"
+    console.host.ask_workshop(SetStandIn("look_up", result="lost"))
+    console.of(ToolStoodIn)
+    console.host.send_text("look")
+    console.said("assistant", "It is found.")
+    assert console.of(ToolFinished).data.stand_in == "result"
+    console.host.ask_workshop(Fork("turn_1"))
+    assert console.of(BranchesChanged).data.current == "branch 2"
+    assert console.of(ContextShown).cause == "fork"
+    console.host.ask_workshop(RunTool("lok_up"))
+    assert "look_up" in console.of(RequestRefused).data.problem

@@ -394,6 +394,19 @@ def test_what_blocked_the_loop_is_named(tape: Tape) -> None:
     assert note.text.startswith("agent.py:12 blocked the agent for 1.5 s")
 
 
+def test_a_blocked_loop_is_told_while_it_lasts_and_a_short_one_only_in_the_log(tape: Tape) -> None:
+    tape(ev.LoopStalled(0.08, "/x/agent.py", 12, "stack"))
+    (banner,) = tape.state.banners
+    assert (banner.text, banner.details) == ("agent.py:12 blocks the agent", "stack")
+    assert tape.state.health.stall is not None
+    tape(ev.LoopBlocked(0.1, "/x/agent.py", 12, "stack"))
+    assert tape.state.banners == ()
+    assert tape.state.health.stall is None
+    assert tape.state.health.blocks[-1].stack == "stack"
+    assert not tape.state.entries
+    assert tape.state.logs[-1].message == "agent.py:12 blocked the agent for 0.1 s"
+
+
 def test_the_log_has_an_end(tape: Tape) -> None:
     for number in range(LOG_LIMIT + 1_000):
         tape(ev.LogWritten("info", "x", str(number)))

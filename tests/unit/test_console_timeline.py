@@ -180,6 +180,14 @@ def test_tools_are_named_in_a_measured_turn() -> None:
     assert [part.cause for part in stages(turn, 3.0)][1] == "tool get_weather"
 
 
+def test_a_call_that_blocks_is_named_while_it_does() -> None:
+    stalled = (2.6, ev.LoopStalled(0.08, "/home/you/agent.py", 58, ""), None)
+    assert turn_after(*COMMITTED, stalled).stalled_by == "agent.py:58"
+    over = (3.1, ev.LoopBlocked(0.6, "/home/you/agent.py", 58, ""), None)
+    turn = turn_after(*COMMITTED, stalled, over)
+    assert (turn.stalled_by, turn.blocks) == ("", (("agent.py:58", 0.6),))
+
+
 def test_a_call_that_blocked_is_named_in_its_turn() -> None:
     blocked = (2.6, ev.LoopBlocked(0.37, "/home/you/agent.py", 58, ""), None)
     turn = turn_after(*COMMITTED, blocked, (3.0, measured(2.0, ("endpointing", 0.5), ("llm", 0.5)), None))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from agent_console.drawing.status import clock_text
 from agent_console.drawing.text import Line, Span, clean, fit, justify, wrap_spans
 from agent_console.state import ConsoleState
+from agent_console.state.health import Block
+
+STACK_LINES: Final = 4
+"""Of a stack: two calls, each with its place and its source. `e` on the banner shows all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ def health_lines(state: ConsoleState, drawing: Drawing, width: int) -> list[Line
     words = (
         f"✗ blocked {health.blocked:,}x, {health.worst_block:.2f} s at worst" if health.blocked else "✓ never blocked"
     )
+    if health.stall is not None:
+        lines.append((("✗ blocked now by ", "bad bold"), (clean(health.stall.place), "bad bold")))
     lines.append(((words, style),))
     for block in reversed(health.blocks):
         turn = f" · {block.turn_id}" if block.turn_id else ""
@@ -36,6 +43,7 @@ def health_lines(state: ConsoleState, drawing: Drawing, width: int) -> list[Line
             (clean(turn), "faint"),
         )
         lines.append(justify(left, ((f"{block.seconds:.2f} s", "bad"),), width))
+    lines += _stack(health.stall or (health.blocks[-1] if health.blocks else None), width)
     lines += [(), (("AUDIO", "heading"),)]
     for word, name, frames, kind in (
         ("microphone", state.microphone.state, state.dropped_input, "input"),
@@ -58,6 +66,12 @@ def health_lines(state: ConsoleState, drawing: Drawing, width: int) -> list[Line
     if health.failed_reloads:
         reloads = (*reloads, (f" · {health.failed_reloads:,} failed", "bad"))
     return [*lines, (), justify((("reloads", "muted"),), reloads, width), *_console(state, drawing, width)]
+
+
+def _stack(block: Block | None, width: int) -> list[Line]:
+    """The innermost calls of the newest blockage: the last one is where it stood still."""
+    calls = block.stack.rstrip("\n").split("\n")[-STACK_LINES:] if block is not None else []
+    return [((fit(f"        {clean(call).strip()}", width), "muted"),) for call in calls if call.strip()]
 
 
 def _console(state: ConsoleState, drawing: Drawing, width: int) -> list[Line]:

@@ -53,6 +53,8 @@ def _blocked(turn: Turn, width: int) -> list[Line]:
     for place, seconds in turn.blocks:
         words: Line = (("✗ ", "bad"), (clean(place), "bad bold"), (" blocked the agent", "bad"))
         rows.append(justify(words, ((f"{seconds:.2f} s  ", "bad"),), width))
+    if turn.stalled_by:
+        rows.append((("✗ ", "bad"), (clean(turn.stalled_by), "bad bold"), (" blocks the agent now", "bad bold")))
     return rows
 
 

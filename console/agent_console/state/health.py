@@ -22,6 +22,7 @@ class Block:
     place: str
     """`file.py:12`."""
     turn_id: str | None
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Health:
     """The newest last, at most `BLOCKS_KEPT`."""
     blocked: int = 0
     worst_block: float = 0.0
+    stall: Block | None = None
+    """The call that holds the loop up now, and for how long it had when that was noticed."""
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     """By source: `llm`, `stt`, `tool get_weather` …"""
     lost: Mapping[str, int] = field(default_factory=dict)
@@ -55,10 +58,14 @@ class Health:
 def check(health: Health, event: AnyEvent) -> Health:
     """How the runtime does after an event; the same object if it tells nothing of that."""
     data = event.data
-    if isinstance(data, ev.LoopBlocked):
-        block = Block(event.time, data.duration, f"{PurePath(data.file).name}:{data.line}", event.turn_id)
+    if isinstance(data, ev.LoopStalled | ev.LoopBlocked):
+        place = f"{PurePath(data.file).name}:{data.line}"
+        block = Block(event.time, data.duration, place, event.turn_id, data.stack)
+        if isinstance(data, ev.LoopStalled):
+            return replace(health, stall=block)
         return replace(
             health,
+            stall=None,
             blocks=(*health.blocks[-BLOCKS_KEPT + 1 :], block),
             blocked=health.blocked + 1,
             worst_block=max(health.worst_block, data.duration),

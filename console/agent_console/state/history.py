@@ -17,7 +17,15 @@ KEPT: Final = 5_000
 WEIGHTS: Final[tuple[Weight, ...]] = ("debug", "info", "warning", "error")
 
 _DEBUG: Final = (ev.AgentText, ev.AgentHeard, ev.ModelLoading, ev.ItemAdded, ev.UserStateChanged, ev.AgentStateChanged)
-_WARNING: Final = (ev.LoopBlocked, ev.AudioDropped, ev.AgentInterrupted, ev.TurnDiscarded, ev.TranscriptionTimedOut)
+_WARNING: Final = (
+    ev.LoopStalled,
+    ev.LoopBlocked,
+    ev.RequestRefused,
+    ev.AudioDropped,
+    ev.AgentInterrupted,
+    ev.TurnDiscarded,
+    ev.TranscriptionTimedOut,
+)
 _ERROR: Final = (ev.ErrorOccurred, ev.ReloadFailed)
 
 

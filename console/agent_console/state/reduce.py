@@ -56,6 +56,7 @@ REDUCERS: Mapping[type, Reducer] = {
     ev.ReloadFailed: workshop.reload_failed,
     ev.LogWritten: workshop.log_written,
     ev.ErrorOccurred: workshop.error_occurred,
+    ev.LoopStalled: workshop.loop_stalled,
     ev.LoopBlocked: workshop.loop_blocked,
     ev.RecordingChanged: workshop.recording_changed,
     ev.TurnMarked: workshop.turn_marked,

@@ -71,6 +71,8 @@ class Turn:
     tools: tuple[ToolTime, ...] = ()
     blocks: tuple[tuple[str, float], ...] = ()
     """Calls that held up the runtime meanwhile: `file.py:12` and seconds, the newest `BLOCKS_KEPT`."""
+    stalled_by: str = ""
+    """The call that holds the runtime up now: `file.py:12`."""
     waiting_for_voice: bool = False
     """Text went to the synthesizer, which hasn't given anything yet."""
     audible_at: float | None = None
@@ -209,9 +211,13 @@ def _first_byte(turn: Turn, event: AnyEvent, data: ev.TTSFirstByte) -> Turn:
     return replace(turn, waiting_for_voice=False)
 
 
+def _stalled(turn: Turn, event: AnyEvent, data: ev.LoopStalled) -> Turn:
+    return replace(turn, stalled_by=f"{PurePath(data.file).name}:{data.line}")
+
+
 def _blocked(turn: Turn, event: AnyEvent, data: ev.LoopBlocked) -> Turn:
     block = (f"{PurePath(data.file).name}:{data.line}", data.duration)
-    return replace(turn, blocks=(*turn.blocks[-BLOCKS_KEPT + 1 :], block))
+    return replace(turn, blocks=(*turn.blocks[-BLOCKS_KEPT + 1 :], block), stalled_by="")
 
 
 def _audible(turn: Turn, event: AnyEvent, data: ev.PlayoutStarted) -> Turn:
@@ -251,6 +257,7 @@ CHANGES: dict[type, Callable[..., Turn]] = {
     ev.TTSFirstByte: _first_byte,
     ev.PlayoutStarted: _audible,
     ev.PlayoutFinished: _quiet,
+    ev.LoopStalled: _stalled,
     ev.LoopBlocked: _blocked,
     ev.TurnMeasured: _measured,
 }

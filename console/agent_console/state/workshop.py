@@ -124,12 +124,25 @@ def error_occurred(state: ConsoleState, event: AnyEvent, data: ev.ErrorOccurred)
     return _log(state, event, "error", data.source, data.message, data.details)
 
 
+WORTH_A_NOTE = 0.25
+"""Seconds from which on a blocked loop costs audio; shorter ones are in the log and the health panel."""
+
+
+def loop_stalled(state: ConsoleState, event: AnyEvent, data: ev.LoopStalled) -> ConsoleState:
+    """Say it while it lasts."""
+    text = f"{PurePath(data.file).name}:{data.line} blocks the agent"
+    banner = Banner("stall", "error", text, "await it or move it to a thread; e shows it", data.stack, event.time)
+    return replace(state, banners=_with(state.banners, banner))
+
+
 def loop_blocked(state: ConsoleState, event: AnyEvent, data: ev.LoopBlocked) -> ConsoleState:
     """Name the line that held everything up."""
     where = f"{PurePath(data.file).name}:{data.line}"
     text = f"{where} blocked the agent for {data.duration:.1f} s"
-    note = Note("warning", event.time, text + "; await it or move it to a thread", data.stack, event.turn_id)
-    state = replace(state, entries=state.entries.append(note))
+    state = replace(state, banners=tuple(banner for banner in state.banners if banner.key != "stall"))
+    if data.duration >= WORTH_A_NOTE:
+        note = Note("warning", event.time, text + "; await it or move it to a thread", data.stack, event.turn_id)
+        state = replace(state, entries=state.entries.append(note))
     return _log(state, event, "warning", "loop", text, data.stack)
 
 

@@ -11,26 +11,27 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
-from agent_runtime.events import LoopBlocked
+from agent_runtime.events import LoopBlocked, LoopStalled
 
-BEAT: Final = 0.05
-"""Seconds between two signs of life of the loop."""
-BLOCKED: Final = 0.25
-"""Seconds without one that are told: from here on audio is lost."""
+BEAT: Final = 0.02
+"""Seconds between two signs of life of the loop, and between two looks at them."""
+LOOKS: Final = 4
+"""Looks in a row without a new sign: a call that blocks is caught 60 to 100 ms after it began. They are counted, not
+timed: where the whole process gets no processor, this thread doesn't get to look either."""
 
 
 class LoopWatchdog:
     """Watches one loop from a thread of its own.
 
-    Each blockage is told once, when it is over, with the stack that was found while it lasted and the innermost line of
-    the user's own code, where there is one. Start and stop it on the loop.
+    Each blockage is told twice: when it is noticed, with the stack and the innermost line of the user's own code, where
+    there is one; and when it is over, with its length. Start and stop it on the loop.
 
     Args:
         loop: the running loop.
-        emit: gets `LoopBlocked`, on the loop.
+        emit: gets `LoopStalled` in the watchdog's thread, since the loop can't tell it, and `LoopBlocked` on the loop.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, emit: Callable[[LoopBlocked], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, emit: Callable[[LoopStalled | LoopBlocked], object]) -> None:
         self._loop = loop
         self._emit = emit
         self._loop_thread = threading.get_ident()
@@ -55,19 +56,29 @@ class LoopWatchdog:
         self._timer = self._loop.call_later(BEAT, self._beat)
 
     def _watch(self) -> None:
+        seen, looks = self._beat_at, 0
         while not self._stopped.wait(BEAT):
-            seen = self._beat_at
-            if monotonic() - seen < BLOCKED:
+            if self._beat_at != seen:
+                seen, looks = self._beat_at, 0
                 continue
-            frame = sys._current_frames().get(self._loop_thread)
-            stack = _stack_of(frame)
-            del frame  # it would keep alive what its variables hold
-            while self._beat_at == seen and not self._stopped.wait(BEAT):
-                pass
-            # A loop that waits for its selector isn't blocked: it didn't get the processor, or the interpreter's lock.
-            waits = not stack or stack[-1].filename.endswith("selectors.py")
-            if not waits and not self._stopped.is_set():
-                self._tell(LoopBlocked(self._beat_at - seen, *_culprit(stack), "".join(traceback.format_list(stack))))
+            looks += 1
+            if looks == LOOKS:
+                self._follow(seen)
+
+    def _follow(self, seen: float) -> None:
+        """Tell of a loop that shows no sign of life since `seen`, now and when it does again."""
+        frame = sys._current_frames().get(self._loop_thread)
+        stack = _stack_of(frame)
+        del frame  # it would keep alive what its variables hold
+        # A loop that waits for its selector isn't blocked: it didn't get the processor, or the interpreter's lock.
+        if not stack or stack[-1].filename.endswith("selectors.py") or self._beat_at != seen:
+            return
+        place, text = _culprit(stack), "".join(traceback.format_list(stack))
+        self._emit(LoopStalled(monotonic() - seen, *place, text))
+        while self._beat_at == seen and not self._stopped.wait(BEAT):
+            pass
+        if not self._stopped.is_set():
+            self._tell(LoopBlocked(self._beat_at - seen, *place, text))
 
     def _tell(self, data: LoopBlocked) -> None:
         try:
