@@ -26,11 +26,12 @@ class Reader:
             raise APIConnectionError("the process ended")
 
 
-async def talk(reader: Reader) -> None:
+async def talk(reader: Reader) -> Reader:
+    other = Reader()
     answers = {"hi": Answer("Hello."), "how are you": Answer("Fine.")}
     session: AgentSession[None] = AgentSession(llm=ScriptedLLM(by_input=answers), vad=None)
     await session.start(Agent(instructions="Be kind."))
-    reading = asyncio.create_task(ReadAhead(session, reader).run())
+    reading = asyncio.create_task(ReadAhead(session, [reader, other]).run())
     await asyncio.sleep(0)
     for question in ("hi", "how are you"):
         await session.run(user_input=question)
@@ -40,6 +41,7 @@ async def talk(reader: Reader) -> None:
         await reading
     await session.run(user_input="hi")
     await session.aclose()
+    return other
 
 
 def test_the_instructions_are_read_first_and_each_exchange_once_it_is_over() -> None:
@@ -50,5 +52,5 @@ def test_the_instructions_are_read_first_and_each_exchange_once_it_is_over() -> 
 
 def test_a_reader_that_fails_is_asked_again() -> None:
     reader = Reader(failures=2)
-    run_virtual(talk(reader))
-    assert len(reader.read) == 3
+    other = run_virtual(talk(reader))
+    assert len(reader.read) == len(other.read) == 3

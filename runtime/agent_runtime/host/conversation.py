@@ -150,8 +150,9 @@ class Conversation:
         # What exists by now, the models' tables above all, lives as long as the session. A garbage collector that
         # walks it again and again stops every thread for 40 ms each time, the audio callbacks too.
         gc.freeze()
-        if loaded and isinstance(providers.llm, Primable):
-            await ReadAhead(session, providers.llm).run()
+        if loaded:
+            readers = [part for part in (providers.llm, providers.turn_detector) if isinstance(part, Primable)]
+            await ReadAhead(session, readers).run()
 
     async def _next_version(self) -> None:
         while True:

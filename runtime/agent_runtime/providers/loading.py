@@ -32,7 +32,7 @@ class Loadable(Protocol):
 
 @runtime_checkable
 class Primable(Protocol):
-    """A model that can read a prompt ahead, so that the first answer doesn't wait for the instructions to be read."""
+    """A model that can read a conversation ahead, so that what is asked of it next has only the end of it to read."""
 
     async def prime(self, chat_ctx: ChatContext) -> None:
         """Read it."""

@@ -78,6 +78,14 @@ class TextTurnDetector:
         """Whether it is English; a language that isn't known is taken for it."""
         return language is None or re.match(r"en\b|english\b", language.lower().replace("_", "-")) is not None
 
+    async def prime(self, chat_ctx: ChatContext) -> None:
+        """Read what the assistant said last: a prediction then has only the user's words to read."""
+        asked, _ = last_exchange(chat_ctx)
+        body = {"prompt": _opening(asked), "id_slot": TURN_SLOT, "max_tokens": 1, "temperature": 0}
+        async with aclosing(self._llama.complete(body)) as parts:
+            async for _ in parts:
+                pass
+
     async def predict_end_of_turn(self, chat_ctx: ChatContext, *, timeout: float | None = None) -> float:
         """Probability, 0 to 1, that the last user message is complete.
 
@@ -94,7 +102,7 @@ class TextTurnDetector:
     async def end_log_probability(self, asked: str, said: str) -> float:
         """What the model alone thinks: the logarithm of the probability that a sentence ends after `said`."""
         body = {
-            "prompt": f"A: {asked}\nB: {said[0].upper()}{said[1:]}",
+            "prompt": f"{_opening(asked)} {said[0].upper()}{said[1:]}",
             "id_slot": TURN_SLOT,
             "max_tokens": 1,
             "temperature": 0,
@@ -107,6 +115,10 @@ class TextTurnDetector:
                     if _ENDS.match(token["token"]):
                         mass += math.exp(token["logprob"])
         return math.log(mass + 1e-9)
+
+
+def _opening(asked: str) -> str:
+    return f"A: {asked}\nB:"
 
 
 def last_exchange(chat_ctx: ChatContext) -> tuple[str, str]:
