@@ -44,8 +44,8 @@ class Agent(RemembersArguments, HandoffTarget):
     """Subclass it, or make one with `instructions` and `tools`.
 
     Methods decorated with `@function_tool` are its tools. What is left out is the session's; None opts out of it. The
-    nodes (`stt_node`, `llm_node`, `tts_node`, `transcription_node`) and hooks (`on_enter` …) may be overridden; what
-    they do by default is under `Agent.default`.
+    nodes (`stt_node`, `llm_node`, `tts_node`, `transcription_node`, `realtime_audio_output_node`) and hooks (`on_enter`
+    …) may be overridden; what they do by default is under `Agent.default`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Agent(RemembersArguments, HandoffTarget):
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -125,7 +125,7 @@ class Agent(RemembersArguments, HandoffTarget):
         return self._vad
 
     @property
-    def llm(self) -> NotGivenOr[llm_.LLM[Any] | None]:
+    def llm(self) -> NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None]:
         """Its own language model."""
         return self._llm
 
@@ -174,6 +174,14 @@ class Agent(RemembersArguments, HandoffTarget):
         """The session that it runs in. Raises RuntimeError while it doesn't run."""
         return self._running().session
 
+    @property
+    def realtime_llm_session(self) -> llm_.RealtimeSession[Any]:
+        """The session of the realtime model that it talks by. Raises RuntimeError if there is none."""
+        session = self._running().realtime.session
+        if session is None:
+            raise RuntimeError(f"the agent {self._id!r} talks by no realtime model")
+        return session
+
     def _running(self) -> Engine:
         if self._engine is None:
             raise RuntimeError(f"the agent {self._id!r} is not running; start it with `session.start(agent)`")
@@ -200,13 +208,15 @@ class Agent(RemembersArguments, HandoffTarget):
         self._chat_ctx = kept
         if self._engine is not None:
             self._engine.agents.instructions_changed(self)
+            if self._engine.agent is self:
+                self._engine.realtime.refresh(chat_ctx=True)
 
     def update_options(
         self,
         *,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
     ) -> None:
         """Change over to other providers, in mid-conversation if it runs."""
@@ -274,6 +284,12 @@ class Agent(RemembersArguments, HandoffTarget):
     ) -> AsyncIterable[str | TimedString] | Coroutine[Any, Any, AsyncIterable[str | TimedString] | None]:
         """What is shown and remembered of what is said."""
         return Agent.default.transcription_node(self, text, model_settings)
+
+    def realtime_audio_output_node(
+        self, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
+    ) -> AsyncIterable[AudioFrame] | Coroutine[Any, Any, AsyncIterable[AudioFrame] | None]:
+        """What a realtime model says, on its way to the output."""
+        return Agent.default.realtime_audio_output_node(self, audio, model_settings)
 
     class default:
         """What the nodes do unless they are overridden."""
@@ -355,6 +371,14 @@ class Agent(RemembersArguments, HandoffTarget):
             """The text as it is."""
             async for piece in text:
                 yield piece
+
+        @staticmethod
+        async def realtime_audio_output_node(
+            agent: Agent, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
+        ) -> AsyncGenerator[AudioFrame, None]:
+            """The sound as it is."""
+            async for frame in audio:
+                yield frame
 
 
 def _end_input(stream: stt_.RecognizeStream | tts_.SynthesizeStream) -> None:

@@ -110,6 +110,8 @@ class Agents:
             raise RuntimeError(f"the agent {agent.id!r} runs in another session already")
         self._install(agent)
         await self._open_toolsets(agent._tools)
+        if any(isinstance(tool, Toolset) for tool in agent._tools):
+            self._engine.realtime.refresh(tools=True)
         self._note_handoff(old, agent, cause)
 
     def enter(self, agent: Agent, move: Move | None = None, unanswered: SpeechHandle | None = None) -> None:
@@ -236,6 +238,8 @@ class Agents:
     def instructions_changed(self, agent: Agent) -> None:
         """The agent is told something else from now on."""
         self._set_instructions(agent)
+        if self._engine.agent is agent:
+            self._engine.realtime.refresh(instructions=True)
         self._note_change(agent, AgentConfigUpdate(instructions=str(agent.instructions)))
 
     async def tools_changed(self, agent: Agent, old: list[Tool | Toolset]) -> None:
@@ -247,6 +251,7 @@ class Agents:
             kept = {id(tool) for tool in old} & {id(tool) for tool in agent._tools}
             await self._close_toolsets([tool for tool in old if id(tool) not in kept])
             await self._open_toolsets([tool for tool in agent._tools if id(tool) not in kept])
+            self._engine.realtime.refresh(tools=True)
 
     def _note_change(self, agent: Agent, update: AgentConfigUpdate) -> None:
         engine = self._engine

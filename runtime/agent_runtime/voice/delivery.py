@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """See the module. Text comes in with `add` and `end`; `run` delivers it once the speech may be heard."""
+    """See the module. Text comes in with `add` and `end`; `run` delivers it once the speech may be heard.
 
-    def __init__(self, step: Step) -> None:
+    Without `audio` of its own the voice makes it.
+    """
+
+    def __init__(self, step: Step, item_id: str, audio: AsyncIterable[AudioFrame] | None = None) -> None:
         self._step = step
+        self.item_id = item_id
+        """The message that it belongs to."""
+        self.audio = audio
         self._engine = step.engine
         self._to_voice: aio.Chan[str] = aio.Chan()
         self._to_reader: aio.Chan[str | TimedString] | None = None
@@ -36,7 +42,8 @@ class Delivery:
             self._reads_voice = step.engine.reads_aligned_words(step.agent) and step.engine.playout.output is not None
         self._segment: Segment | None = None
         self._shown: list[str] = []
-        self._pending: list[str] = []
+        self._shown_to_end = False
+        self._pending: list[str | TimedString] = []
         self._ended = False
         self._characters = 0
         self._text_at = 0.0
@@ -80,15 +87,29 @@ class Delivery:
         position = self._engine.playout.output.playback_position if self._engine.playout.output else 0.0
         return segment.text.heard(position) if segment.started_at is not None else ""
 
+    @property
+    def position(self) -> float:
+        """How many seconds of it were heard, once it is over."""
+        segment = self._segment
+        return segment.finished.result().playback_position if segment and segment.finished.done() else 0.0
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether less than all of it was heard, once it is over."""
+        segment = self._segment
+        if segment is None:
+            return not self._shown_to_end
+        return not segment.finished.done() or segment.finished.result().interrupted
+
     async def settled(self) -> None:
         """Wait until it is known what was heard."""
         segment = self._segment
         if segment is not None and segment.captured and not segment.finished.done():
             await asyncio.wait([segment.finished])
 
-    async def run(self, audio: AsyncIterable[AudioFrame] | None) -> None:
+    async def run(self) -> None:
         """Deliver everything; returns when it was heard to its end."""
-        reader = None
+        reader, audio = None, self.audio
         if self._to_reader is not None:
             reader = asyncio.create_task(self._read_transcription(self._to_reader), name="transcription_node")
         try:
@@ -123,7 +144,7 @@ class Delivery:
         segment.on_finished = step.finished
         segment.on_heard = lambda text, position: step.heard(self, text, position)
         for text in self._pending:
-            segment.text.add_text(text)
+            self._read(text)
         if self._ended and reader is None:
             segment.text.end_text()
         frames = audio if audio is not None else self._synthesize()
@@ -210,6 +231,7 @@ class Delivery:
         else:
             async for piece in self._to_voice:
                 self._tell(piece)
+        self._shown_to_end = True
         step.finished(PlaybackFinishedEvent(0.0, interrupted=False))
 
     def _tell(self, piece: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock
 from agent_runtime.errors import AgentConsoleError
-from agent_runtime.llm import ChatContext
+from agent_runtime.llm import ChatContext, RealtimeModel
 from agent_runtime.types import NOT_GIVEN
 from agent_runtime.utils import aio
 from agent_runtime.voice import turn_inputs as inputs
@@ -19,6 +19,8 @@ from agent_runtime.voice.options import AgentSessionOptions
 from agent_runtime.voice.playout import Playout
 from agent_runtime.voice.providers import Providers
 from agent_runtime.voice.quiet import Quiet
+from agent_runtime.voice.realtime_detection import model_detects, own_detection
+from agent_runtime.voice.realtime_link import RealtimeLink
 from agent_runtime.voice.recognition import Recognition
 from agent_runtime.voice.replies import Replies
 from agent_runtime.voice.reporter import Reporter
@@ -74,6 +76,7 @@ class Engine:
         self.playout.wants_level = lambda: report.stream.wants(ev.AudioMeter)
         self.providers = Providers(self)
         self.turns = TurnDriver(self, self.machine)
+        self.realtime = RealtimeLink(self)
         self.recognition = Recognition(self)
         self.replies = Replies(self)
         self.calls = RunningCalls(self)
@@ -105,13 +108,25 @@ class Engine:
         self.tts = _streaming_tts(agent._tts if agent._tts is not NOT_GIVEN else session._tts)
         stt = agent._stt if agent._stt is not NOT_GIVEN else session._stt
         hears = session.input.audio is not None and session.input.audio_enabled
-        self.vad = (agent._vad if agent._vad is not NOT_GIVEN else session.resolve_vad()) if hears or stt else None
-        self.stt = _streaming_stt(stt, self.vad)
-        for kind, provider in (("llm", self.llm), ("tts", self.tts), ("stt", self.stt), ("vad", self.vad)):
-            self.providers.use(kind, provider)  # type: ignore[arg-type]  # the four kinds
         handling = resolve_turn_handling(session._turn_handling, agent._turn_handling)
         self.options.turn_handling = handling
         detection = handling.get("turn_detection", NOT_GIVEN)
+        model = self.llm if isinstance(self.llm, RealtimeModel) else None
+        by_model = model is not None and model_detects(model, "manual" if self.push_to_talk else detection)
+        if model is not None and model.capabilities.user_transcription:
+            stt = None
+        own_vad = agent._vad if agent._vad is not NOT_GIVEN else session._vad
+        needs_vad = (hears or stt) and (not by_model or own_vad is not NOT_GIVEN)
+        self.vad = (agent._vad if agent._vad is not NOT_GIVEN else session.resolve_vad()) if needs_vad else None
+        self.stt = _streaming_stt(stt, self.vad)
+        if model is not None:
+            detection = own_detection(detection, by_model=by_model, has_vad=self.vad is not None)
+            self.realtime.use(model, agent, detects_turns=by_model)
+        else:
+            self.realtime.leave()
+        llm = self.realtime.session or self.llm
+        for kind, provider in (("llm", llm), ("tts", self.tts), ("stt", self.stt), ("vad", self.vad)):
+            self.providers.use(kind, provider)  # type: ignore[arg-type]  # the four kinds
         if detection is NOT_GIVEN:
             detection = session.resolve_turn_detector() if hears and self.stt is not None else None
         self.turn_detector = self.recognition.use_detector(None if isinstance(detection, str) else detection)
@@ -382,6 +397,7 @@ class Engine:
         self.feed(inputs.Closed())
         self.scheduler.close()
         await self.agents.aclose()
+        await self.realtime.aclose()
         await self._end_tasks()
         self.playout.set_output(None)
         self.providers.close()

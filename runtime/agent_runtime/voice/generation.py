@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_runtime import events as ev
 from agent_runtime.io import PlaybackFinishedEvent
-from agent_runtime.llm import ChatChunk, ChatContext, CompletionUsage, FunctionToolCall, ToolContext
+from agent_runtime.llm import ChatChunk, ChatContext, CompletionUsage, FunctionCall, FunctionToolCall, ToolContext
 from agent_runtime.types import FlushSentinel
 from agent_runtime.utils import aio, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
@@ -56,14 +56,16 @@ class Step:
         self.heard_from: float | None = None
         """When the first sample (or text) of it was out."""
         self._audio: AsyncIterable[AudioFrame] | None = None
+        """Given with a text that is said."""
         self._source: asyncio.Task[None] | None = None
         self._deliver: asyncio.Task[None] | None = None
         self._deliveries: list[Delivery] = []
         self._open: Delivery | None = None
-        self._waiting_calls: list[FunctionToolCall] = []
+        self._waiting_calls: list[FunctionToolCall | FunctionCall] = []
         self._may_deliver = False
         self._may_run_tools = False
-        self._heard_before = ""
+        self._heard_before = (self.item_id, "")
+        """The item whose words were heard last, and which of them."""
 
     # --- where the text comes from -----------------------------------------------------------------------------------
 
@@ -159,7 +161,7 @@ class Step:
             return
         self._emit(ev.AgentText(self.speech.id, self.item_id, delta))
         if self._open is None:
-            self._open = Delivery(self)
+            self._open = Delivery(self, self.item_id, self._audio)
             self._deliveries.append(self._open)
             self._start_delivery()
         self._open.add(delta)
@@ -193,10 +195,10 @@ class Step:
     async def _deliver_all(self) -> None:
         index = 0
         if not self._deliveries:  # audio without a word
-            self._deliveries.append(Delivery(self))
+            self._deliveries.append(Delivery(self, self.item_id, self._audio))
             self._deliveries[0].end()
         while index < len(self._deliveries):
-            await self._deliveries[index].run(self._audio)
+            await self._deliveries[index].run()
             index += 1
             if index == len(self._deliveries) and self._source is not None and not self._source.done():
                 await asyncio.wait([self._source])
@@ -240,13 +242,15 @@ class Step:
         """Words of it reached the listener."""
         if not self.engine.playout.wants_words():
             return
-        before = "".join(d.heard for d in self._deliveries[: self._deliveries.index(delivery)])
-        whole = before + text
-        if whole == self._heard_before:
+        item_id, known = delivery.item_id, self._heard_before
+        earlier = self._deliveries[: self._deliveries.index(delivery)]
+        whole = "".join(d.heard for d in earlier if d.item_id == item_id) + text
+        if (item_id, whole) == known:
             return
-        new = whole[len(self._heard_before) :] if whole.startswith(self._heard_before) else ""
-        self._heard_before = whole
-        self._emit(ev.AgentHeard(self.speech.id, self.item_id, whole, position))
+        told = known[1] if known[0] == item_id else ""
+        new = whole[len(told) :] if whole.startswith(told) else ""
+        self._heard_before = (item_id, whole)
+        self._emit(ev.AgentHeard(self.speech.id, item_id, whole, position))
         if new:
             self.engine.show(new)
 
@@ -272,9 +276,12 @@ class Step:
             await delivery.settled()
 
     @property
-    def said(self) -> str:
-        """What was heard of it."""
-        return "".join(delivery.heard for delivery in self._deliveries)
+    def messages(self) -> list[tuple[str, str]]:
+        """The id of each message of it, and what was heard of that."""
+        heard: dict[str, str] = {}
+        for delivery in self._deliveries:
+            heard[delivery.item_id] = heard.get(delivery.item_id, "") + delivery.heard
+        return list(heard.items())
 
     @property
     def interrupted(self) -> bool:

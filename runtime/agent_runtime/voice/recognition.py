@@ -199,6 +199,9 @@ class Recognition:
             except RuntimeError as error:
                 # It failed: whoever follows it tells why, and begins it again.
                 logger.debug("the detector takes no audio: %s", error)
+        if self._engine.realtime.active and (self.gate_open or not self.gated):
+            discarded = self._engine.discards_audio()
+            self._engine.realtime.push_audio(silence_like(frame) if discarded else frame)
         if self._stt_audio is not None:
             recognised = frame
             if (self.gated and not self.gate_open) or self._engine.discards_audio():
@@ -220,6 +223,10 @@ class Recognition:
         """Push-to-talk was pressed: recognise from the pre-roll on. Returns how many seconds that goes back."""
         fresh = self.gated and not self.gate_open
         self.gated = self.gate_open = True
+        if fresh:
+            self._engine.realtime.clear_audio()
+            for frame in self._recent:
+                self._engine.realtime.push_audio(frame)
         if not fresh or self._stt_audio is None:
             return self._recent_seconds
         for frame in self._recent:
@@ -299,8 +306,7 @@ class Recognition:
     def _take_speech(self, event: SpeechEvent | str) -> None:
         engine = self._engine
         if isinstance(event, str):
-            self._transcribed(event, None, None, is_final=True)
-            engine.feed(inputs.Final(event))
+            self._heard(event)
             return
         kind = event.type.value
         if kind == "start_of_speech":
@@ -316,11 +322,24 @@ class Recognition:
             engine.providers.stt_works()
             if best.text:
                 engine.language = best.language or engine.language
-                self._transcribed(best.text, best.language, best.speaker_id, is_final=True)
-            engine.feed(inputs.Final(best.text, best.confidence or 0.0))
+            self._heard(best.text, best.language, best.speaker_id, best.confidence or 0.0)
+        elif engine.realtime.detects_turns:
+            return
         elif kind in ("interim_transcript", "preflight_transcript"):
             self._transcribed(best.text, best.language, best.speaker_id, is_final=False)
             engine.feed(inputs.Interim(best.text, kind == "preflight_transcript", best.confidence or 0.0))
+
+    def _heard(
+        self, text: str, language: str | None = None, speaker_id: str | None = None, confidence: float = 0.0
+    ) -> None:
+        engine = self._engine
+        if engine.realtime.detects_turns:
+            # The model has taken the turn by then, or will without us.
+            engine.realtime.user_said(text, is_final=True, confidence=confidence)
+            return
+        if text:
+            self._transcribed(text, language, speaker_id, is_final=True)
+        engine.feed(inputs.Final(text, confidence))
 
     def _transcribed(self, text: str, language: str | None, speaker_id: str | None, *, is_final: bool) -> None:
         engine = self._engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.offered_tools import offered
+from agent_runtime.voice.realtime_step import RealtimeStep
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.tool_runner import ExecutedCall
 from agent_tools import Tool, Toolset
@@ -23,9 +25,12 @@ from agent_tools import Tool, Toolset
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
 
+    from agent_runtime.llm import GenerationCreatedEvent
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.events import FunctionToolsExecutedEvent
     from agent_runtime.voice.reporter import SpeechSource
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,6 +50,10 @@ class ReplyRequest:
     """Asked for in that hook."""
     early: bool = False
     """Begun before the turn is over."""
+    generation: GenerationCreatedEvent | None = None
+    """What a realtime model says already."""
+    heard: bool = False
+    """A realtime model heard the message itself."""
 
 
 @dataclass(slots=True)
@@ -113,6 +122,9 @@ class Replies:
         engine.scheduler.schedule(speech, SpeechHandle.SPEECH_PRIORITY_NORMAL)
 
     def _make(self, allow_interruptions: bool, details: InputDetails, turn_id: str | None) -> SpeechHandle:
+        if not allow_interruptions and self._engine.realtime.detects_turns:
+            logger.warning("the realtime model itself stops for the user: allow_interruptions=False has no effect")
+            allow_interruptions = True
         speech = SpeechHandle.create(allow_interruptions, details, turn_id)
         self._engine.adopt(speech)
         return speech
@@ -155,19 +167,33 @@ class Replies:
         report.failed(f"reply of {agent.id if agent else 'the agent'}", error, turn_id=speech.turn_id)
 
     async def _run_say(self, speech: SpeechHandle, request: SayRequest) -> None:
+        link = self._engine.realtime
+        if link.active and request.audio is None and not self._engine.can_speak(request.agent) and link.can_say:
+            await self._say_by_model(speech, request)
+            return
         step = Step(self._engine, speech, request.agent, ModelSettings())
         step.allow_delivery()
         step.read(request.text, request.audio)
         if not await self._take_floor(speech):
             await step.cancel()
             return
-        await self._play(step, request.agent, add_to_chat_ctx=request.add_to_chat_ctx)
+        link.add_items(await self._play(step, request.agent, add_to_chat_ctx=request.add_to_chat_ctx))
+
+    async def _say_by_model(self, speech: SpeechHandle, request: SayRequest) -> None:
+        if await self._may_ask(speech):
+            generation = await self._engine.realtime.say(speech, request.text)
+            if generation is not None:
+                reply = ReplyRequest(request.agent, generation=generation, cause="say", tool_choice="none")
+                await self._run_realtime(speech, reply)
 
     async def _run_reply(self, speech: SpeechHandle, request: ReplyRequest) -> None:
         engine = self._engine
         # The words of a speech that was just cut belong to what this one answers to.
         await engine.settled(speech)
         if speech.interrupted:
+            return
+        if engine.realtime.active:
+            await self._run_realtime(speech, request)
             return
         if engine.llm is None and type(request.agent).llm_node is Agent.llm_node:
             await speech.wait_if_not_interrupted([speech._scheduled])
@@ -188,6 +214,56 @@ class Replies:
             request.early = False
             choice = self._next_choice(speech, choice, executed)
             cause = "tool_reply"
+
+    async def _run_realtime(self, speech: SpeechHandle, request: ReplyRequest) -> None:
+        engine, agent = self._engine, request.agent
+        choice, cause, generation = request.tool_choice, request.cause, request.generation
+        tools = self._tool_context(self._tools_of(request))
+        while True:
+            if generation is None:
+                generation = await self._ask_realtime(speech, request, choice, tools, cause)
+            if generation is None:
+                return
+            step = RealtimeStep(engine, speech, agent, ModelSettings(tool_choice=choice))
+            step.follow(generation, tools, cause=cause)
+            executed = await self._finish(step, speech, agent, agent._chat_ctx.copy())
+            if executed is None or speech.interrupted:
+                return
+            choice = self._next_choice(speech, choice, executed)
+            cause, generation = "tool_reply", None
+
+    async def _ask_realtime(
+        self,
+        speech: SpeechHandle,
+        request: ReplyRequest,
+        choice: NotGivenOr[ToolChoice],
+        tools: ToolContext,
+        cause: str,
+    ) -> GenerationCreatedEvent | None:
+        link = self._engine.realtime
+        if not await self._may_ask(speech):
+            return None
+        if cause == "tool_reply":
+            if link.answers_to_tools:
+                return await link.tool_reply(speech)
+            return await link.ask(speech, instructions=None, tool_choice=choice, tools=NOT_GIVEN)
+        if request.user_message is not None and not request.heard:
+            link.add_items([request.user_message])
+        own = request.tools is not None or request.on_enter
+        return await link.ask(
+            speech,
+            instructions=request.instructions,
+            tool_choice=choice,
+            tools=tools.flatten() if own else NOT_GIVEN,
+        )
+
+    async def _may_ask(self, speech: SpeechHandle) -> bool:
+        # A realtime model speaks as soon as it is asked, one answer at a time.
+        return await self._take_floor(speech) and await self._engine.turns.may_be_heard(speech)
+
+    def offered_tools(self, agent: Agent) -> list[Tool]:
+        """What the agent may call."""
+        return self._tool_context(self._tools_of(ReplyRequest(agent))).flatten()
 
     def _tools_of(self, request: ReplyRequest) -> list[Tool | Toolset]:
         if request.tools is not None:
@@ -222,7 +298,7 @@ class Replies:
             return None
         step.allow_tools()
         try:
-            message = await self._play(step, agent, add_to_chat_ctx=True)
+            messages = await self._play(step, agent, add_to_chat_ctx=True)
         except asyncio.CancelledError:
             self._keep_results(agent, speech, await step.tools.let_go())
             raise
@@ -230,7 +306,7 @@ class Replies:
             # The reply failed; what its tools have done is done.
             self._keep_results(agent, speech, await step.tools.finish_interrupted(), answered=False)
             raise
-        if message is not None:
+        for message in messages:
             context.insert(message)
         if not step.tools.started:
             return None
@@ -274,7 +350,7 @@ class Replies:
         await speech.wait_if_not_interrupted([speech._authorized])
         return not speech.interrupted
 
-    async def _play(self, step: Step, agent: Agent, *, add_to_chat_ctx: bool) -> ChatMessage | None:
+    async def _play(self, step: Step, agent: Agent, *, add_to_chat_ctx: bool) -> list[ChatMessage]:
         """Wait until the step was heard, add what was heard to the conversation, and give the floor back."""
         engine, speech = self._engine, step.speech
         taken_at = engine.report.wall()
@@ -286,18 +362,23 @@ class Replies:
             engine.playout.stop()
         if speech.interrupted or failure is not None:
             await step.cancel()
-        said = step.said
-        message = None
-        if said.strip() and add_to_chat_ctx:
-            message = ChatMessage(
-                id=step.item_id,
+        cut = speech.interrupted or failure is not None
+        messages = [
+            ChatMessage(
+                id=item_id,
                 role="assistant",
                 content=[said],
-                interrupted=speech.interrupted or failure is not None,
+                interrupted=cut,
                 created_at=taken_at,
                 metrics=self._metrics(step),
                 extra=step.extra,
             )
+            for item_id, said in step.messages
+            if said.strip() and add_to_chat_ctx
+        ]
+        for earlier in messages[:-1]:
+            earlier.interrupted = False
+        for message in messages:
             engine.agents.add_item(agent, message, speech.turn_id)
             speech._item_added([message])
         busy = step.tools.started and not speech.interrupted and failure is None
@@ -305,7 +386,7 @@ class Replies:
         engine.scheduler.release(speech)
         if failure is not None:
             raise failure
-        return message
+        return messages
 
     def _metrics(self, step: Step) -> MetricsReport:
         wall, speech = self._engine.report.wall, step.speech
@@ -346,6 +427,7 @@ class Replies:
         speech._item_added(items)
         for each in executed:
             each.running.noted()
+        self._engine.realtime.add_items(outputs)
         return items, event
 
     def _context(self, request: ReplyRequest) -> ChatContext:

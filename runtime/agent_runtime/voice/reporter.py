@@ -88,9 +88,11 @@ class Reporter:
 
         self.call("agent_state_changed", payload)
 
-    def transcribed(self, text: str, *, is_final: bool, language: str | None, speaker_id: str | None) -> None:
+    def transcribed(
+        self, text: str, *, is_final: bool, language: str | None, speaker_id: str | None, turn_id: str | None = None
+    ) -> None:
         """Speech was recognised."""
-        self.emit(ev.UserTranscribed(text, is_final, language, speaker_id))
+        self.emit(ev.UserTranscribed(text, is_final, language, speaker_id), turn_id=turn_id)
 
         def payload() -> Any:
             from agent_runtime.voice.events import UserInputTranscribedEvent

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from agent_runtime import stt as stt_
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
-    from agent_runtime.room import RoomInputOptions, RoomIO, RoomOptions, RoomOutputOptions
+    from agent_runtime.room import RoomInputOptions, RoomOptions, RoomOutputOptions
 
 Mode: TypeAlias = Literal["local", "room", "text"]
 
@@ -93,7 +93,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         *,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
@@ -306,8 +306,12 @@ class AgentSession(SessionProperties[Userdata_T]):
         allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
         add_to_chat_ctx: bool = True,
     ) -> SpeechHandle:
-        """Speak `text` as it is; with `audio`, those frames instead of the TTS."""
+        """Speak `text` as it is; with `audio`, those frames instead of the TTS.
+
+        Raises RuntimeError where a realtime model talks that can't speak a given text, and there is no TTS.
+        """
         engine = self._running()
+        engine.realtime.require_voice(given=is_given(audio))
         request = SayRequest(engine.require_agent(), text, audio if is_given(audio) else None, add_to_chat_ctx)
         allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
         speech = engine.replies.say(request, allow_interruptions=allow, turn_id=self._turn_for("say"))
@@ -434,7 +438,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
     ) -> None:
         """Change options or providers in mid-conversation. Options that aren't named keep their value."""

@@ -36,7 +36,7 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _events: EventStream
     _options: AgentSessionOptions
     _stt: stt_.STT[Any] | None
-    _llm: llm_.LLM[Any] | None
+    _llm: llm_.LLM[Any] | llm_.RealtimeModel | None
     _tts: tts_.TTS[Any] | None
     _vad: NotGivenOr[vad_.VAD | None]
     _turn_detector: NotGivenOr[TurnDetector | None]
@@ -109,7 +109,7 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
         return self._stt
 
     @property
-    def llm(self) -> llm_.LLM[Any] | None:
+    def llm(self) -> llm_.LLM[Any] | llm_.RealtimeModel | None:
         """The language model of agents that bring none."""
         return self._llm
 

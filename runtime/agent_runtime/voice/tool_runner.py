@@ -49,16 +49,20 @@ class ToolRunner:
         """Whether there is any call."""
         return bool(self._calls)
 
-    def start(self, request: FunctionToolCall) -> None:
+    def start(self, request: FunctionToolCall | FunctionCall) -> None:
         """Run a call beside the others."""
         engine = self._engine
-        call = FunctionCall(
-            call_id=request.call_id,
-            name=request.name,
-            arguments=request.arguments,
-            extra=request.extra or {},
-            created_at=engine.report.wall(),
-        )
+        if isinstance(request, FunctionCall):
+            # A realtime model has this very item in its conversation.
+            call = request.model_copy(update={"created_at": engine.report.wall()})
+        else:
+            call = FunctionCall(
+                call_id=request.call_id,
+                name=request.name,
+                arguments=request.arguments,
+                extra=request.extra or {},
+                created_at=engine.report.wall(),
+            )
         agent = engine.require_agent()
         session_toolset = async_toolset_of(call.name, engine.session._tools)
         toolset = session_toolset or async_toolset_of(call.name, agent._tools)

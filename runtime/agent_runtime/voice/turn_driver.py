@@ -319,6 +319,7 @@ class TurnDriver:
         report = self._engine.report
         report.emit(ev.TurnDiscarded(action.text), action.cause, turn_id=self._turn_id)
         self._engine.recognition.turn_ended("turn discarded")
+        self._engine.realtime.clear_audio()
         self._turn_id = None
         speech = self._engine.scheduler.current
         report.turn_id = speech.turn_id if speech is not None else None
@@ -330,6 +331,9 @@ class TurnDriver:
         ended = report.relative(action.ended_at) if action.ended_at is not None else None
         report.emit(ev.TurnCommitted(action.text, ended), action.cause, turn_id=turn_id)
         self._engine.recognition.turn_ended("turn committed")
+        if action.cause == "realtime_llm":
+            self._engine.realtime.turn_taken(turn_id, self._start_clock(action))
+            return
         self._completing = asyncio.create_task(
             self._complete(self._completing, action, turn_id), name="user turn completed"
         )
@@ -355,12 +359,15 @@ class TurnDriver:
             created_at=report.wall(),
         )
         if turn.skip_reply:
-            engine.agents.add_item(agent, message, turn_id)
+            if turn.text:
+                engine.agents.add_item(agent, message, turn_id)
             return
         if not await self._clear_floor():
             self.cancel_early()
+            engine.realtime.clear_audio()
             report.emit(ev.TurnDiscarded(turn.text), "agent_uninterruptible", turn_id=turn_id)
             return
+        engine.realtime.commit_audio(turn_id, transcribed=bool(turn.text))
         clock = self._start_clock(turn)
         context = agent._chat_ctx.copy()
         began = engine.clock.now()
@@ -427,8 +434,10 @@ class TurnDriver:
             kept.content = list(message.content)
             kept.metrics, kept.transcript_confidence = message.metrics, message.transcript_confidence
             return early.speech, early.request
-        request = ReplyRequest(agent, context, message, cause="turn")
         engine = self._engine
+        heard = engine.realtime.active
+        said = message if message.text_content or not heard else None
+        request = ReplyRequest(agent, context, said, cause="turn", heard=heard)
         speech = engine.replies.generate(
             request,
             allow_interruptions=engine.allows_interruptions(),

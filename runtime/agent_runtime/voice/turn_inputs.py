@@ -13,7 +13,15 @@ TimerName: TypeAlias = Literal[
 ]
 InterruptCause: TypeAlias = Literal["voice", "text", "api", "key", "push_to_talk", "forced", "close"]
 CommitCause: TypeAlias = Literal[
-    "endpointing.min_delay", "endpointing.max_delay", "stt", "manual", "push_to_talk", "text", "api", "close"
+    "endpointing.min_delay",
+    "endpointing.max_delay",
+    "stt",
+    "realtime_llm",
+    "manual",
+    "push_to_talk",
+    "text",
+    "api",
+    "close",
 ]
 WaitCause: TypeAlias = Literal["min_delay", "max_delay", "manual"]
 DiscardCause: TypeAlias = Literal[
@@ -100,6 +108,11 @@ class CommitRequested:
     """Whether the recogniser still owes a final."""
     silence: float = 0.0
     """Seconds of silence that the recogniser hears before it is flushed, where no microphone gives it any."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswers:
+    """A realtime model found the end of the user's turn itself, and answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +247,7 @@ Input: TypeAlias = (
     | RecognizerEnded
     | Predicted
     | CommitRequested
+    | ModelAnswers
     | ClearRequested
     | TalkPressed
     | Activity

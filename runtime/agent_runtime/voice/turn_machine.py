@@ -112,6 +112,7 @@ USER: Final[Table] = {
     (_U.COMMITTING, i.CommitRequested): (Row(),),
     (ANY, i.CommitRequested): (
         Row((U.begin_commit, U.commit), _U.LISTENING, when=U.transcript_is_complete),
+        Row((U.begin_commit, U.commit), _U.LISTENING, when=U.model_heard),
         Row((U.open_turn, U.begin_commit, U.await_transcript), _U.COMMITTING, when=U.recognizer_owes),
         Row((U.begin_commit, U.discard_empty), _U.LISTENING),
     ),
@@ -120,6 +121,7 @@ USER: Final[Table] = {
         Row((U.discard_empty, U.forget_recognizer), _U.LISTENING, when=timer("transcript")),
         *_EVERYWHERE,
     ),
+    (ANY, i.ModelAnswers): (Row((U.stop_waiting, U.commit), _U.LISTENING, when=U.turn_is_open),),
     (ANY, i.ClearRequested): (Row((U.clear_turn,), _U.LISTENING),),
     # --- the rest
     (_U.PAUSED, i.NothingSaid): (Row((U.discard_empty,), _U.LISTENING),),

@@ -65,6 +65,8 @@ class TurnSettings:
     has_vad: bool = True
     has_stt: bool = True
     has_detector: bool = False
+    model_hears: bool = False
+    """Whether a realtime model hears the user: a turn needs no transcript."""
     min_delay: float = 0.5
     max_delay: float = 3.0
     dynamic: bool = False

@@ -24,6 +24,7 @@ def apply_turn_settings(engine: Engine, handling: CompleteTurnHandling, detectio
     else:
         settings.detection = "vad"
     settings.has_detector = engine.turn_detector is not None and settings.detection == "vad"
+    settings.model_hears = engine.realtime.active
     settings.flush_at_silence = engine.stt is not None and engine.stt.capabilities.manual_flush
     settings.away_timeout = engine.options.user_away_timeout
     settings.aec_warmup = (engine.options.aec_warmup_duration or 0.0) if output is not None else 0.0
@@ -36,7 +37,8 @@ def _endpointing(settings: TurnSettings, handling: CompleteTurnHandling) -> None
     endpointing, preemptive = handling["endpointing"], handling["preemptive_generation"]
     settings.min_delay, settings.max_delay = endpointing["min_delay"], endpointing["max_delay"]
     settings.dynamic, settings.alpha = endpointing["mode"] == "dynamic", endpointing["alpha"]
-    settings.preemptive = preemptive["enabled"]
+    # A realtime model can't be asked for an answer that may not be wanted.
+    settings.preemptive = preemptive["enabled"] and not settings.model_hears
     settings.preemptive_max_speech = preemptive["max_speech_duration"]
     settings.preemptive_max_retries = preemptive["max_retries"]
     limit = handling["user_turn_limit"]

@@ -62,6 +62,14 @@ class UserHalf(TurnMemory):
         recent = turn.final_at is not None and self.now - turn.final_at <= 0.5 and not turn.interim
         return bool(turn.transcript) and (recent or not event.expect_final)
 
+    def model_heard(self, event: object) -> bool:
+        """A realtime model heard what was said."""
+        return self.settings.model_hears
+
+    def turn_is_open(self, event: object) -> bool:
+        """The user said something that isn't answered yet."""
+        return self.turn.open
+
     def recognizer_owes(self, event: i.CommitRequested) -> bool:
         """The recogniser may still tell something."""
         return event.expect_final
@@ -277,8 +285,8 @@ class UserHalf(TurnMemory):
     def _commit_cause(self) -> i.CommitCause:
         if self.turn.commit is not None:
             return self.turn.commit.cause
-        if self.settings.detection == "stt":
-            return "stt"
+        if self.settings.detection in ("stt", "realtime_llm"):
+            return self.settings.detection
         return "endpointing.max_delay" if self.turn.delayed else "endpointing.min_delay"
 
     def drop_decision(self, event: object) -> None:
