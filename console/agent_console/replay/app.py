@@ -106,9 +106,11 @@ def player_line(replay: ReplayBackend, width: int) -> Line:
     transport = replay.transport
     over = transport.position >= transport.duration
     glyph = "■" if over else "▶" if transport.playing else "‖"
-    turns = len(replay.bundle.turns)
-    place = f"turn {max(0, replay.turn_index) + 1} of {turns}" if turns else "no turns"
+    turns = len(replay.turns)
+    place = f"turn {max(0, replay.turn_index) + 1} of {turns}" if turns else ""
     why = "silent above 2x" if transport.speed > FASTEST else replay.silent_because or ""
+    if replay.read is not None:
+        why = f"reading what came before: {replay.read:.0%}"
     left: Line = (
         (f" {glyph} ", "agent bold"),
         (f"{transport.speed:g}x  ", "value"),

@@ -5,23 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent_console.backend import AudioDevice
+from agent_console.replay.history import History, as_replayed, for_seconds
 from agent_console.replay.sound import ReplaySound
 from agent_console.replay.transport import Transport
-from agent_console.state import ConsoleState, reduce
+from agent_console.state import ConsoleState
 from agent_runtime.bundle import Bundle, TurnMark
-from agent_runtime.errors import AgentConsoleError
-from agent_runtime.events import AnyEvent, ErrorOccurred, Event, RecordingChanged, SessionStarted
+from agent_runtime.errors import AgentConsoleError, BundleError
+from agent_runtime.events import AnyEvent, ErrorOccurred, Event
 
 if TYPE_CHECKING:
     from agent_runtime.workshop.requests import Request
 
-_KEEP_EVERY: Final = 5_000
-"""Events between two states that are kept, so that winding back needn't begin at the beginning."""
+_SLICE: Final = 0.004
+"""Seconds of reading ahead between two looks at what is due."""
+_REST: Final = 0.006
+"""Seconds that the screen has for itself between two such slices, while nobody waits for them."""
 
 
 class ReplayBackend:
@@ -52,7 +54,11 @@ class ReplayBackend:
         self._changed = threading.Condition()
         self._target: float | None = None
         self._stopped = False
-        self._kept: list[tuple[float, int, ConsoleState]] = [(0.0, 0, ConsoleState(mode="replay"))]
+        self.turns: tuple[TurnMark, ...] = ()
+        """Where each turn begins; empty until that has been read, after the first screen."""
+        self._history = History(bundle)
+        self._offset = 0
+        self._whole = True
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
 
     # --- the recording ---------------------------------------------------------------------------------------------
@@ -81,7 +87,7 @@ class ReplayBackend:
 
     def wind_turns(self, steps: int) -> None:
         """Go to the beginning of a turn: of this one if it began a while ago and `steps` is -1."""
-        turns = self.bundle.turns
+        turns = self.turns
         if not turns:
             return
         here = self.turn_index
@@ -92,7 +98,12 @@ class ReplayBackend:
     @property
     def turn_index(self) -> int:
         """Which turn it is in; -1 before the first."""
-        return bisect_right(self.bundle.turns, self.transport.position, key=_time) - 1
+        return bisect_right(self.turns, self.transport.position, key=_time) - 1
+
+    @property
+    def read(self) -> float | None:
+        """How much of what came before is read, from 0 to 1, while some of it is missing on the screen."""
+        return None if self._whole else min(1.0, self._history.read_to.offset / max(1, self._offset))
 
     # --- see `Backend` ---------------------------------------------------------------------------------------------
 
@@ -152,31 +163,48 @@ class ReplayBackend:
         if self._sound is not None:
             self.silent_because = self._sound.open()
         try:
+            self.turns = self.bundle.turns
             self._play()
         except AgentConsoleError as exc:
             self.transport.pause()
-            error = ErrorOccurred("replay", str(exc), recoverable=False)
-            self._sink(Event(1, self.transport.position, self.bundle.manifest.session_id, None, None, error))
+            self._tell(exc)
         finally:
             if self._sound is not None:
                 self._sound.close()
 
+    def _tell(self, exc: AgentConsoleError) -> None:
+        error = ErrorOccurred("replay", str(exc), recoverable=False)
+        self._sink(Event(1, self.transport.position, self.bundle.manifest.session_id, None, None, error))
+
     def _play(self) -> None:
-        events = self._events(0)
+        events = self.bundle.events_with_offsets()
         upcoming = next(events, None)
-        while True:
+        while not self._stopped:
             with self._changed:
                 target, self._target = self._target, None
-                if self._stopped:
-                    return
-                if target is None and (wait := self._wait_for(upcoming)) != 0.0:
-                    self._changed.wait(wait)
-                    continue
             if target is not None:
-                events = self._events(self._wound_to(target))
-            elif upcoming is not None:
-                self._sink(upcoming)
-            upcoming = next(events, None)
+                self._go_to(target)
+                events = self.bundle.events_with_offsets(self._offset)
+                upcoming = next(events, None)
+            elif upcoming is not None and self._wait_for(upcoming[1]) == 0.0:
+                self._offset, event = upcoming
+                if (shown := as_replayed(event)) is not None:
+                    self._sink(shown)
+                upcoming = next(events, None)
+            else:
+                self._read_ahead()
+                self._rest(None if upcoming is None else upcoming[1])
+
+    def _rest(self, upcoming: AnyEvent | None) -> None:
+        """Until the next event is due, somebody asks for something, or it is time to read on."""
+        with self._changed:
+            if self._stopped or self._target is not None:
+                return
+            wait = self._wait_for(upcoming)
+            if not self._history.ended:
+                rest = _REST if self._whole else 0.0
+                wait = rest if wait is None else min(wait, rest)
+            self._changed.wait(wait)
 
     def _wait_for(self, upcoming: AnyEvent | None) -> float | None:
         """Seconds until it is due: 0.0 when it is, None without an end."""
@@ -184,35 +212,27 @@ class ReplayBackend:
             return None
         return max(0.0, upcoming.time - self.transport.position) / self.transport.speed
 
-    def _events(self, offset: int) -> Iterator[AnyEvent]:
-        return (shown for event in self.bundle.events(offset) if (shown := _as_replayed(event)) is not None)
+    def _go_to(self, target: float) -> None:
+        """Have the console show the state before `target`, unless somebody wants to be elsewhere already."""
+        place = self._history.before(target, given_up=lambda: self._stopped or self._target is not None)
+        if place is not None:
+            self._offset, self._whole = place.offset, place.whole
+            self.on_wound(place.state)
 
-    def _wound_to(self, target: float) -> int:
-        """Have the console show the state before `target`; gives where the events go on."""
-        place = bisect_right(self._kept, target, key=lambda kept: kept[0]) - 1
-        _, offset, state = self._kept[place]
-        last_kept, count = place == len(self._kept) - 1, 0
-        for after, event in self.bundle.events_with_offsets(offset, meters=False):
-            if event.time >= target:
-                break
-            if self._stopped or self._target is not None:  # somebody wants to be elsewhere already
-                return offset
-            if (shown := _as_replayed(event)) is not None:
-                state = reduce(state, shown)
-            offset, count = after, count + 1
-            if last_kept and count % _KEEP_EVERY == 0:
-                self._kept.append((event.time, offset, state))
-        self.on_wound(state)
-        return offset
-
-
-def _as_replayed(event: AnyEvent) -> AnyEvent | None:
-    """The event as it is shown again; None for what is of the recording itself."""
-    if isinstance(event.data, RecordingChanged):
-        return None
-    if isinstance(event.data, SessionStarted):
-        return replace(event, data=replace(event.data, mode="replay"))
-    return event
+    def _read_ahead(self) -> None:
+        """Read a little of the recording, so that winding is quick; what was missing on the screen first."""
+        if self._history.ended:
+            return
+        try:
+            there = self._history.read(None if self._whole else self._offset, until=for_seconds(_SLICE))
+        except BundleError as exc:
+            if not self._whole:  # otherwise it is told when it would be played
+                self._whole = True
+                self._tell(exc)
+            return
+        if there and not self._whole:
+            self._whole = True
+            self.on_wound(self._history.read_to.state)
 
 
 def _time(mark: TurnMark) -> float:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import mmap
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +18,10 @@ from agent_runtime.events.codec import loads
 logger = logging.getLogger(__name__)
 
 _METER: Final = b'"type":"audio_meter"'
-_TURN: Final = re.compile(rb'"type":\s*"turn_started"')
+_TURN: Final = (b'"turn_started"',)
+_STANDING: Final = (b'"session_started"', b'"agent_changed"', b'"device_changed"', b'"input_muted"')
+_CHUNK: Final = 1 << 22
+"""Bytes that are searched at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,25 @@ class Bundle:
     def turns(self) -> tuple[TurnMark, ...]:
         """Where each turn begins. The lines of turns alone are parsed. Raises BundleError."""
         marks = []
-        with self._events.open("rb") as file:
-            if not file.seek(0, 2):
-                return ()
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                for match in _TURN.finditer(data):
-                    begin, end = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.end())
-                    if end >= 0 and (mark := self._mark(data[begin:end], begin)) is not None:
-                        marks.append(mark)
+        for begin, line in self._lines_with(_TURN, 0, None):
+            if (mark := self._mark(line, begin)) is not None:
+                marks.append(mark)
         return tuple(marks)
+
+    def standing(self, begin: int, end: int) -> list[AnyEvent]:
+        """Events between two lines' beginnings whose news lasts: sessions, agents, devices, muting.
+
+        The other lines aren't parsed. Raises BundleError.
+        """
+        found = []
+        for offset, line in self._lines_with(_STANDING, begin, end):
+            try:
+                event = loads(line)
+            except EventDecodeError as exc:
+                raise self._error(offset, exc.problem) from None
+            if f'"{event.data.type}"'.encode() in _STANDING:  # else the words stand in some text
+                found.append(event)
+        return found
 
     @cached_property
     def duration(self) -> float:
@@ -152,6 +163,20 @@ class Bundle:
                 step *= 4
         return 0.0
 
+    def _lines_with(self, words: Sequence[bytes], begin: int, end: int | None) -> Iterator[tuple[int, bytes]]:
+        """Whole lines with one of the words, each with the byte at which it begins; much faster than parsing."""
+        with self._events.open("rb") as file:
+            file.seek(begin)
+            rest = b""
+            while chunk := file.read(_CHUNK if end is None else max(0, min(_CHUNK, end - file.tell()))):
+                text = rest + chunk
+                last = text.rfind(b"\n") + 1
+                starts = {start for word in words for start in _line_starts(text, word, last)}
+                for start in sorted(starts):
+                    yield begin + start, text[start : text.index(b"\n", start)]
+                rest = text[last:]
+                begin += last
+
     def _mark(self, line: bytes, offset: int) -> TurnMark | None:
         try:
             event = json.loads(line)
@@ -169,6 +194,14 @@ class Bundle:
         with self._events.open("rb") as file:
             number = file.read(offset).count(b"\n") + 1
         return BundleError(str(self._events), problem, line=number)
+
+
+def _line_starts(text: bytes, word: bytes, end: int) -> Iterator[int]:
+    """Where the lines begin that have the word in them."""
+    at = text.find(word, 0, end)
+    while at >= 0:
+        yield text.rfind(b"\n", 0, at) + 1
+        at = text.find(word, text.index(b"\n", at), end)
 
 
 def _manifest_of_events(path: Path) -> Manifest:
