@@ -13,7 +13,7 @@ from agent_runtime.utils.aio import TaskSet
 logger = logging.getLogger(__name__)
 
 TOPIC: Final = "lk.agent.pre-connect-audio-buffer"
-_FEATURE: Final = 7
+_FEATURE: Final = 6
 """`TF_PRECONNECT_BUFFER` of the protocol's AudioTrackFeature."""
 LONGEST: Final = 60.0
 """Seconds of speech that are kept; a client that sends more is not believed."""
