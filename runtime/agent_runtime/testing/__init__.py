@@ -18,6 +18,7 @@ from agent_runtime.testing.scripted_io import (
     ScriptedAudioOutput,
     ScriptedTextOutput,
 )
+from agent_runtime.testing.scripted_realtime import ScriptedRealtimeModel, ScriptedRealtimeSession
 from agent_runtime.testing.stage import Stage, scripted_session
 from agent_runtime.testing.virtual_time import (
     EPOCH,
@@ -35,6 +36,8 @@ __all__ = [
     "ScriptedAudioInput",
     "ScriptedAudioOutput",
     "ScriptedLLM",
+    "ScriptedRealtimeModel",
+    "ScriptedRealtimeSession",
     "ScriptedSTT",
     "ScriptedTTS",
     "ScriptedTextOutput",

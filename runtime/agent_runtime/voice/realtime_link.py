@@ -254,7 +254,7 @@ class RealtimeLink:
 
     async def tool_reply(self, speech: SpeechHandle) -> GenerationCreatedEvent | None:
         """The answer to its tools that a model begins by itself. None if none came in time."""
-        expected, self._tool_reply = self._tool_reply, None
+        expected = self._tool_reply
         if expected is None:
             return None
         timer = asyncio.create_task(self._engine.clock.sleep(TOOL_REPLY_TIMEOUT))
@@ -262,11 +262,16 @@ class RealtimeLink:
             await asyncio.wait({expected, timer, speech._interrupted}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
+            self.expect_no_tool_reply()
         if expected.done():
             return expected.result()
         if not speech.interrupted:
             logger.warning("the model didn't answer to its tools within %s s", TOOL_REPLY_TIMEOUT)
         return None
+
+    def expect_no_tool_reply(self) -> None:
+        """Nobody waits for an answer to the tools: if one comes all the same, it is a speech of its own."""
+        self._tool_reply = None
 
     @property
     def answers_to_tools(self) -> bool:

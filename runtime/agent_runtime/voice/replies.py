@@ -228,6 +228,7 @@ class Replies:
             step.follow(generation, tools, cause=cause)
             executed = await self._finish(step, speech, agent, agent._chat_ctx.copy())
             if executed is None or speech.interrupted:
+                engine.realtime.expect_no_tool_reply()
                 return
             choice = self._next_choice(speech, choice, executed)
             cause, generation = "tool_reply", None
