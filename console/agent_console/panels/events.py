@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
@@ -14,8 +13,8 @@ from agent_console.drawing.text import Line
 from agent_console.keys import Action, bindings
 from agent_console.state import ConsoleState, Seq
 from agent_console.state.history import KEPT, WEIGHTS, facts, weight
+from agent_console.widgets.cursor_list import CursorList
 from agent_console.widgets.panel_view import PanelHost, PanelSpec, PanelView
-from agent_console.widgets.scroll import BlockScroll
 from agent_runtime.events import AnyEvent
 
 _GROUP: Final = "In the events panel"
@@ -28,42 +27,11 @@ KEYS: Final = (
 )
 
 
-class EventList(BlockScroll[AnyEvent], can_focus=True):
+class EventList(CursorList[AnyEvent]):
     """Events one below the other; the selected one is written out."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.cursor: int | None = None
-
-    def draw_item(self, index: int, item: AnyEvent, width: int) -> Sequence[Line]:
-        """See `BlockScroll.draw_item`."""
-        return event_lines(item, width, opened=index == self.cursor)
-
-    def decorate(self, index: int, line: Line) -> Line:
-        """See `BlockScroll.decorate`: a bar at the selected event."""
-        if index != self.cursor or not line:
-            return line
-        (text, style), rest = line[0], line[1:]
-        return (("▎", "selected"), (text[1:], style), *rest)
-
-    def select(self, index: int | None) -> None:
-        """Select an event, or none, and bring it into view."""
-        before, self.cursor = self.cursor, index
-        for changed in (before, index):
-            if changed is not None and changed < len(self.items):
-                self.redraw(changed)
-        if index is not None:
-            self.go_to_item(index)
-        self.refresh()
-
-    @property
-    def selected(self) -> AnyEvent | None:
-        """The selected event."""
-        return self.items[self.cursor] if self.cursor is not None and self.cursor < len(self.items) else None
-
-    def on_click(self, event: events.Click) -> None:
-        """A click selects."""
-        self.select(self.index_at(event.y + self.scroll_offset.y))
+        super().__init__(lambda event, width, opened: event_lines(event, width, opened=opened))
 
 
 class EventsPanel(PanelView):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from agent_console.state.bench import Bench
 from agent_console.state.health import Health
 from agent_console.state.percentiles import Histogram
 from agent_console.state.sequence import Seq
@@ -74,7 +75,7 @@ class ToolCall:
 class Rule:
     """A line across the transcript: something changed here."""
 
-    kind: Literal["reload", "reload_failed", "handoff", "closed"]
+    kind: Literal["reload", "reload_failed", "handoff", "branch", "closed"]
     time: float
     text: str
     details: str = ""
@@ -250,6 +251,7 @@ class ConsoleState:
     last_reload: ReloadFinished | None = None
     spending: Spending = field(default_factory=dict)
     health: Health = field(default_factory=Health)
+    bench: Bench = field(default_factory=Bench)
     errors: int = 0
 
     meters: Meters = Meters()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent_console.state import conversation, instruments, workshop
+from agent_console.state.bench import lay_out
 from agent_console.state.health import check
 from agent_console.state.history import remember
 from agent_console.state.model import ConsoleState
@@ -60,6 +61,8 @@ REDUCERS: Mapping[type, Reducer] = {
     ev.LoopBlocked: workshop.loop_blocked,
     ev.RecordingChanged: workshop.recording_changed,
     ev.TurnMarked: workshop.turn_marked,
+    ev.BranchesChanged: workshop.branches_changed,
+    ev.RequestRefused: workshop.request_refused,
 }
 """What each kind of event does. The kinds left out move nothing that is shown yet."""
 
@@ -84,6 +87,7 @@ def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
         event_count=state.event_count + (not is_level),
         spending=spend(state.spending, event, state.model, state.voice),
         health=check(state.health, event),
+        bench=lay_out(state.bench, event),
     )
 
 

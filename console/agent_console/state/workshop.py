@@ -163,6 +163,26 @@ def turn_marked(state: ConsoleState, event: AnyEvent, data: ev.TurnMarked) -> Co
     return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
 
 
+def branches_changed(state: ConsoleState, event: AnyEvent, data: ev.BranchesChanged) -> ConsoleState:
+    """A line across the transcript: from here on the conversation is another one."""
+    current = next((branch for branch in data.branches if branch.id == data.current), None)
+    if event.cause == "rewind":
+        text = f"went back: {data.dropped} items dropped"
+    elif event.cause == "fork" and current is not None:
+        text = f"{data.current} begins after {current.from_turn}"
+        text += ": userdata is shared, it can't be copied" if current.userdata == "shared" else ""
+    else:
+        text = f"{data.current} goes on"
+    banners = tuple(banner for banner in state.banners if banner.key != "refused")
+    return _rule(replace(state, banners=banners), Rule("branch", event.time, text))
+
+
+def request_refused(state: ConsoleState, event: AnyEvent, data: ev.RequestRefused) -> ConsoleState:
+    """Say in one line why it can't be done."""
+    banner = Banner("refused", "warning", f"{data.request}: {data.problem}", time=event.time)
+    return replace(state, banners=_with(state.banners, banner))
+
+
 def _rule(state: ConsoleState, rule: Rule) -> ConsoleState:
     return replace(state, entries=state.entries.append(rule))
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-ESTIMATE: Final = "4 bytes a token"
-"""The rule of thumb that OpenAI gives for English; other languages take more."""
-_BYTES: Final = 4
+from agent_runtime.token_estimate import ESTIMATE, estimate_tokens
 
 
 @runtime_checkable
@@ -27,11 +25,6 @@ class TokenCount:
     count: Callable[[str], int]
     name: str
     exact: bool
-
-
-def estimate_tokens(text: str) -> int:
-    """About how many tokens a text is, by `ESTIMATE`."""
-    return -(-len(text.encode("utf-8", "replace")) // _BYTES)
 
 
 def token_count(llm: Any) -> TokenCount:

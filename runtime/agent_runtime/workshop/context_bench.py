@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.errors import RequestRefusedError
@@ -19,6 +19,7 @@ from agent_runtime.llm import (
     ToolContext,
 )
 from agent_runtime.llm.token_count import TokenCount, token_count
+from agent_runtime.token_estimate import FRAME
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
 from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.rehearsal import rehearse
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from agent_runtime.workshop.turn_log import TurnLog
 
 Sent: TypeAlias = Literal["kept", "changed", "added", "left_out"]
-
-FRAME: Final = 4
-"""Tokens around each message: its role, and where it begins and ends, in ChatML and what resembles it."""
 
 
 class ContextBench:
