@@ -35,6 +35,7 @@ TESTS = [
             "agents",
             "errors",
             "close",
+            "realtime",
         )
     ),
 ]

@@ -8,14 +8,21 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, function_tool
+from agent_runtime import Agent, StopResponse, function_tool
 from agent_runtime.errors import APIConnectionError
+from agent_runtime.llm import RealtimeModelFallbackAdapter
 from agent_runtime.testing import (
     Answer,
+    ScriptedAudioInput,
+    ScriptedAudioOutput,
     ScriptedRealtimeModel,
     ScriptedRealtimeSession,
+    ScriptedSTT,
+    ScriptedTTS,
+    ScriptedVAD,
     Stage,
     UserSpeech,
+    VirtualClock,
     in_virtual_time,
     scripted_session,
 )
@@ -190,8 +197,6 @@ async def test_a_reconnection_in_mid_sentence_keeps_the_conversation():
 
 @in_virtual_time
 async def test_text_alone_is_spoken_by_a_voice():
-    from agent_runtime.testing import ScriptedTTS
-
     voice = ScriptedTTS([1.0], tail=0.0)
     async with talk(tts=voice, capabilities={"audio_output": False}) as (stage, _):
         await stage.run_until(6.0)
@@ -286,3 +291,175 @@ async def test_the_sound_goes_through_the_agents_node():
         await stage.run_until(6.0)
         assert heard == [2.0]
         assert stage.said()[-1] == ("assistant", "Hi there.")
+
+
+@pytest.mark.parametrize("detection", ["vad", "realtime_llm", None])
+@in_virtual_time
+async def test_turns_are_ours_only_where_that_is_asked_for(detection: str | None):
+    vad = ScriptedVAD([HELLO])
+    async with talk(vad=vad, turn_handling={"turn_detection": detection}) as (stage, model):
+        await stage.run_until(8.0)
+        ours = detection == "vad"
+        assert session_of(model).commits == int(ours)
+        assert [event.cause for event in stage.of("turn_committed")] == [
+            "endpointing.min_delay" if ours else "realtime_llm"
+        ]
+        assert stage.said()[-2:] == [("user", "Hello"), ("assistant", "Hi there.")]
+
+
+@in_virtual_time
+async def test_a_model_that_keeps_its_turns_is_not_told_to_leave_them(caplog: pytest.LogCaptureFixture):
+    capabilities = {"can_disable_turn_detection": False}
+    async with talk(turn_handling={"turn_detection": "vad"}, capabilities=capabilities) as (stage, model):
+        await stage.run_until(6.0)
+        assert "'vad' has no effect" in caplog.text
+        assert session_of(model).commits == 0
+        assert stage.said()[-1] == ("assistant", "Hi there.")
+
+
+@in_virtual_time
+async def test_our_turn_runs_the_agents_hook():
+    asked: list[str | None] = []
+
+    class Shy(Agent):
+        async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+            asked.append(new_message.text_content)
+            raise StopResponse
+
+    vad = ScriptedVAD([HELLO])
+    async with talk(vad=vad, turn_handling={"turn_detection": "vad"}, agent=Shy(instructions="")) as (stage, model):
+        await stage.run_until(6.0)
+        assert len(asked) == 1
+        assert session_of(model).asked_instructions == []
+        assert not stage.of("speech_created")
+
+
+@in_virtual_time
+async def test_our_recogniser_tells_what_the_model_does_not():
+    stt = ScriptedSTT([HELLO])
+    async with talk(stt=stt, capabilities={"user_transcription": False}) as (stage, _):
+        await stage.run_until(6.0)
+        assert stage.said()[-2:] == [("user", "Hello"), ("assistant", "Hi there.")]
+        assert {event.turn_id for event in stage.of("user_transcribed", "turn_committed")} == {"turn_1"}
+        assert len(stage.of("turn_started")) == 1
+
+
+@in_virtual_time
+async def test_a_late_transcript_stands_before_the_answer():
+    async with talk([UserSpeech(0.5, 2.5, "Hello", stt_delay=4.0)]) as (stage, _):
+        await stage.run_until(8.0)
+        assert [m.role for m in stage.session.history.messages() if m.role != "system"] == ["user", "assistant"]
+
+
+@in_virtual_time
+async def test_speech_that_may_not_be_interrupted_is_refused_where_the_model_decides(caplog: pytest.LogCaptureFixture):
+    async with talk([]) as (stage, _):
+        speech = stage.session.generate_reply(allow_interruptions=False)
+        assert speech.allow_interruptions
+        assert "has no effect" in caplog.text
+        await speech
+
+
+@in_virtual_time
+async def test_instructions_tools_and_conversation_follow_the_agent():
+    async with talk([]) as (stage, model):
+        agent = stage.session.current_agent
+        await agent.update_instructions("Be long.")
+        await agent.update_tools(Weatherman().tools)
+        context = agent.chat_ctx.copy()
+        context.add_message(role="user", content="I am Ann.")
+        await agent.update_chat_ctx(context)
+        await stage.run_until(1.0)
+        remote = session_of(model)
+        assert remote.instructions == "Be long."
+        assert list(remote.tools.function_tools) == ["weather"]
+        assert [m.text_content for m in remote.chat_ctx.messages()] == ["I am Ann."]
+
+
+@in_virtual_time
+async def test_another_model_in_mid_conversation_knows_it():
+    async with talk() as (stage, first):
+        await stage.run_until(6.0)
+        second = ScriptedRealtimeModel(answers=[Answer("Right.")])
+        stage.session.update_options(llm=second)
+        await stage.session.generate_reply()
+        assert first.sessions[0].closed
+        assert [m.text_content for m in session_of(second).chat_ctx.messages()] == ["Hello", "Hi there.", "Right."]
+
+
+@in_virtual_time
+async def test_a_choice_of_tools_for_one_answer_is_taken_back():
+    async with talk([], agent=Weatherman(), capabilities={"per_response_tool_choice": False}) as (stage, model):
+        await stage.session.generate_reply(tools=[], tool_choice="none")
+        remote = session_of(model)
+        assert remote.tool_choices == ["none", NOT_GIVEN, None]
+        assert list(remote.tools.function_tools) == ["weather"]
+
+
+@in_virtual_time
+async def test_a_message_that_nobody_heard_is_taken_from_the_model():
+    async with talk(answers=[Answer("Hi there.", ttft=0.0)]) as (stage, model):
+        stage.session.output.audio = ScriptedAudioOutput(latency=1.0, clock=VirtualClock())
+        await stage.run_until(3.5)
+        await stage.session.interrupt()
+        await stage.run_until(4.0)
+        assert [m.text_content for m in session_of(model).chat_ctx.messages()] == ["Hello"]
+        assert session_of(model).truncations == []
+
+
+class TestFallback:
+    """`RealtimeModelFallbackAdapter` in a session."""
+
+    @in_virtual_time
+    async def test_the_next_model_goes_on(self):
+        first = ScriptedRealtimeModel([HELLO], [Answer("Hi there.")], durations=[2.0])
+        second = ScriptedRealtimeModel(answers=[Answer("I am back.")])
+        adapter = RealtimeModelFallbackAdapter([first, second], clock=VirtualClock())
+        changes: list[tuple[Any, bool]] = []
+        adapter.on("realtime_availability_changed", lambda e: changes.append((e.realtime_model, e.available)))
+        async with talk([HELLO], llm=adapter) as (stage, _):
+            await stage.run_until(4.1)
+            first.sessions[0].fail(APIConnectionError("gone"))
+            await stage.run_until(8.0)
+            assert changes == [(first, False)]
+            assert first.sessions[0].closed
+            error: Any = stage.of("error_occurred")[0].data
+            assert error.recoverable
+            assert session_of(second).instructions == "Be brief."
+            assert [m.text_content for m in session_of(second).chat_ctx.messages()] == ["Hello", "Hi", "I am back."]
+            assert stage.said()[-2:] == [("assistant", "Hi"), ("assistant", "I am back.")]
+
+    @in_virtual_time
+    async def test_a_model_comes_back_after_its_cooldown(self):
+        models = [ScriptedRealtimeModel(), ScriptedRealtimeModel()]
+        adapter = RealtimeModelFallbackAdapter([*models], cooldown=3.0, clock=VirtualClock())
+        async with talk([], [], llm=adapter) as (stage, _):
+            session_of(models[0]).fail(APIConnectionError("gone"))
+            await stage.run_until(2.0)
+            session_of(models[1]).push_audio(ScriptedAudioInput()._frame)
+            await adapter.restart_session(switch_model=True)
+            assert [len(m.sessions) for m in models] == [1, 2]
+            await stage.run_until(3.5)
+            await adapter.restart_session(switch_model=True)
+            assert [len(m.sessions) for m in models] == [2, 2]
+
+    @in_virtual_time
+    async def test_with_none_left_the_error_is_final(self):
+        model = ScriptedRealtimeModel()
+        adapter = RealtimeModelFallbackAdapter([model], clock=VirtualClock())
+        async with talk([], [], llm=adapter) as (stage, _):
+            session_of(model).fail(APIConnectionError("gone"))
+            await stage.run_until(1.0)
+            error: Any = stage.of("error_occurred")[0].data
+            assert not error.recoverable
+
+    def test_models_that_need_different_sessions_are_refused(self):
+        with pytest.raises(ValueError, match="audio_output"):
+            RealtimeModelFallbackAdapter([ScriptedRealtimeModel(), ScriptedRealtimeModel(audio_output=False)])
+        with pytest.raises(ValueError, match="at least one"):
+            RealtimeModelFallbackAdapter([])
+
+    def test_it_can_do_what_all_can(self):
+        adapter = RealtimeModelFallbackAdapter([ScriptedRealtimeModel(supports_say=True), ScriptedRealtimeModel()])
+        assert not adapter.capabilities.supports_say
+        assert adapter.capabilities.message_truncation

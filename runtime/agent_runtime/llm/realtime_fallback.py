@@ -228,7 +228,9 @@ class FallbackRealtimeSession(RealtimeSession[str]):
             if session is not None:
                 # What was heard of the reply becomes part of the conversation that the new model gets.
                 await session.interrupt(force=True)
-            context = session.current_agent.chat_ctx if session is not None else old.chat_ctx
+            kept = session.current_agent.chat_ctx if session is not None else old.chat_ctx
+            # Instructions go another way, and of handoffs a model knows nothing.
+            context = kept.copy(exclude_instructions=True, exclude_handoff=True, exclude_config_update=True)
             self._between = True
             try:
                 await self._close(old)
