@@ -43,6 +43,8 @@ class Comparison:
     """Where the second one is."""
     notes: tuple[str, ...] = field(default=())
     """What else is to be known: a run that was given up, an error."""
+    running: bool = False
+    """Whether the second run goes on: what it hasn't come to yet is no difference."""
 
     @property
     def same(self) -> bool:
@@ -57,14 +59,18 @@ def compare(
     before: str = "",
     after: str = "",
     notes: Iterable[str] = (),
+    running: bool = False,
 ) -> Comparison:
     """Put two runs beside each other: greeting by greeting, and each user's turn by its number."""
     old: list[RecordedTurn | None] = [*exchanges(first)]
     new: list[RecordedTurn | None] = [*exchanges(second)]
     if old and new and (greets := _greets(old[0])) != _greets(new[0]):
         (new if greets else old).insert(0, None)
-    pairs = tuple(Pair(a, b, differences(a, b)) for a, b in zip_longest(old, new))
-    return Comparison(pairs, before, after, tuple(notes))
+    over = len(new) - 1 if running else max(len(old), len(new))
+    pairs = (
+        Pair(a, b, differences(a, b) if place < over else ()) for place, (a, b) in enumerate(zip_longest(old, new))
+    )
+    return Comparison(tuple(pairs), before, after, tuple(notes), running)
 
 
 def _greets(exchange: RecordedTurn | None) -> bool:

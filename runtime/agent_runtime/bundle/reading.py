@@ -102,8 +102,13 @@ class Bundle:
         """
         return (event for _, event in self.events_with_offsets(offset))
 
-    def events_with_offsets(self, offset: int = 0, *, meters: bool = True) -> Iterator[tuple[int, AnyEvent]]:
-        """Events, each with the byte at which the line after it begins; readings of meters only if wanted."""
+    def events_with_offsets(
+        self, offset: int = 0, *, meters: bool = True, growing: bool = False
+    ) -> Iterator[tuple[int, AnyEvent]]:
+        """Events, each with the byte at which the line after it begins; readings of meters only if wanted.
+
+        In a file that is `growing` nobody minds a last line without its end.
+        """
         with self._events.open("rb") as file:
             file.seek(offset)
             for line in file:
@@ -114,7 +119,8 @@ class Bundle:
                     event = loads(line)
                 except EventDecodeError as exc:
                     if not line.endswith(b"\n"):
-                        logger.warning("%s: the last event is cut off and left out", self._events)
+                        if not growing:
+                            logger.warning("%s: the last event is cut off and left out", self._events)
                         return
                     raise self._error(begin, exc.problem) from None
                 yield offset, event

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.agent_loader import Target, load_agent
 from agent_runtime.bundle.comparison import Comparison, compare
 from agent_runtime.bundle.reading import Bundle
-from agent_runtime.bundle.turns import RecordedTurn, recorded_turns
+from agent_runtime.bundle.turns import RecordedTurn, TurnReader, recorded_turns
 from agent_runtime.errors import BundleError
 from agent_runtime.events import (
     AgentStateChanged,
@@ -22,6 +22,7 @@ from agent_runtime.events import (
     DeviceChanged,
     ErrorOccurred,
     LogWritten,
+    PushToTalkChanged,
     RecordingChanged,
     SessionClosed,
     SessionStarted,
@@ -47,11 +48,13 @@ def rerun(
     *,
     output: Path | None = None,
     tell: Callable[[str], None] = lambda text: None,
+    show: Callable[[Comparison], None] | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Comparison:
     """Run the recorded conversation again and put both beside each other. Blocks; speech takes its own time.
 
     Spoken turns go through the whole audio path, from the recorded sound on, in real time. Typed ones are sent when the
-    exchange before them is over, or at their time where there is sound too.
+    exchange before them is over, or at their time where there is sound too; so are the presses of push-to-talk.
 
     Args:
         bundle: the recording.
@@ -59,6 +62,8 @@ def rerun(
         resolved: the settings to run it with.
         output: the folder that gets the new bundle; a temporary one if left out.
         tell: gets a word on how far it is.
+        show: gets what there is to compare by now, each time that there is more.
+        given_up: whether nobody wants to know any more.
 
     Raises:
         BundleError: the recording can't be read, or has no user in it.
@@ -73,9 +78,10 @@ def rerun(
         spoken = bundle.user_wav is not None and any(turn.by != "text" for turn in said)
         settings = _settings(resolved.settings, bundle if spoken else None, folder)
         loaded = load_agent(target)
-        run = _Run(RuntimeHost(lambda: settings, lambda: loaded), tell)
+        progress = None if show is None else _Progress(before, str(bundle.folder), show)
+        run = _Run(RuntimeHost(lambda: settings, lambda: loaded), tell, progress, given_up)
         try:
-            run.converse(said, spoken=spoken, begins=bundle.manifest.begins)
+            run.converse(said, _keys(bundle, said) if spoken else None, bundle.manifest.begins)
         finally:
             run.host.stop(10.0)
         if run.folder is None:
@@ -94,29 +100,75 @@ def _settings(settings: Settings, sound_of: Bundle | None, folder: Path) -> Sett
     return settings.model_copy(update={**changes, "text": False, "audio": settings.audio.model_copy(update=sound)})
 
 
+Press = Literal["press", "send", "discard", "off"]
+_PRESSES: Final[dict[str, Press]] = {"pressed": "press", "sent": "send", "discarded": "discard", "off": "off"}
+
+
+def _keys(bundle: Bundle, said: list[RecordedTurn]) -> list[tuple[float, str, Press | None]]:
+    """What the user did by hand while the sound was recorded: (second, text to type, or what to do with the key)."""
+    typed: list[tuple[float, str, Press | None]] = [(turn.time, turn.user, None) for turn in said if turn.by == "text"]
+    pressed: list[tuple[float, str, Press | None]] = [
+        (event.time, "", _PRESSES[event.data.state])
+        for event in bundle.events()
+        if isinstance(event.data, PushToTalkChanged)
+    ]
+    return sorted((key for key in (*typed, *pressed) if key[0] >= bundle.manifest.begins), key=lambda key: key[0])
+
+
+class _Progress:
+    """Reads the new session's bundle while it is written: what is shown has no secret in it either."""
+
+    def __init__(self, before: list[RecordedTurn], name: str, show: Callable[[Comparison], None]) -> None:
+        self._before = before
+        self._name = name
+        self._show = show
+        self._turns = TurnReader()
+        self._offset = 0
+
+    def look(self, folder: Path) -> None:
+        """Show what there is by now, if it is more."""
+        start = self._offset
+        for offset, event in Bundle.open(folder).events_with_offsets(start, meters=False, growing=True):
+            self._offset = offset
+            self._turns.read(event)
+        if self._offset > start:
+            self._show(compare(self._before, self._turns.turns, before=self._name, running=True))
+
+
 class _Run:
     """The new session, as somebody who types into it sees it."""
 
-    def __init__(self, host: RuntimeHost, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        host: RuntimeHost,
+        tell: Callable[[str], None],
+        progress: _Progress | None,
+        given_up: Callable[[], bool],
+    ) -> None:
         self.host = host
         self.folder: Path | None = None
         self.problem: str | None = None
         self.notes: list[str] = []
         self._tell = tell
+        self._progress = progress
+        self._given_up = given_up
         self._changed = threading.Condition()
         self._started = self._over = self._sound_over = False
+        self._sound_began: float | None = None
         self._agent = "initializing"
         self._last = time.monotonic()
 
-    def converse(self, said: list[RecordedTurn], *, spoken: bool, begins: float) -> None:
-        """Have the whole conversation, until it is over or given up."""
+    def converse(
+        self, said: list[RecordedTurn], keys: list[tuple[float, str, Press | None]] | None, begins: float
+    ) -> None:
+        """Have the whole conversation, until it is over or given up; with `keys` beside the sound, else typed."""
         self.host.start(self._heard)
         if not self._wait(lambda: self._started or self._over, PATIENCE, "the session didn't start"):
             return
-        if spoken:
-            self._speak(said, begins)
-        else:
+        if keys is None:
             self._type(said)
+        else:
+            self._speak(said, keys, begins)
 
     def _type(self, said: list[RecordedTurn]) -> None:
         self._wait(self._is_quiet, PATIENCE, "the agent didn't come to rest before the first turn")
@@ -130,13 +182,20 @@ class _Run:
             if not self._wait(self._is_quiet, PATIENCE, f"turn {number} took longer than {PATIENCE:g} s"):
                 return
 
-    def _speak(self, said: list[RecordedTurn], begins: float) -> None:
+    def _speak(self, said: list[RecordedTurn], keys: list[tuple[float, str, Press | None]], begins: float) -> None:
         self._tell(f"{len(said)} turns, in real time: {said[-1].time - begins:.0f} s and the last answer")
-        origin = time.monotonic() - begins
-        for turn in said:
-            if turn.by == "text":
-                self._wait_until(origin + turn.time)
-                self.host.send_text(turn.user)
+        # The sound waits until those who are to hear it are loaded.
+        began = self._wait(lambda: self._sound_began is not None or self._over, PATIENCE, "the sound didn't begin")
+        if not began or self._sound_began is None:
+            return
+        origin = self._sound_began - begins
+        for second, text, press in keys:
+            if not self._wait(lambda due=origin + second: self._over or time.monotonic() >= due, None, ""):
+                return
+            if press is None:
+                self.host.send_text(text)
+            else:
+                self.host.push_to_talk(press)
         self._wait(lambda: self._sound_over or self._over, None, "")
         self._touch()
         self._wait(lambda: self._is_quiet(LAST_WORDS), PATIENCE, f"the last answer took longer than {PATIENCE:g} s")
@@ -147,19 +206,20 @@ class _Run:
 
     def _wait(self, condition: Callable[[], bool], seconds: float | None, problem: str) -> bool:
         """Wait for it; note the problem if it doesn't come. None waits as long as it takes."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        with self._changed:
-            while not condition():
-                if deadline is not None and time.monotonic() >= deadline:
+        deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        while True:
+            with self._changed:
+                if condition():
+                    return True
+                if time.monotonic() >= deadline:
                     self.notes.append(problem)
                     return False
-                self._changed.wait(0.1)
-        return True
-
-    def _wait_until(self, moment: float) -> None:
-        with self._changed:
-            while not self._over and (left := moment - time.monotonic()) > 0:
-                self._changed.wait(left)
+                self._changed.wait(0.02)
+            if self._given_up():
+                self.notes.append("it was given up")
+                return False
+            if self._progress is not None and self.folder is not None:
+                self._progress.look(self.folder)
 
     def _touch(self) -> None:
         with self._changed:
@@ -179,8 +239,10 @@ class _Run:
                 self._agent = data.new
             elif isinstance(data, RecordingChanged):
                 self.folder, self.problem = Path(data.folder), data.problem
-            elif isinstance(data, DeviceChanged) and data.kind == "input" and data.state == "closed":
-                self._sound_over = True
+            elif isinstance(data, DeviceChanged) and data.kind == "input":
+                self._sound_over |= data.state == "closed"
+                if data.state == "opened":
+                    self._sound_began = time.monotonic()
             elif isinstance(data, ErrorOccurred):
                 self.notes.append(f"{data.source}: {data.message}")
                 self._over = self._over or not data.recoverable

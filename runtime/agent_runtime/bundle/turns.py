@@ -72,39 +72,47 @@ class RecordedTurn:
 
 def recorded_turns(events: Iterable[AnyEvent]) -> list[RecordedTurn]:
     """The turns in their order; a turn that the user took back isn't among them."""
-    reader = _Reader()
+    reader = TurnReader()
     for event in events:
         reader.read(event)
-    return [turn for turn in reader.turns.values() if turn.turn_id not in reader.dropped]
+    return reader.turns
 
 
-class _Reader:
+class TurnReader:
+    """Makes turns of events as they come."""
+
     def __init__(self) -> None:
-        self.turns: dict[str, RecordedTurn] = {}
-        self.dropped: set[str] = set()
+        self._turns: dict[str, RecordedTurn] = {}
+        self._dropped: set[str] = set()
         self._answers: dict[str, ModelAnswer] = {}
         self._speech_turns: dict[str, RecordedTurn] = {}
         self._calls: dict[str, ToolUse] = {}
         self._agent = ""
 
+    @property
+    def turns(self) -> list[RecordedTurn]:
+        """Those there are by now, in their order, without those that the user took back."""
+        return [turn for turn in self._turns.values() if turn.turn_id not in self._dropped]
+
     def read(self, event: AnyEvent) -> None:
+        """Take the next event."""
         data: Any = event.data
-        turn = self.turns.get(event.turn_id or "")
+        turn = self._turns.get(event.turn_id or "")
         if isinstance(data, ev.TurnStarted):
             name = event.turn_id or str(data.number)
-            self.turns[name] = RecordedTurn(name, data.number, event.time, event.cause or "say", agent=self._agent)
+            self._turns[name] = RecordedTurn(name, data.number, event.time, event.cause or "say", agent=self._agent)
         elif isinstance(data, ev.AgentChanged):
             self._agent_changed(event, data)
         elif isinstance(data, ev.ItemAdded):
-            self._item_added(turn or next(reversed(self.turns.values()), None), data.item)
+            self._item_added(turn or next(reversed(self._turns.values()), None), data.item)
         elif turn is None:
             return
         elif isinstance(data, ev.TurnCommitted):
             turn.user, turn.committed_at = data.text, event.time
-            self.dropped.discard(turn.turn_id)
+            self._dropped.discard(turn.turn_id)
         elif isinstance(data, ev.TurnDiscarded):
             if turn.committed_at is None:
-                self.dropped.add(turn.turn_id)
+                self._dropped.add(turn.turn_id)
         elif isinstance(data, ev.TurnMarked):
             turn.marked = True
         elif isinstance(data, ev.TurnMeasured):
@@ -116,8 +124,8 @@ class _Reader:
 
     def _agent_changed(self, event: AnyEvent, data: ev.AgentChanged) -> None:
         # It belongs to no turn of its own: the turn before it brought it about.
-        if self.turns and event.cause in ("handoff", "update_agent"):
-            turn = next(reversed(self.turns.values()))
+        if self._turns and event.cause in ("handoff", "update_agent"):
+            turn = next(reversed(self._turns.values()))
             turn.handoffs.append((data.old or self._agent, data.new))
         self._agent = data.new
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class WavInput(LocalInput):
         lead_in: seconds of silence before the file.
         at_end: after the file, go on with silence or end the iteration.
         on_event: is told when the file starts (`DeviceChanged` opened) and when it has ended (closed).
+        after: the file waits until this is set.
 
     Raises:
         MediaError: if it can't be read.
@@ -48,12 +50,14 @@ class WavInput(LocalInput):
         lead_in: float = 0.0,
         at_end: Literal["silence", "stop"] = "silence",
         on_event: Callable[[EventData], None] | None = None,
+        after: asyncio.Event | None = None,
     ) -> None:
         self._reader = WavReader(path)
         super().__init__(label=self._reader.path.name, sample_rate=sample_rate)
         self._clock = clock
         self._at_end = at_end
         self._on_event = on_event
+        self._after = after
         self._resampler = Resampler(self._reader.sample_rate, sample_rate)
         self._framer = Framer(self.frame_size)
         self._ready: deque[NDArray[np.int16]] = deque(
@@ -86,6 +90,8 @@ class WavInput(LocalInput):
 
     async def _next_samples(self) -> NDArray[np.int16]:
         if self._started_at is None:
+            if self._after is not None:
+                await self._after.wait()
             if self._count == 0:
                 self._report("opened")
             self._started_at = self._clock.now() - self._count * FRAME

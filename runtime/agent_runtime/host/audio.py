@@ -20,10 +20,19 @@ Kind = Literal["input", "output"]
 class HostAudio:
     """Input and output as the settings say. Make it on the session's loop.
 
+    A file in the microphone's place begins when `ready` is set: it can't wait for a model that isn't loaded.
+
     Raises MediaError if a file can't be used. Devices raise nothing: what becomes of them is told to `on_event`.
     """
 
-    def __init__(self, settings: AudioSettings, *, clock: Clock, on_event: Callable[[EventData], None]) -> None:
+    def __init__(
+        self,
+        settings: AudioSettings,
+        *,
+        clock: Clock,
+        on_event: Callable[[EventData], None],
+        ready: asyncio.Event | None = None,
+    ) -> None:
         self._settings = settings
         self._on_event = on_event
         self.local = LocalAudio(
@@ -41,7 +50,7 @@ class HostAudio:
         self.input: LocalInput = self.local.input
         self.output: AudioOutput = self.local.output
         if settings.input_wav is not None:
-            self.input = WavInput(settings.input_wav, clock=clock, on_event=on_event)
+            self.input = WavInput(settings.input_wav, clock=clock, on_event=on_event, after=ready)
         if settings.output_wav is not None:
             self.output = WavOutput(settings.output_wav, clock=clock, on_event=on_event)
 

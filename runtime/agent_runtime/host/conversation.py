@@ -73,6 +73,7 @@ class Conversation:
         self._reloader: Reloader | None = None
         self._workshop: Workshop | None = None
         self._saved = asyncio.Event()
+        self._models_loaded = asyncio.Event()
         self._watcher: FileWatcher | None = None
         self._watchdog = LoopWatchdog(self._loop, self._emit)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -147,6 +148,7 @@ class Conversation:
 
     async def _load(self, providers: Providers, session: AgentSession[Any]) -> None:
         loaded = await providers.load(self._emit)
+        self._models_loaded.set()
         # What exists by now, the models' tables above all, lives as long as the session. A garbage collector that
         # walks it again and again stops every thread for 40 ms each time, the audio callbacks too.
         gc.freeze()
@@ -201,7 +203,9 @@ class Conversation:
         from agent_runtime.host.audio import HostAudio
 
         clock = LoopClock(self._loop)
-        self._audio = audio = HostAudio(self._settings.audio, clock=clock, on_event=self._device_event)
+        self._audio = audio = HostAudio(
+            self._settings.audio, clock=clock, on_event=self._device_event, ready=self._models_loaded
+        )
         await audio.find_named_devices()
         session.input.audio = self._recording.hear(audio.input, clock)
         session.output.audio = self._recording.speak(audio.output, clock)
