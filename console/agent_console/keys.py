@@ -51,6 +51,8 @@ ACTIONS: Final = (
     Action("devices", "d", "devices", "Pick a microphone and a speaker.", "Agent", 65),
     Action("record", "R", "record", "Record the session into a bundle, or complete it.", "Agent", 60),
     Action("mark_turn", "x", "mark", "Mark the selected or newest turn, to come back to it.", "Agent"),
+    Action("fork", "f", "fork", "Go on from the selected or newest turn in a branch of its own.", "Agent"),
+    Action("switch_branch", "b", "next branch", "Go on in the next branch of the conversation.", "Agent"),
     Action("open_turn", "o", "open", "Open or close a turn: its latency by parts, its tool calls in full.", "Look", 50),
     Action("previous_turn", "k,left_square_bracket", "previous turn", "Select the turn before.", "Look"),
     Action("next_turn", "j,right_square_bracket", "next turn", "Select the turn after.", "Look"),

@@ -41,7 +41,14 @@ def test_every_size_in_both_themes(snap_compare: Compare, size: tuple[int, int],
     assert snap_compare(console("interrupted", theme), terminal_size=size, run_before=after())
 
 
-SHOWN_ON = {"events": "troubles", "agent": "recovered", "health": "recovered", "meters": "counting_down"}
+SHOWN_ON = {
+    "tools": "workshop",
+    "context": "workshop",
+    "events": "troubles",
+    "agent": "recovered",
+    "health": "recovered",
+    "meters": "counting_down",
+}
 """Where a panel has most to show; on the others it is the busy talk."""
 
 

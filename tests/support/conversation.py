@@ -369,7 +369,62 @@ def long_history(turns: int) -> Iterator[AnyEvent]:
     yield from script.events
 
 
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "description": "the city's name"},
+        "day": {"type": "string", "enum": ["today", "tomorrow"], "default": "today"},
+    },
+    "required": ["city"],
+}
+
+
+def tool_facts(name: str, line: int) -> ev.ToolFacts:
+    """A tool of the weather agent."""
+    what = {"get_weather": "Look the weather up.", "get_forecast": "Look a week's weather up."}.get(
+        name, "Find a city."
+    )
+    flags = ("cancellable",) if name == "get_forecast" else ()
+    return ev.ToolFacts(name, what, SCHEMA, flags, "allow", "agent", "/home/you/weather_agent.py", line)
+
+
+def workshop() -> Script:
+    """Tools that were tried and stood in for, a conversation that was forked."""
+    script = Script(meters=False).open().ready()
+    script.emit(ev.ToolsListed("WeatherAgent", tuple(tool_facts(n, 20 + 12 * i) for i, n in enumerate(TOOLS))), "start")
+    script.user_types(QUESTION)
+    script.calls("get_weather", {"city": "Oslo", "day": "tomorrow"}, WEATHER)
+    script.answers(ANSWER, measure=False)
+    script.emit(ev.ToolStoodIn("get_weather", error="The service can't be reached right now.", delay=2.0))
+    script.emit(ev.ToolStoodIn("find_city", result='["Bergen, Norway", "Bergen, Germany"]'))
+    script.user_types("And in Bergen?")
+    script.emit(ev.ToolStarted("call-f", "get_weather", '{"city": "Bergen"}'))
+    script.wait(2.0)
+    lost = "The service can't be reached right now."
+    script.emit(ev.ToolFinished("call-f", "get_weather", lost, True, 2.0, stand_in="error"))
+    script.answers("I can't look that up right now.", measure=False)
+    script.emit(ev.ToolTried("try-1", "get_forecast", '{"day": "Sunday"}'))
+    problem = "Invalid arguments for get_forecast: city: field required"
+    script.emit(ev.ToolTryFinished("try-1", "get_forecast", problem, True, 0.0004, invalid=True))
+    script.emit(ev.ToolTried("try-2", "get_forecast", '{"city": "Bergen"}'))
+    script.emit(ev.ToolTryFinished("try-2", "get_forecast", "rain, rain, rain", False, 0.231))
+    main = ev.Branch("main", None, None, 9, "own")
+    script.emit(ev.BranchesChanged((main, ev.Branch("branch 2", "main", "turn-1", 6, "copied")), "branch 2"), "fork")
+    items = (
+        ev.ContextItem("lk.agent_task.instructions", "message", "system", INSTRUCTIONS, 47, None, "changed"),
+        ev.ContextItem("item-0", "message", "system", "The user lives in Oslo.", 10, None, "added"),
+        ev.ContextItem("item-1", "agent_handoff", "handoff", "start → WeatherAgent", 0),
+        ev.ContextItem("item-2", "message", "user", QUESTION, 14, "turn-1"),
+        ev.ContextItem("item-3", "function_call", "get_weather", '{"city": "Oslo"}', 8, "turn-1", "left_out"),
+        ev.ContextItem("item-4", "function_call_output", "get_weather", WEATHER, 14, "turn-1", "left_out"),
+        ev.ContextItem("item-5", "message", "assistant", ANSWER, 30, "turn-1"),
+    )
+    script.emit(ev.ContextShown("WeatherAgent", items, 101, 96, "4 bytes a token", exact=False), "fork")
+    return script
+
+
 STORIES = {
+    "workshop": workshop,
     "starting": starting,
     "listening": listening,
     "counting_down": counting_down,

@@ -113,8 +113,7 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
     if call.duration is None:
         number: Span = (f"{max(0.0, look.now - call.time):.1f} s ◌", "fair")
     else:
-        took = _took(call.duration)
-        number = (f"{took} {'✗' if call.is_error else '✓'}", "error" if call.is_error else "good")
+        number = (f"{took(call.duration)} {'✗' if call.is_error else '✓'}", "error" if call.is_error else "good")
     width = _text_width(look)
     if look.opened:
         body = wrap_spans([(clean(call.name), "tool bold")], width)
@@ -132,7 +131,8 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
     return _block(_who("tool", "tool"), body, look, number)
 
 
-def _took(duration: float) -> str:
+def took(duration: float) -> str:
+    """`<1 ms`, `412 ms`, `2.00 s`."""
     if duration < 0.001:
         return "<1 ms"
     return f"{duration * 1000:.0f} ms" if duration < 0.9995 else seconds(duration)

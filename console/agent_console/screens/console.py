@@ -26,6 +26,7 @@ from agent_console.widgets.panel_view import PanelDock, PanelSpec, PanelView
 from agent_console.widgets.panels import Notices, Panel
 from agent_console.widgets.prompt import PROMPT, LineInput
 from agent_console.widgets.transcript import Transcript
+from agent_runtime.workshop.requests import Fork, SwitchBranch
 
 if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
@@ -333,6 +334,20 @@ class ConsoleScreen(ScrollingScreen):
             self.notify("there is no turn yet")
         else:
             self._host.backend.mark_turn(turn)
+
+    # --- branches --------------------------------------------------------------------------------------------------
+
+    def action_fork(self) -> None:
+        """Go on from the selected turn, else the newest, in a branch of its own."""
+        turn = self.transcript.selected or self._state.turn_id
+        if turn is None:
+            self.notify("there is no turn yet")
+        else:
+            self._host.backend.ask_workshop(Fork(turn))
+
+    def action_switch_branch(self) -> None:
+        """Go on in the next branch."""
+        self._host.backend.ask_workshop(SwitchBranch())
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

@@ -179,7 +179,9 @@ def _agent_changed(bench: Bench, event: AnyEvent, data: ev.AgentChanged) -> Benc
     else:
         items = Seq.of([told])
     tokens = sum(item.tokens for item in items)
-    return replace(bench, items=items, tokens=tokens, exact=False, revision=bench.revision + 1)
+    # Their facts follow, but in recordings that are older than they.
+    tools = tuple(ev.ToolFacts(name, "", {}, (), "", "agent") for name in data.tools)
+    return replace(bench, tools=tools, items=items, tokens=tokens, exact=False, revision=bench.revision + 1)
 
 
 def _branches(bench: Bench, event: AnyEvent, data: ev.BranchesChanged) -> Bench:
