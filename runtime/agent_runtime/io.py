@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-    from livekit.rtc import AudioFrame
+    from livekit.rtc import AudioFrame, VideoFrame
     from numpy.typing import NDArray
 
 
@@ -42,6 +42,47 @@ class AudioInput(ABC):
 
     def on_detached(self) -> None:
         """The session stops reading: drop what is queued."""
+
+
+class VideoInput(ABC):
+    """Frames of what the user shows: a camera, a screen."""
+
+    def __init__(self, *, label: str) -> None:
+        self.label = label
+
+    def __aiter__(self) -> AsyncIterator[VideoFrame]:
+        return self
+
+    @abstractmethod
+    async def __anext__(self) -> VideoFrame:
+        """The next frame. Raises StopAsyncIteration only once the input is closed."""
+
+    def on_attached(self) -> None:
+        """The session starts to look: open the device."""
+
+    def on_detached(self) -> None:
+        """The session stops looking."""
+
+
+class VideoOutput(ABC):
+    """Takes the agent's picture. The session itself makes none: avatars write to it."""
+
+    def __init__(self, *, label: str) -> None:
+        self.label = label
+
+    @abstractmethod
+    async def capture_frame(self, frame: VideoFrame) -> None:
+        """Show a frame."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """What is shown is complete."""
+
+    def on_attached(self) -> None:
+        """A session starts to use it."""
+
+    def on_detached(self) -> None:
+        """The session stopped using it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,7 @@ def test_a_video_frame_needs_pillow(monkeypatch):
 
     monkeypatch.setattr("importlib.import_module", missing)
     frame = VideoFrame(width=2, height=2, type=VideoBufferType.RGBA, data=b"\x07" * 16)
-    with pytest.raises(MissingDependencyError, match="pip install pillow"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'agent-console\[video\]'"):
         formatted("openai", message("user", ImageContent(image=frame)))
 
 

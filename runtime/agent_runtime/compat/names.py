@@ -8,7 +8,12 @@ AGENTS: Final = "livekit.agents"
 PLUGINS: Final = "livekit.plugins"
 
 _EVENTS: Final = ("agent_runtime.voice.events", "agent_runtime.voice.run_context")
-_SESSION: Final = ("agent_runtime.voice.session", "agent_runtime.voice.options", "agent_runtime.voice.turn")
+_SESSION: Final = (
+    "agent_runtime.voice.session",
+    "agent_runtime.voice.options",
+    "agent_runtime.voice.turn",
+    "agent_runtime.voice.video",
+)
 _ROOM_IO: Final = ("agent_runtime.room",)
 _JOB: Final = ("agent_runtime.compat.job",)
 _WORKER: Final = ("agent_runtime.compat.worker",)
@@ -76,6 +81,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "types": ("agent_runtime.types",),
     "utils": ("agent_runtime.utils",),
     "utils.aio": _AIO,
+    "utils.images": ("agent_runtime.utils.images",),
     "utils.audio": ("agent_runtime.utils.audio",),
     "utils.http_context": ("agent_runtime.utils.http_context",),
     "utils.aio.channel": _AIO,

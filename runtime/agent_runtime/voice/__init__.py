@@ -22,6 +22,7 @@ _NAMES = {
     "SpeechHandle": "speech_handle",
     "TurnDetector": "turn",
     "TurnHandlingOptions": "turn",
+    "VoiceActivityVideoSampler": "video",
 }
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SpeechHandle",
     "TurnDetector",
     "TurnHandlingOptions",
+    "VoiceActivityVideoSampler",
 ]
 
 
@@ -61,3 +63,4 @@ if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.speech_handle import SpeechHandle
     from agent_runtime.voice.turn import TurnDetector, TurnHandlingOptions
+    from agent_runtime.voice.video import VoiceActivityVideoSampler

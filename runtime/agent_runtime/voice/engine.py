@@ -34,6 +34,7 @@ from agent_runtime.voice.turn import resolve_turn_handling
 from agent_runtime.voice.turn_driver import TurnDriver
 from agent_runtime.voice.turn_machine import Floor, TurnMachine, TurnSettings, UserTurn
 from agent_runtime.voice.turn_settings import apply_turn_settings
+from agent_runtime.voice.video import Video
 
 if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
@@ -78,6 +79,7 @@ class Engine:
         self.turns = TurnDriver(self, self.machine)
         self.realtime = RealtimeLink(self)
         self.recognition = Recognition(self)
+        self.video = Video(self)
         self.replies = Replies(self)
         self.calls = RunningCalls(self)
         self.quiet = Quiet(self)
@@ -138,6 +140,7 @@ class Engine:
     def _apply_devices(self, hears: bool) -> None:
         self.playout.set_output(self.session.output.active_audio)
         self.recognition.set_source(self.session.input.audio if hears else None)
+        self.video.set_source(self.session.input.active_video)
         self.recognition.set_vad(self.vad if hears else None)
         # An input that is switched off for now may still have words on their way.
         recognizes = self.stt is not None or type(self.require_agent()).stt_node is not Agent.stt_node
@@ -385,6 +388,7 @@ class Engine:
         """Stop everything and wait for it."""
         self.closing = True
         self.agents.begin_closing()
+        self.video.set_source(None)
         await self.recognition.aclose()
         for speech in tuple(self.replies.active):
             speech._interrupt("close", force=True)

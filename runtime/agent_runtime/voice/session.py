@@ -44,6 +44,7 @@ from agent_runtime.voice.turn import (
 )
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_inputs import InterruptCause
+from agent_runtime.voice.video import VideoSampler, VoiceActivityVideoSampler
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         userdata: anything; `session.userdata` and `RunContext.userdata`.
         aec_warmup_duration: how long the agent can't be interrupted by voice after it first spoke, while echo
             cancellation settles. Unset: 3.0; None: not at all.
+        video_sampler: which frames of `input.video` a realtime model sees; None: all. Unset: 1 a second while the user
+            speaks, 0.3 otherwise.
         user_away_timeout: the user counts as away after this much silence of both. None: never.
         transcription_timeout: `user_transcription_timeout` is told if speech brings no transcript for so long after it.
         session_close_transcript_timeout: how long closing waits for the transcript of what the user said last.
@@ -87,6 +90,9 @@ class AgentSession(SessionProperties[Userdata_T]):
         clock: where time comes from; unset, the loop.
         session_id: name in events; unset, a random one.
     """
+
+    _run: RunResult[Any] | None = None
+    _closing: asyncio.Task[None] | None = None
 
     def __init__(
         self,
@@ -103,6 +109,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         tts_text_transforms: NotGivenOr[Sequence[TextTransforms] | None] = NOT_GIVEN,
         min_consecutive_speech_delay: float = 0.0,
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
+        video_sampler: NotGivenOr[VideoSampler | None] = NOT_GIVEN,
         aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
         user_away_timeout: float | None = 15.0,
         transcription_timeout: float | None = None,
@@ -119,6 +126,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._llm = llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
         self._vad = vad
+        self._video_sampler = video_sampler if is_given(video_sampler) else VoiceActivityVideoSampler()
         self._turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
         self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
         self._tool_handling = tool_handling
@@ -145,9 +153,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         """What it speaks through."""
         self.push_to_talk = PushToTalk(self._engine)
         """The user's turn by hand."""
-        self._run: RunResult[Any] | None = None
         self._started = self._closed = False
-        self._closing: asyncio.Task[None] | None = None
 
     # --- its life ----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent_runtime.io import AudioInput, AudioOutput, Background, TextOutput
+from agent_runtime.io import AudioInput, AudioOutput, Background, TextOutput, VideoInput, VideoOutput
 
 
 def _nothing() -> None:
@@ -18,6 +18,8 @@ class AgentInput:
         self._on_change = on_change
         self._audio: AudioInput | None = None
         self._audio_enabled = True
+        self._video: VideoInput | None = None
+        self._video_enabled = True
 
     @property
     def audio(self) -> AudioInput | None:
@@ -46,6 +48,44 @@ class AgentInput:
             self._audio_enabled = enable
             self._on_change()
 
+    @property
+    def video(self) -> VideoInput | None:
+        """What the agent sees. Setting it changes over at once."""
+        return self._video
+
+    @video.setter
+    def video(self, source: VideoInput | None) -> None:
+        if source is self._video:
+            return
+        old, self._video = self._video, source
+        if old is not None and self._video_enabled:
+            old.on_detached()
+        if source is not None and self._video_enabled:
+            source.on_attached()
+        self._on_change()
+
+    @property
+    def video_enabled(self) -> bool:
+        """Whether it is looked at."""
+        return self._video_enabled
+
+    def set_video_enabled(self, enable: bool) -> None:
+        """Look at `video`, or don't for now: the camera is let go."""
+        if enable == self._video_enabled:
+            return
+        self._video_enabled = enable
+        if self._video is not None:
+            if enable:
+                self._video.on_attached()
+            else:
+                self._video.on_detached()
+        self._on_change()
+
+    @property
+    def active_video(self) -> VideoInput | None:
+        """`video` if it is to be looked at."""
+        return self._video if self._video_enabled else None
+
 
 class AgentOutput:
     """`session.output`."""
@@ -54,6 +94,8 @@ class AgentOutput:
         self._on_change = on_change
         self._audio: AudioOutput | None = None
         self._transcription: TextOutput | None = None
+        self._video: VideoOutput | None = None
+        self._video_enabled = True
         self._audio_enabled = True
         self._transcription_enabled = True
         self._background: Background | None = None
@@ -129,6 +171,37 @@ class AgentOutput:
     def set_transcription_enabled(self, enabled: bool) -> None:
         """Send words to `transcription`, or don't for now."""
         self._transcription_enabled = enabled
+
+    @property
+    def video(self) -> VideoOutput | None:
+        """Where the agent's picture goes, for those who make one."""
+        return self._video
+
+    @video.setter
+    def video(self, sink: VideoOutput | None) -> None:
+        if sink is self._video:
+            return
+        old, self._video = self._video, sink
+        if old is not None and self._video_enabled:
+            old.on_detached()
+        if sink is not None and self._video_enabled:
+            sink.on_attached()
+
+    @property
+    def video_enabled(self) -> bool:
+        """Whether `video` is to be used."""
+        return self._video_enabled
+
+    def set_video_enabled(self, enabled: bool) -> None:
+        """Use `video`, or don't for now."""
+        if enabled == self._video_enabled:
+            return
+        self._video_enabled = enabled
+        if self._video is not None:
+            if enabled:
+                self._video.on_attached()
+            else:
+                self._video.on_detached()
 
     @property
     def active_audio(self) -> AudioOutput | None:

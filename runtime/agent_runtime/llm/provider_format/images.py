@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import importlib
-import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from agent_runtime.errors import MediaError, MissingDependencyError
+from agent_runtime.errors import MediaError
 from agent_runtime.llm.content import ImageContent
 
 if TYPE_CHECKING:
     from livekit.rtc import VideoFrame
 
 SUPPORTED_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
-_JPEG_QUALITY = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +66,11 @@ def _serialize(image: ImageContent) -> SerializedImage:
 
 
 def _jpeg(frame: VideoFrame, image: ImageContent) -> bytes:
-    from livekit.rtc import VideoBufferType
+    from agent_runtime.utils.images import EncodeOptions, ResizeOptions, encode
 
-    try:
-        pil: Any = importlib.import_module("PIL.Image")  # optional, so type checkers don't find it
-    except ImportError:
-        raise MissingDependencyError("Pillow, which encodes video frames,", "pip install pillow") from None
-    rgba = frame.convert(VideoBufferType.RGBA)
-    picture = pil.frombytes("RGBA", (rgba.width, rgba.height), bytes(rgba.data)).convert("RGB")
-    if image.inference_width and image.inference_height:
-        picture.thumbnail((image.inference_width, image.inference_height))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=_JPEG_QUALITY)
-    return out.getvalue()
+    resize = None
+    width, height = image.inference_width, image.inference_height
+    # A small picture doesn't get clearer by being larger.
+    if width and height and (frame.width > width or frame.height > height):
+        resize = ResizeOptions(width, height, "scale_aspect_fit")
+    return encode(frame, EncodeOptions(resize_options=resize))
