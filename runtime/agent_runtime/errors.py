@@ -7,6 +7,7 @@
     ├── DeviceError            a microphone or speaker can't be used
     │   └── DeviceLostError    … went away in use; it is tried again
     ├── MediaError             audio that can't be read or made
+    ├── RoomError              a room can't be joined: do what it says
     ├── EventDecodeError       a recorded event that can't be read
     ├── BundleError            a recorded session that can't be read or written
     ├── RequestRefusedError    what a person asked of a running session can't be done now
@@ -72,6 +73,14 @@ class DeviceLostError(DeviceError):
 
 class MediaError(AgentConsoleError):
     """Raised when audio can't be read, decoded or converted."""
+
+
+class RoomError(AgentConsoleError):
+    """Raised when a room can't be joined. `retry` says whether it may be otherwise in a moment."""
+
+    def __init__(self, message: str, *, retry: bool = False) -> None:
+        self.retry = retry
+        super().__init__(message)
 
 
 class EventDecodeError(AgentConsoleError):

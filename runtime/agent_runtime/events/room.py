@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 TrackKind: TypeAlias = Literal["audio", "video", "unknown"]
@@ -13,7 +13,7 @@ Quality: TypeAlias = Literal["excellent", "good", "poor", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class ModeChanged:
-    """The conversation goes on elsewhere. Cause: `key` or `start`."""
+    """The conversation goes on elsewhere. Cause: `key`, or `disconnected` where a room was lost for good."""
 
     mode: Literal["local", "room"]
     room: str | None
@@ -25,7 +25,7 @@ class ModeChanged:
 
 @dataclass(frozen=True, slots=True)
 class RoomConnected:
-    """The agent is in a room. Cause: `rejoined` after a connection that was lost for good, else None."""
+    """The agent is in a room."""
 
     room: str
     identity: str
@@ -67,12 +67,17 @@ class RoomInvitation:
     room: str
     url: str
     token: str
-    """Lets one participant in; as secret as a key to the room."""
+    """Lets one participant in for some hours; nothing that is written down holds it."""
     command: str
     """Joins from a terminal, with LiveKit's own command line."""
     link: str
     """Joins from a browser."""
     type: Literal["room_invitation"] = "room_invitation"
+
+    def without_token(self) -> RoomInvitation:
+        """As it may be written down."""
+        hidden = "<token>"
+        return replace(self, token=hidden, link=self.link.replace(self.token, hidden))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from agent_runtime.types import is_given
 if TYPE_CHECKING:
     from agent_runtime.devices import DeviceInfo
     from agent_runtime.host.audio import HostAudio
+    from agent_runtime.host.room import RoomEnd
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.turn import TurnHandlingOptions
@@ -72,6 +73,7 @@ class Conversation:
         self._audio: HostAudio | None = None
         self._reloader: Reloader | None = None
         self._workshop: Workshop | None = None
+        self._room_end: RoomEnd | None = None
         self._saved = asyncio.Event()
         self._models_loaded = asyncio.Event()
         self._watcher: FileWatcher | None = None
@@ -130,6 +132,8 @@ class Conversation:
             await self._reloader.aclose()
         for task in self._tasks:
             task.cancel()
+        if self._room_end is not None:
+            await self._room_end.aclose()
         if self._session is not None:
             await self._session.aclose()
         if self._audio is not None:
@@ -236,6 +240,23 @@ class Conversation:
     def push_to_talk(self, action: Literal["press", "send", "discard", "off"]) -> None:
         """Take a turn by hand."""
         getattr(self._running().push_to_talk, action)()
+
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None) -> None:
+        """Go on in a room, or on this machine again."""
+        if self._room_end is None:
+            from agent_runtime.clock import LoopClock
+            from agent_runtime.host.room import RoomEnd
+
+            clock, recording = LoopClock(self._loop), self._recording
+            self._room_end = RoomEnd(
+                self._settings.livekit,
+                self._running(),
+                self._emit,
+                hear=lambda source: recording.hear(source, clock),
+                speak=lambda sink: recording.speak(sink, clock),
+                clock=clock,
+            )
+        self._in_background(self._room_end.set_mode(mode, room))
 
     def record(self, on: bool) -> None:
         """Begin a session bundle, or complete the one that is written."""

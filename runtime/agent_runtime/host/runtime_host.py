@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent_runtime.clock import LoopClock
-from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream
+from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream, RoomInvitation
 from agent_runtime.host.event_log import EventLog
 from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
 from agent_runtime.host.recording import Recording
@@ -115,6 +115,10 @@ class RuntimeHost:
     def reload(self) -> None:
         """Load the agent's code again, changed or not."""
         self._request(lambda conversation: conversation.reload())
+
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None) -> None:
+        """Go on in a LiveKit room, or on this machine again. `room` is its name; unset, one of the session's own."""
+        self._request(lambda conversation: conversation.set_mode(mode, room))
 
     def record(self, on: bool) -> None:
         """Begin a session bundle, or complete the one that is written."""
@@ -251,6 +255,8 @@ class RuntimeHost:
             event = replace(event, seq=event.seq + self._told_before)
         self._last_seq = event.seq
         self._sink(event)
+        if isinstance(event.data, RoomInvitation):
+            event = replace(event, data=event.data.without_token())
         if self._log is not None:
             self._log.put(event)
         if self._recording is not None:
