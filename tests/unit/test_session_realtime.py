@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, StopResponse, function_tool
+from agent_runtime import Agent, AgentTask, StopResponse, function_tool
 from agent_runtime.errors import APIConnectionError
-from agent_runtime.llm import RealtimeModelFallbackAdapter
 from agent_runtime.testing import (
     Answer,
-    ScriptedAudioInput,
     ScriptedAudioOutput,
     ScriptedRealtimeModel,
-    ScriptedRealtimeSession,
     ScriptedSTT,
     ScriptedTTS,
     ScriptedVAD,
-    Stage,
     UserSpeech,
     VirtualClock,
     in_virtual_time,
-    scripted_session,
 )
 from agent_runtime.types import NOT_GIVEN
+from tests.support.realtime import HELLO, session_of, talk
 
 FIRST = "one"
 """What is heard of four words in the first of their four seconds."""
-HELLO = UserSpeech(0.5, 2.5, "Hello")
-
-
-@asynccontextmanager
-async def talk(
-    speeches: Sequence[UserSpeech] = (HELLO,),
-    answers: Sequence[Answer] = (Answer("Hi there."),),
-    *,
-    durations: Sequence[float] = (2.0,),
-    agent: Agent | None = None,
-    capabilities: dict[str, bool] | None = None,
-    **options: Any,
-) -> AsyncGenerator[tuple[Stage, ScriptedRealtimeModel]]:
-    """A stage on which a realtime model talks."""
-    model = ScriptedRealtimeModel(speeches, answers, durations=durations, **(capabilities or {}))
-    parts: dict[str, Any] = {"stt": None, "tts": None, "llm": model, "vad": NOT_GIVEN, **options}
-    async with scripted_session(speeches, **parts) as stage:
-        await stage.session.start(agent or Agent(instructions="Be brief."))
-        yield stage, model
-
-
-def session_of(model: ScriptedRealtimeModel) -> ScriptedRealtimeSession:
-    return model.sessions[-1]
 
 
 @in_virtual_time
@@ -407,59 +378,46 @@ async def test_a_message_that_nobody_heard_is_taken_from_the_model():
         assert session_of(model).truncations == []
 
 
-class TestFallback:
-    """`RealtimeModelFallbackAdapter` in a session."""
+@in_virtual_time
+async def test_a_run_by_text_holds_everything_that_follows():
+    async with talk([], [CALL, Answer("It is sunny.")], agent=Weatherman()) as (stage, _):
+        run = await stage.session.run(user_input="The weather?")
+        run.expect.next_event().is_function_call(name="weather")
+        run.expect.next_event().is_function_call_output(output="sunny in Oslo")
+        run.expect.next_event().is_message(role="assistant")
+        run.expect.no_more_events()
 
-    @in_virtual_time
-    async def test_the_next_model_goes_on(self):
-        first = ScriptedRealtimeModel([HELLO], [Answer("Hi there.")], durations=[2.0])
-        second = ScriptedRealtimeModel(answers=[Answer("I am back.")])
-        adapter = RealtimeModelFallbackAdapter([first, second], clock=VirtualClock())
-        changes: list[tuple[Any, bool]] = []
-        adapter.on("realtime_availability_changed", lambda e: changes.append((e.realtime_model, e.available)))
-        async with talk([HELLO], llm=adapter) as (stage, _):
-            await stage.run_until(4.1)
-            first.sessions[0].fail(APIConnectionError("gone"))
-            await stage.run_until(8.0)
-            assert changes == [(first, False)]
-            assert first.sessions[0].closed
-            error: Any = stage.of("error_occurred")[0].data
-            assert error.recoverable
-            assert session_of(second).instructions == "Be brief."
-            assert [m.text_content for m in session_of(second).chat_ctx.messages()] == ["Hello", "Hi", "I am back."]
-            assert stage.said()[-2:] == [("assistant", "Hi"), ("assistant", "I am back.")]
 
-    @in_virtual_time
-    async def test_a_model_comes_back_after_its_cooldown(self):
-        models = [ScriptedRealtimeModel(), ScriptedRealtimeModel()]
-        adapter = RealtimeModelFallbackAdapter([*models], cooldown=3.0, clock=VirtualClock())
-        async with talk([], [], llm=adapter) as (stage, _):
-            session_of(models[0]).fail(APIConnectionError("gone"))
-            await stage.run_until(2.0)
-            session_of(models[1]).push_audio(ScriptedAudioInput()._frame)
-            await adapter.restart_session(switch_model=True)
-            assert [len(m.sessions) for m in models] == [1, 2]
-            await stage.run_until(3.5)
-            await adapter.restart_session(switch_model=True)
-            assert [len(m.sessions) for m in models] == [2, 2]
+@in_virtual_time
+async def test_a_task_in_a_tool_has_the_model_to_itself_and_gives_it_back():
+    class AskName(AgentTask[str]):
+        async def on_enter(self) -> None:
+            await self.session.generate_reply(instructions="Ask for the name.")
+            self.complete("Ann")
 
-    @in_virtual_time
-    async def test_with_none_left_the_error_is_final(self):
-        model = ScriptedRealtimeModel()
-        adapter = RealtimeModelFallbackAdapter([model], clock=VirtualClock())
-        async with talk([], [], llm=adapter) as (stage, _):
-            session_of(model).fail(APIConnectionError("gone"))
-            await stage.run_until(1.0)
-            error: Any = stage.of("error_occurred")[0].data
-            assert not error.recoverable
+    class Host(Agent):
+        @function_tool
+        async def ask(self) -> str:
+            """Ask."""
+            return await AskName(instructions="Get the name.")
 
-    def test_models_that_need_different_sessions_are_refused(self):
-        with pytest.raises(ValueError, match="audio_output"):
-            RealtimeModelFallbackAdapter([ScriptedRealtimeModel(), ScriptedRealtimeModel(audio_output=False)])
-        with pytest.raises(ValueError, match="at least one"):
-            RealtimeModelFallbackAdapter([])
+    answers = [Answer(tool_calls=[("ask", "{}")]), Answer("Your name?"), Answer("Hello Ann.")]
+    async with talk([], answers, agent=Host(instructions="Greet.")) as (stage, model):
+        await stage.session.generate_reply()
+        remote = session_of(model)
+        assert remote.instructions == "Greet."
+        assert stage.said()[-1] == ("assistant", "Hello Ann.")
+        kinds = [item.type for item in remote.chat_ctx.items]
+        assert kinds.count("function_call") == kinds.count("function_call_output") == 1
 
-    def test_it_can_do_what_all_can(self):
-        adapter = RealtimeModelFallbackAdapter([ScriptedRealtimeModel(supports_say=True), ScriptedRealtimeModel()])
-        assert not adapter.capabilities.supports_say
-        assert adapter.capabilities.message_truncation
+
+@in_virtual_time
+async def test_the_model_s_transcript_stands_for_the_agents_own_recogniser():
+    class Hearing(Agent):
+        async def stt_node(self, audio: Any, model_settings: Any) -> Any:
+            async for _ in audio:
+                yield "never asked"
+
+    async with talk(agent=Hearing(instructions="")) as (stage, _):
+        await stage.run_until(6.0)
+        assert [text for role, text in stage.said() if role == "user"] == ["Hello"]

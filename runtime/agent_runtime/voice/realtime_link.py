@@ -8,7 +8,15 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.llm import ChatContext, ChatItem, ChatMessage, FunctionCallOutput, Instructions, RealtimeModel
+from agent_runtime.llm import (
+    ChatContext,
+    ChatItem,
+    ChatMessage,
+    FunctionCall,
+    FunctionCallOutput,
+    Instructions,
+    RealtimeModel,
+)
 from agent_runtime.llm.realtime_fallback import FallbackRealtimeSession
 from agent_runtime.metrics import RealtimeModelMetrics
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
@@ -78,6 +86,11 @@ class RealtimeLink:
     def can_say(self) -> bool:
         """Whether the model can speak a given text."""
         return self.session is not None and self.session.capabilities.supports_say
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether the model tells what the user said."""
+        return self.session is not None and self.session.capabilities.user_transcription
 
     def require_voice(self, *, given: bool) -> None:
         """Raise RuntimeError if nothing could speak a text; `given`: there is audio of it."""
@@ -163,9 +176,13 @@ class RealtimeLink:
         ):
             self._tool_reply = asyncio.get_running_loop().create_future()
 
+        takes_calls = session.capabilities.manual_function_calls
+
         async def add() -> None:
             context = session.chat_ctx.copy()
-            context.items.extend(item for item in items if context.index_by_id(item.id) is None)
+            unknown = [item for item in items if context.index_by_id(item.id) is None]
+            # A model that was given another conversation meanwhile has forgotten which tools it called.
+            context.items.extend(item for item in unknown if takes_calls or not isinstance(item, FunctionCall))
             await session.update_chat_ctx(context)
 
         self._then(add)

@@ -137,7 +137,7 @@ class RealtimeStep(Step):
             return
         for spoken in self._messages:
             heard = spoken.delivery.heard
-            if not heard:
+            if not heard and spoken.delivery.position == 0.0:
                 unheard = True
             elif spoken.delivery.was_cut and session.capabilities.message_truncation:
                 session.truncate(

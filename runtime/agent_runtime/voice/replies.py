@@ -428,7 +428,7 @@ class Replies:
         speech._item_added(items)
         for each in executed:
             each.running.noted()
-        self._engine.realtime.add_items(outputs)
+        self._engine.realtime.add_items(items)
         return items, event
 
     def _context(self, request: ReplyRequest) -> ChatContext:

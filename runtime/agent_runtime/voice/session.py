@@ -126,6 +126,9 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._llm = llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
         self._vad = vad
+        parts = {"stt": stt, "llm": llm, "tts": tts, "vad": vad}
+        self._left_open = frozenset(name for name, part in parts.items() if not is_given(part))
+        """The parts that whoever runs the session may choose: nobody said that there are none."""
         self._video_sampler = video_sampler if is_given(video_sampler) else VoiceActivityVideoSampler()
         self._turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
         self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
