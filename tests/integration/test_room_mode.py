@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +13,15 @@ from livekit import api
 from pydantic import SecretStr
 
 from agent_runtime import Agent, AgentSession
+from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.clock import LoopClock
 from agent_runtime.errors import RoomError
 from agent_runtime.events import AnyEvent
+from agent_runtime.host import RuntimeHost
 from agent_runtime.host.room import RoomEnd
 from agent_runtime.room.joining import Server, connect
 from agent_runtime.settings import LiveKitSettings
+from agent_runtime.settings_layers import load_settings
 from agent_runtime.testing import Answer, ScriptedAudioInput, ScriptedAudioOutput, ScriptedLLM, ScriptedTTS
 from tests.support.livekit_server import KEY, SECRET, LiveKitServer, livekit_server, missing
 from tests.support.room import agents_room, caller, kinds, until
@@ -213,3 +218,59 @@ async def test_servers_that_talk_nonsense_or_nothing() -> None:
                 over.set()
             listener.close()
             await listener.wait_closed()
+
+
+AGENT = """
+from agent_runtime import Agent, AgentSession
+from agent_runtime.testing import Answer, ScriptedLLM, ScriptedTTS
+
+def session() -> AgentSession:
+    return AgentSession(llm=ScriptedLLM([Answer("Hi there.")]), tts=ScriptedTTS(), vad=None), Agent(instructions="")
+"""
+
+
+class Hosted:
+    """A host without devices, its events, and the file that they are written to."""
+
+    def __init__(self, folder: Path, livekit: dict[str, str]) -> None:
+        agent, self.written = folder / "roomy_agent.py", folder / "events.jsonl"
+        agent.write_text(AGENT)
+        flags = {"text": True, "events": str(self.written), **{f"livekit.{k}": v for k, v in livekit.items()}}
+        resolved = load_settings(flags, folder=folder, environ={}, user_file=folder / "none.toml")
+        self.events: list[AnyEvent] = []
+        self.host = RuntimeHost(lambda: resolved.settings, lambda: load_agent(parse_target(str(agent))))
+        self.host.start(self.events.append)
+
+    async def of(self, kind: str) -> Any:
+        await until(lambda: kind in kinds(self.events), kind)
+        return next(event.data for event in self.events if event.data.type == kind)
+
+
+async def test_a_host_joins_and_writes_down_no_token(server: LiveKitServer, tmp_path: Path) -> None:
+    hosted = Hosted(tmp_path, {"url": server.url, "api_key": KEY, "api_secret": SECRET})
+    try:
+        hosted.host.set_mode("room", "hosted")
+        token = (await hosted.of("room_invitation")).token
+        assert (await hosted.of("mode_changed")).room == "hosted"
+        async with caller(server, room="hosted", listens=False) as person:
+            await hosted.of("participant_linked")
+            await person.room.local_participant.send_text("Hello?", topic="lk.chat")
+            await hosted.of("playout_finished")
+    finally:
+        assert hosted.host.stop(10)
+        sys.modules.pop("roomy_agent", None)
+    written = hosted.written.read_text()
+    assert "room_invitation" in written
+    assert token not in written
+
+
+async def test_a_host_without_a_server_says_how_to_get_one(tmp_path: Path) -> None:
+    hosted = Hosted(tmp_path, {})
+    try:
+        hosted.host.set_mode("room")
+        error = await hosted.of("error_occurred")
+        assert "livekit-server --dev" in error.message
+        assert error.recoverable
+    finally:
+        assert hosted.host.stop(10)
+        sys.modules.pop("roomy_agent", None)
