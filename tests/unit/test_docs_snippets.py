@@ -13,7 +13,7 @@ from agent_console.keymap import read_keymap
 from agent_console.keys import NO_KEY
 from agent_console.panels import every_action, panels
 from agent_console.prices import load_prices
-from agent_runtime import Agent, telemetry
+from agent_runtime import Agent, function_tool, telemetry
 from agent_runtime.settings_layers import load_settings
 from agent_runtime.testing import Answer, Stage, UserSpeech, run_virtual, scripted_session
 from tests.support.traces import Traces
@@ -96,6 +96,33 @@ def test_telemetry() -> None:
     for span in traces.spans:
         kind = span.name.split()[0].removeprefix("wait")
         assert f"`{kind}" in page or f"`wait{kind}" in page, span.name
+
+
+def test_workshop() -> None:
+    (code,) = snippets("workshop.md")
+
+    class Clerk(Agent):
+        def __init__(self) -> None:
+            super().__init__(instructions="You keep the books.")
+
+        @function_tool
+        async def book(self, room: str) -> str:
+            """Book a room."""
+            return f"booked {room}"
+
+    async def scenario() -> None:
+        answers = [Answer("", [("book", '{"room": "red"}')]), Answer("It is lost."), Answer("That one is booked.")]
+        async with scripted_session(answers=answers) as stage:
+            names: dict[str, Any] = {"session": stage.session, "agent": Clerk()}
+            await run(code, names)
+            assert names["outcome"].output == "booked blue"
+            (finished,) = stage.of("tool_finished")
+            assert (finished.data.output, finished.data.duration) == ("The book is lost.", 1.5)
+            assert [e.data.current for e in stage.of("branches_changed")] == ["branch 2", "main"]
+            words = [m.text_content for m in stage.session.current_agent.chat_ctx.messages()]
+            assert "That one is booked." not in words
+
+    run_virtual(scenario())
 
 
 def test_the_console_page_s_settings_are_understood(tmp_path: Path) -> None:

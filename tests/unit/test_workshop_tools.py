@@ -112,6 +112,14 @@ def test_a_run_by_hand_has_a_context_and_leaves_the_conversation_alone() -> None
     assert not data(stage, ev.ToolStarted)
 
 
+def test_whoever_runs_a_tool_by_hand_isnt_in_it_afterwards() -> None:
+    async def act(stage: Stage, shop: Workshop) -> None:
+        await shop.do(RunTool("waits"))
+        await ask_model(stage)
+
+    assert [event.turn_id for event in on_stage(act, answers=[Answer("Hi.")]).of("turn_started")] == ["turn_1"]
+
+
 def test_arguments_that_dont_fit_are_told_and_nothing_runs() -> None:
     async def act(stage: Stage, shop: Workshop) -> None:
         await shop.do(RunTool("book", '{"nights": "many"}'))

@@ -66,9 +66,7 @@ class ToolBench:
     async def run(self, request: RunTool) -> ToolOutcome:
         """Run a tool with these arguments and tell what came of it."""
         tool = self._find(request.name, "run tool")
-        engine, agent = self._engine, self._engine.require_agent()
-        speech = SpeechHandle.create()
-        speech._mark_done()  # a tool that waits for what was said before it has nothing to wait for
+        engine = self._engine
         call = FunctionCall(
             call_id=shortuuid("try_"),
             name=request.name,
@@ -76,11 +74,9 @@ class ToolBench:
             created_at=engine.report.wall(),
         )
         engine.report.emit(ev.ToolTried(call.call_id, call.name, call.arguments))
-        context: RunContext[Any] = RunContext(session=engine.session, speech_handle=speech, function_call=call)
         began = engine.clock.now()
-        enter_run_context(context)
-        with entered(Scope(engine, agent, f"tool {call.name}")):
-            outcome = await tool.execute(call.arguments, context)
+        # A task of its own: whoever asks isn't in a tool.
+        outcome = await engine.spawn(self._execute(tool, call), f"tool {call.name} by hand")
         self._remember(call, outcome)
         output = outcome.output
         if outcome.handoff is not None:
@@ -92,6 +88,15 @@ class ToolBench:
             ev.ToolTryFinished(call.call_id, call.name, output, outcome.is_error, took, outcome.details, invalid)
         )
         return outcome
+
+    async def _execute(self, tool: AnyFunctionTool, call: FunctionCall) -> ToolOutcome:
+        engine = self._engine
+        speech = SpeechHandle.create()
+        speech._mark_done()  # a tool that waits for what was said before it has nothing to wait for
+        context: RunContext[Any] = RunContext(session=engine.session, speech_handle=speech, function_call=call)
+        enter_run_context(context)
+        with entered(Scope(engine, engine.require_agent(), f"tool {call.name}")):
+            return await tool.execute(call.arguments, context)
 
     def _remember(self, call: FunctionCall, outcome: ToolOutcome) -> None:
         self._tries[call.call_id] = _Try(call, outcome)
