@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -193,7 +193,7 @@ class RealtimeModel:
         return self._label
 
     @abstractmethod
-    def session(self, *, turn_detection_disabled: bool = False) -> RealtimeSession:
+    def session(self, *, turn_detection_disabled: bool = False) -> RealtimeSession[Any]:
         """Begin a conversation. With `turn_detection_disabled` it leaves turns to us, if it can."""
 
     @abstractmethod

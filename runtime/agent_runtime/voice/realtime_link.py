@@ -275,8 +275,9 @@ class RealtimeLink:
         if expected is None:
             return None
         timer = asyncio.create_task(self._engine.clock.sleep(TOOL_REPLY_TIMEOUT))
+        ends: set[asyncio.Future[Any]] = {expected, timer, speech._interrupted}
         try:
-            await asyncio.wait({expected, timer, speech._interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
             self.expect_no_tool_reply()
