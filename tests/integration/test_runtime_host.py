@@ -34,8 +34,9 @@ from agent_runtime.events import (
     ToolStoodIn,
     ToolTryFinished,
 )
-from agent_runtime.host import RuntimeHost
+from agent_runtime.host import RuntimeHost, providers
 from agent_runtime.settings_layers import load_settings
+from agent_runtime.testing import Answer, ScriptedLLM
 from agent_runtime.workshop import Fork, RunTool, SetStandIn
 
 AGENT = """
@@ -282,3 +283,36 @@ def test_the_workshop_answers_through_the_host(start):
     assert console.of(ContextShown).cause == "fork"
     console.host.ask_workshop(RunTool("lok_up"))
     assert "look_up" in console.of(RequestRefused).data.problem
+
+
+OWN_SESSION = """
+from agent_runtime import Agent, AgentSession
+
+class Host(Agent):
+    def __init__(self):
+        super().__init__(instructions="Be brief.")
+
+def session() -> AgentSession:
+    return AgentSession({}), Host()
+"""
+
+
+def test_what_a_session_leaves_open_is_as_the_settings_say(start, monkeypatch):
+    monkeypatch.setattr(providers, "_embedded_llm", lambda: ScriptedLLM([Answer("Here I am.")]))
+    asked = {"llm": "embedded", "endpointing": {"min_delay": 0.9}}
+    console = start(source=OWN_SESSION.format("userdata={}"), **asked)
+    options = console.wait(lambda event: isinstance(event.data, SessionStarted)).data.options
+    assert options["turn_handling.endpointing.min_delay"] == 0.9
+    console.host.send_text("Are you there?")
+    console.said("assistant", "Here I am.")
+
+
+def test_what_a_session_says_stays(start, monkeypatch):
+    monkeypatch.setattr(providers, "_embedded_llm", lambda: ScriptedLLM([Answer("Here I am.")]))
+    own = 'llm=None, turn_handling={"turn_detection": "manual"}'
+    asked = {"llm": "embedded", "endpointing": {"min_delay": 0.9}}
+    console = start(source=OWN_SESSION.format(own), **asked)
+    options = console.wait(lambda event: isinstance(event.data, SessionStarted)).data.options
+    assert options["turn_handling.endpointing.min_delay"] == 0.5
+    failure = console.wait(lambda event: isinstance(event.data, ErrorOccurred))
+    assert "there is no language model" in failure.data.message

@@ -90,11 +90,7 @@ class Conversation:
         agent, session = await self._build_agent()
         self._watch(self._loaded.code.watch_list)
         own_handling = session.options.turn_handling if session is not None else None
-        providers = Providers()
-        if session is None:
-            session, providers = self._make_session(agent)
-        else:
-            providers = self._providers_of(session)
+        session, providers = self._complete(agent, session)
         self._session = session
         self._events = session.events
         self._use_events(session.events)
@@ -179,28 +175,26 @@ class Conversation:
         path = exc.path or str(self._loaded.path)
         self._emit(ReloadFailed(without_place(exc), path, exc.line, exc.details), cause="save")
 
-    def _make_session(self, agent: Agent) -> tuple[AgentSession[Any], Providers]:
+    def _complete(self, agent: Agent, session: AgentSession[Any] | None) -> tuple[AgentSession[Any], Providers]:
+        """The session, made if the module makes none, and what it hears, thinks and speaks with.
+
+        What the module's own session leaves open is as the settings say: its parts, and how turns are taken.
+        """
         from agent_runtime.voice.session import AgentSession
 
-        early: list[EventData] = []  # told once there is a session to tell it
-        providers = make_providers(self._settings, early.append)
-        session: AgentSession[Any] = AgentSession(
-            vad=providers.vad,
-            stt=providers.stt,
-            llm=providers.llm,
-            tts=providers.tts,
-            turn_handling=turn_handling(self._settings, providers),
-        )
-        self._loop.call_soon(lambda: [session.events.emit(data) for data in early])
-        if providers.llm is None and not (is_given(agent.llm) and agent.llm is not None):
+        session = AgentSession() if session is None else session
+        early: list[EventData] = []  # told once the session is started
+        ours = make_providers(self._settings, early.append, only=session._left_open)
+        session.update_options(**{part: getattr(ours, part) for part in session._left_open})
+        if not session._turn_handling:
+            session.update_options(turn_handling=turn_handling(self._settings, ours))
+        events = session.events
+        self._loop.call_soon(lambda: [events.emit(data) for data in early])
+        if session.llm is None and not (is_given(agent.llm) and agent.llm is not None):
             early.append(ErrorOccurred("llm", NO_LLM, recoverable=True))
-        return session, providers
-
-    def _providers_of(self, session: AgentSession[Any]) -> Providers:
-        """What the module chose for its own session, as far as the conversation uses it."""
         if self._settings.text:
-            return Providers(llm=session.llm)
-        return Providers(session.vad, session.stt, None, session.llm, session.tts)
+            return session, Providers(llm=session.llm)
+        return session, Providers(session.vad, session.stt, ours.turn_detector, session.llm, session.tts)
 
     async def _attach_audio(self, session: AgentSession[Any]) -> None:
         from agent_runtime.clock import LoopClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -25,6 +25,8 @@ Emit = Callable[[EventData], None]
 
 DEFAULT_OPENAI_MODEL: Final = "gpt-4.1-mini"
 
+PARTS: Final = frozenset({"vad", "stt", "llm", "tts"})
+
 _NOUNS: Final = {
     "vad": "voice activity detector",
     "stt": "speech recognition",
@@ -41,7 +43,7 @@ class Providers:
     vad: vad.VAD | None = None
     stt: stt.STT[Any] | None = None
     turn_detector: TurnDetector | StreamingTurnDetector | None = None
-    llm: llm.LLM[Any] | None = None
+    llm: llm.LLM[Any] | llm.RealtimeModel | None = None
     tts: tts.TTS[Any] | None = None
 
     async def load(self, emit: Emit) -> bool:
@@ -66,16 +68,18 @@ def llm_spec(settings: Settings) -> ProviderSpec:
     return ProviderSpec("openai" if remote else "embedded")
 
 
-def make_providers(settings: Settings, emit: Emit) -> Providers:
-    """Make every part. One whose package is missing is told, with the command that gets it, and left out."""
+def make_providers(settings: Settings, emit: Emit, only: Collection[str] = PARTS) -> Providers:
+    """Make every part, or some. One whose package is missing is told, with the command that gets it, and left out."""
     providers = Providers()
     if not settings.text:
-        providers.vad = _made("vad", parse_spec("vad", settings.vad), _embedded_vad, emit)
-        providers.stt = _made("stt", parse_spec("stt", settings.stt), _embedded_stt, emit)
-        providers.tts = _made("tts", parse_spec("tts", settings.tts), _embedded_tts, emit)
-    spec = llm_spec(settings)
-    make_llm = partial(_openai_llm, settings, spec.model) if spec.provider == "openai" else _embedded_llm
-    providers.llm = _made("llm", spec, make_llm, emit)
+        if "vad" in only:
+            providers.vad = _made("vad", parse_spec("vad", settings.vad), _embedded_vad, emit)
+        if "stt" in only:
+            providers.stt = _made("stt", parse_spec("stt", settings.stt), _embedded_stt, emit)
+        if "tts" in only:
+            providers.tts = _made("tts", parse_spec("tts", settings.tts), _embedded_tts, emit)
+    if "llm" in only:
+        providers.llm = _make_llm(settings, emit)
     if providers.stt is not None:
         detection = parse_spec("turn_detection", settings.turn_detection)
         if detection.provider == "audio":
@@ -83,6 +87,12 @@ def make_providers(settings: Settings, emit: Emit) -> Providers:
         else:
             providers.turn_detector = _made("turn_detector", detection, _embedded_turn_detector, emit)
     return providers
+
+
+def _make_llm(settings: Settings, emit: Emit) -> llm.LLM[Any] | None:
+    spec = llm_spec(settings)
+    make = partial(_openai_llm, settings, spec.model) if spec.provider == "openai" else _embedded_llm
+    return _made("llm", spec, make, emit)
 
 
 async def check_llm(model: object, emit: Emit) -> None:

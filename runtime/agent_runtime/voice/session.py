@@ -456,7 +456,7 @@ class AgentSession(SessionProperties[Userdata_T]):
             for section, value in turn_handling.items():
                 merged[section] = {**merged.get(section, {}), **value} if isinstance(value, dict) else value
             handling = cast("TurnHandlingOptions", merged)
-            resolve_turn_handling(handling)  # raises for what can't be, before anything is changed
+            self._options.turn_handling = resolve_turn_handling(handling)  # raises before anything is changed
             self._turn_handling = handling
         self._stt = stt if is_given(stt) else self._stt
         self._llm = llm if is_given(llm) else self._llm

@@ -48,7 +48,7 @@ _CHAT_WORDS = words_of(
 _CHAT_PHRASE = re.compile(
     r"\b(your|are you|you are|you have been|do you (like|think|feel|know|enjoy)|you (very|so|too)|thanks?|hello|hi|hey"
     r"|bye|goodbye|good (morning|afternoon|evening|night)|sorry|never mind|that was|nice to meet|tell me (a|something)"
-    r"|i am|i'm (so |very |really )?(tired|bored|sad|happy|fine|good|hungry)|meaning of|hear me|what can you|great)\b"
+    r"|(i am|i'm) (so |very |really )?(tired|bored|sad|happy|fine|good|hungry)|meaning of|hear me|what can you|great)\b"
 )
 _TO_COME = re.compile(rf"\b(?:tomorrow|(?:next|this) (?:week|month)|(?:next |this )?weekend|{WEEKDAY})\b")
 _AHEAD = re.compile(r"\b(?:forecast|next|future|coming|upcoming|ahead|plan)\b")
