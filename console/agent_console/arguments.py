@@ -119,12 +119,13 @@ def doctor() -> int:
 
 @app.command
 def replay(
-    bundle: Path,
+    bundle: Path | None = None,
     agent: str | None = None,
     /,
     *,
     run: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
+    plain: Annotated[bool, Parameter(negative="")] = False,
     output: Path | None = None,
     llm: str | None = None,
     speed: float = 1.0,
@@ -134,20 +135,24 @@ def replay(
     """Play a recorded session, or give what its user said to the present code.
 
     Args:
-        bundle: its folder, or a file that `--events` wrote.
+        bundle: its folder, or a file that `--events` wrote; the newest ones are listed if left out.
         agent: with --run, the code; the recorded agent if left out.
         run: run it again against the present code and show where it differs; exit code 1 if it does.
         json: with --run, the report as JSON.
+        plain: with --run, the report as text instead of a screen.
         output: with --run, record the new session into this folder; a temporary one if left out.
         llm: with --run, the language model; the configured one if left out.
         speed: 0.5 to 8.
         sound: play it through the speaker.
         config: use this file instead of the nearest agent-console.toml.
     """
-    from agent_console.replay.command import run_again, show
+    from agent_console.replay.command import list_newest, run_again, show
 
+    if bundle is None:
+        return list_newest(config)
     if run:
-        return run_again(bundle, agent, as_json=json, output=output, flags={"llm": llm}, config_file=config)
+        shape = {"as_json": json, "plain": plain}
+        return run_again(bundle, agent, **shape, output=output, flags={"llm": llm}, config_file=config)
     show(bundle, speed=speed, sound=sound, config_file=config)
 
 
@@ -160,6 +165,8 @@ def write_a_test(
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     turn: int | None = None,
     real_tools: Annotated[bool, Parameter(negative="")] = False,
+    judge: str | None = None,
+    latency: float | None = None,
 ) -> int:
     """Write a pytest file that holds an agent to what it did in a recording.
 
@@ -169,10 +176,15 @@ def write_a_test(
         output: the file to write; printed if left out.
         turn: this turn; those that were marked if left out, and the whole conversation if none was.
         real_tools: have the test run the tools themselves instead of giving their recorded answers.
+        judge: have this model (openai or openai:MODEL) say whether a reply means the same, instead of comparing words.
+        latency: also hold each answer to so many seconds, from the user's words to the agent's first one.
     """
     from agent_console.replay.test_command import write_test
+    from agent_runtime.bundle.as_test import Strictness
 
-    return write_test(source, agent, output=output, turn=turn, real_tools=real_tools)
+    return write_test(
+        source, agent, output=output, turn=turn, style=Strictness(real_tools=real_tools, judge=judge, latency=latency)
+    )
 
 
 @app.command

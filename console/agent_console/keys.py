@@ -86,6 +86,17 @@ _NAMES: Final = {
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
+    "comma": ",",
+    "full_stop": ".",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "minus": "-",
+    "plus": "+",
+    "equals_sign": "=",
+    "left": "←",
+    "right": "→",
+    "shift+left": "shift+←",
+    "shift+right": "shift+→",
 }
 
 

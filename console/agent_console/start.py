@@ -20,7 +20,8 @@ from agent_runtime.errors import AgentConsoleError, ConfigError
 from agent_runtime.settings_places import anything_is_set, user_config_file
 
 if TYPE_CHECKING:
-    from agent_console.app import ConsoleApp
+    from textual.app import App
+
     from agent_console.terminal import TerminalGuard
     from agent_runtime.settings import Settings
     from agent_runtime.settings_layers import ResolvedSettings
@@ -147,7 +148,7 @@ def run_console(
     )
 
 
-def run_app(make: Callable[[], ConsoleApp], stop: Callable[[], object]) -> NoReturn:
+def run_app(make: Callable[[], App[None]], stop: Callable[[], object]) -> NoReturn:
     """Run an app on the terminal until it is closed, call `stop`, and end the process with the app's exit code."""
     from agent_console.terminal import TerminalGuard
 
@@ -192,7 +193,7 @@ def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:
     return options if settings.theme is None else options | {"theme": settings.theme}
 
 
-def _exit_on_signals(app: ConsoleApp, guard: TerminalGuard) -> None:
+def _exit_on_signals(app: App[None], guard: TerminalGuard) -> None:
     """Close the console properly when the process is told to end; at once when it is told twice."""
     seen: set[int] = set()
 

@@ -12,6 +12,7 @@ from agent_console.app import ConsoleApp
 from agent_console.drawing.status import clock_text
 from agent_console.drawing.text import Line, fit, justify
 from agent_console.keys import Action, bindings
+from agent_console.panels import every_action
 from agent_console.replay.backend import ReplayBackend
 from agent_console.replay.sound import FASTEST
 from agent_console.screens.console import ConsoleScreen
@@ -31,7 +32,9 @@ ACTIONS: Final = (
     Action("replay.slower", "minus", "slower", "Play more slowly.", "Recording", 60),
     Action("replay.faster", "plus,equals_sign", "faster", "Play faster, silently past 2x.", "Recording", 60),
 )
-_HINTS: Final = "space pause  ← → 5 s  < > turn  - + speed"
+_LIVE: Final = ("Talk", "Agent")
+"""Groups of the console's actions that need a session."""
+_HINTS: Final = "space pause  ← → 5 s  < > turn  - + speed  ? help  q quit"
 
 
 class ReplayScreen(ConsoleScreen):
@@ -65,6 +68,13 @@ class ReplayScreen(ConsoleScreen):
         """Pause, or go on."""
         self._replay.toggle()
         self._player.changed()
+
+    def action_help(self) -> None:
+        """The player's keys, and those of the console that count in a recording."""
+        from agent_console.screens.help import HelpScreen
+
+        console = [action for action in every_action() if action.group not in _LIVE and action.id != "back"]
+        self.app.push_screen(HelpScreen(self._host.keymap_in_use, [*ACTIONS, *console]))
 
     def action_push_to_talk(self) -> None:
         """The same key talks in a session."""

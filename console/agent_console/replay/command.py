@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from agent_runtime.bundle import Bundle
-from agent_runtime.errors import AgentConsoleError
+from agent_runtime.errors import AgentConsoleError, BundleError
+
+if TYPE_CHECKING:
+    from agent_console.replay.comparison_app import Run
+    from agent_runtime.bundle.comparison import Comparison
 
 
 def show(path: Path, *, speed: float, sound: bool, config_file: Path | None) -> NoReturn:
@@ -21,16 +25,40 @@ def show(path: Path, *, speed: float, sound: bool, config_file: Path | None) -> 
     if not SPEEDS[0] <= speed <= SPEEDS[-1]:
         raise AgentConsoleError(f"--speed {speed:g}: it has to be from {SPEEDS[0]:g} to {SPEEDS[-1]:g}")
     settings = load_settings(project_file=config_file).settings
-    replay = ReplayBackend(Bundle.open(path), speed=speed, sound=sound)
+    bundle = Bundle.open(path)
+    notices = what_is_missing(bundle)
+    replay = ReplayBackend(bundle, speed=speed, sound=sound)
     options = {} if settings.theme is None else {"theme": settings.theme}
     check_terminal()
 
     def make() -> Any:
         from agent_console.replay.app import ReplayApp
 
-        return ReplayApp(replay, theme_folders=[user_themes_folder()], keymap=settings.keys, **options)
+        folders = [user_themes_folder()]
+        return ReplayApp(replay, notices=notices, theme_folders=folders, keymap=settings.keys, **options)
 
     run_app(make, replay.stop)
+
+
+def list_newest(config_file: Path | None) -> int:
+    """Print the newest bundles."""
+    from agent_console.replay.listing import listing
+    from agent_runtime.settings_layers import load_settings
+    from agent_runtime.settings_places import recordings_folder
+
+    print(listing(load_settings(project_file=config_file).settings.recordings or recordings_folder()))
+    return 0
+
+
+def what_is_missing(bundle: Bundle) -> list[str]:
+    """What a person who looks at it has to know. Raises BundleError if there is nothing in it."""
+    if bundle.is_empty:
+        raise BundleError(str(bundle.folder), "holds no event: it was cut off before anything happened")
+    if bundle.manifest.complete or not bundle.has_manifest:
+        return []
+    if bundle.is_being_written:
+        return ["this is still being recorded: what comes after the moment it was opened isn't shown"]
+    return ["the recording was cut off: it ends with the last whole event"]
 
 
 def run_again(
@@ -38,11 +66,15 @@ def run_again(
     agent: str | None,
     *,
     as_json: bool,
+    plain: bool,
     output: Path | None,
     flags: Mapping[str, Any],
     config_file: Path | None,
 ) -> int:
-    """Give the recorded user to the present code and print both beside each other; 1 if they differ."""
+    """Give the recorded user to the present code and show both beside each other; 1 if they differ.
+
+    On a screen, or printed: as JSON, with `plain`, and where there is no terminal.
+    """
     from agent_console.replay.report import report_json, report_text
     from agent_console.start import resolve
     from agent_runtime.bundle.rerun import rerun
@@ -54,7 +86,22 @@ def run_again(
     resolved, target = resolve(wanted, flags, config_file)
     if target is None:
         raise AgentConsoleError(f"{wanted!r} names no agent")
+
+    def run(show: Any, tell: Any, given_up: Any) -> Comparison:
+        return rerun(bundle, target, resolved, output=output, tell=tell, show=show, given_up=given_up)
+
+    if not (as_json or plain) and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty():
+        _on_a_screen(path, run, resolved.settings.theme)
     terminal = sys.stderr  # while the session runs, what is printed goes to its log
-    comparison = rerun(bundle, target, resolved, output=output, tell=lambda text: print(text, file=terminal))
+    comparison = run(None, lambda text: print(text, file=terminal), lambda: False)
     print(report_json(comparison) if as_json else report_text(comparison))
     return 0 if comparison.same else 1
+
+
+def _on_a_screen(path: Path, run: Run, theme: str | None) -> NoReturn:
+    from agent_console.replay.comparison_app import ComparisonApp
+    from agent_console.start import run_app, user_themes_folder
+
+    options = {} if theme is None else {"theme": theme}
+    app = ComparisonApp(str(path), run, theme_folders=[user_themes_folder()], **options)
+    run_app(lambda: app, app.give_up)

@@ -57,10 +57,10 @@ def _as_data(turn: RecordedTurn | None) -> dict[str, Any] | None:
 
 def _pair_lines(number: int, pair: Pair, column: int) -> list[str]:
     lines = [f"-- {number} " + "-" * (2 * column)]
-    before, after = _cells(pair.before), _cells(pair.after)
+    before, after = cells(pair.before), cells(pair.after)
     for name in before | after:
         differs = "turn" in pair.differences or name in pair.differences
-        left, right = (_wrapped(name, cells.get(name, []), column) for cells in (before, after))
+        left, right = (_wrapped(name, found.get(name, []), column) for found in (before, after))
         lines += [
             f"{'!' if differs else ' '} {a:<{column}} | {b}".rstrip() for a, b in zip_longest(left, right, fillvalue="")
         ]
@@ -69,19 +69,19 @@ def _pair_lines(number: int, pair: Pair, column: int) -> list[str]:
     return lines
 
 
-def _cells(turn: RecordedTurn | None) -> dict[str, list[str]]:
+def cells(turn: RecordedTurn | None) -> dict[str, list[str]]:
     """What there is to show of a turn, by the aspect that a difference is named by."""
     if turn is None:
         return {}
-    cells = {"user": [turn.user] if turn.user else []}
-    cells["tools"] = [f"{use.name}()" for use in turn.tools]
-    cells["arguments"] = [json.dumps(use.arguments, ensure_ascii=False) for use in turn.tools if use.arguments]
-    cells["results"] = [f"{'error: ' if use.is_error else ''}{use.output}" for use in turn.tools if use.output]
-    cells["handoffs"] = [f"{old} to {new}" for old, new in turn.handoffs]
-    cells["reply"] = [turn.reply] if turn.replies else []
+    found = {"user": [turn.user] if turn.user else []}
+    found["tools"] = [f"{use.name}()" for use in turn.tools]
+    found["arguments"] = [json.dumps(use.arguments, ensure_ascii=False) for use in turn.tools if use.arguments]
+    found["results"] = [f"{'error: ' if use.is_error else ''}{use.output}" for use in turn.tools if use.output]
+    found["handoffs"] = [f"{old} to {new}" for old, new in turn.handoffs]
+    found["reply"] = [turn.reply] if turn.replies else []
     if turn.latency is not None:
-        cells["time"] = [f"{turn.latency:.2f} s"]
-    return {name: texts for name, texts in cells.items() if texts}
+        found["time"] = [f"{turn.latency:.2f} s"]
+    return {name: texts for name, texts in found.items() if texts}
 
 
 def _wrapped(name: str, texts: list[str], column: int) -> list[str]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from agent_runtime import Agent
 from agent_runtime.agent_loader import LoadedAgent, load_agent, parse_target
 from agent_runtime.bundle import Bundle, RecordedTurn, recorded_turns
-from agent_runtime.bundle.as_test import TestedAgent, write_test_file
+from agent_runtime.bundle.as_test import Strictness, TestedAgent, write_test_file
 from agent_runtime.bundle.turns import exchanges
 from agent_runtime.errors import AgentConsoleError
 
 
-def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int | None, real_tools: bool) -> int:
+def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int | None, style: Strictness) -> int:
     """Write the test, or print it. Raises AgentConsoleError for a turn that isn't there, or code that can't be used."""
+    check_style(style)
     bundle = Bundle.open(path)
     wanted = agent or bundle.manifest.agent
     if not wanted:
@@ -25,7 +26,7 @@ def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int 
     chosen = choose(conversation, turn)
     loaded = load_agent(parse_target(wanted))
     folder = output.absolute().parent if output is not None else Path.cwd()
-    text = write_test_file(conversation, chosen, tested_agent(loaded, folder), real_tools=real_tools)
+    text = write_test_file(conversation, chosen, tested_agent(loaded, folder), style)
     if output is None:
         print(text, end="")
         return 0
@@ -36,6 +37,14 @@ def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int 
     output.write_text(text, encoding="utf-8")
     print(f"{output}: {max(1, len(chosen))} test{'s' if len(chosen) > 1 else ''}; run it with `pytest {output}`")
     return 0
+
+
+def check_style(style: Strictness) -> None:
+    """Raise AgentConsoleError for a judge or a budget that can't be used."""
+    if style.judge is not None and not (style.judge == "openai" or style.judge.removeprefix("openai:") != style.judge):
+        raise AgentConsoleError(f"--judge {style.judge}: use openai or openai:MODEL; the embedded model is too small")
+    if style.latency is not None and not style.latency > 0:
+        raise AgentConsoleError(f"--latency {style.latency:g}: it has to be more than 0 seconds")
 
 
 def choose(conversation: Sequence[RecordedTurn], turn: int | None) -> list[RecordedTurn]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from agent_console.drawing.text import wrap
-from agent_console.keys import keys_of
+from agent_console.keys import Action, keys_of
 from agent_console.panels import every_action
 
 _KEYS: Final = 11
@@ -24,7 +24,13 @@ _HINTS: Final = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """The registry of keys as a page."""
+    """The registry of keys as a page.
+
+    Args:
+        keymap: other keys than the default ones.
+        actions: those that there are here; all of the console's if left out.
+        hints: what else is to be known.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,f1", "dismiss", "close"),
@@ -32,9 +38,16 @@ class HelpScreen(ModalScreen[None]):
         Binding("down,j", "scroll(1)", show=False),
     ]
 
-    def __init__(self, keymap: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        keymap: Mapping[str, str],
+        actions: Sequence[Action] | None = None,
+        hints: Sequence[str] = _HINTS,
+    ) -> None:
         super().__init__()
         self._keys_in_use = keymap
+        self._actions = every_action() if actions is None else actions
+        self._notes = hints
 
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
@@ -54,7 +67,7 @@ class HelpScreen(ModalScreen[None]):
     def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         group = ""
-        for action in every_action():
+        for action in self._actions:
             if action.group != group:
                 group = action.group
                 lines += [Content("")] * bool(lines) + [Content.styled(group, "bold $accent")]
@@ -62,7 +75,7 @@ class HelpScreen(ModalScreen[None]):
             rows = [action.help[start:end] for start, end in wrap(action.help, width - _KEYS - 2)]
             lines.append(Content.assemble((f"{keys:>{_KEYS}}", "bold $primary"), "  ", rows[0]))
             lines += [Content(" " * (_KEYS + 2) + row) for row in rows[1:]]
-        for text in _HINTS:
+        for text in self._notes:
             lines += [Content(""), *(Content.styled(text[start:end], "$muted") for start, end in wrap(text, width))]
         return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Literal
@@ -158,8 +159,16 @@ def recording_changed(state: ConsoleState, event: AnyEvent, data: ev.RecordingCh
 
 
 def turn_marked(state: ConsoleState, event: AnyEvent, data: ev.TurnMarked) -> ConsoleState:
-    """A note where it was marked."""
+    """A note where it was marked, with the command that makes a test of it."""
+    turns = state.turns
+    at = turns.rindex(lambda turn: turn.turn_id == event.turn_id)
+    number = state.turn_number if at is None else turns[at].number
     text = f"marked{': ' if data.note else ''}{data.note}"
+    if state.recording is None:
+        text += " · R records it, what was said before too; then it can be made a test of"
+    else:
+        test = f"-o test_turn_{number}.py"
+        text += f" · make a test of it: agent-console test {shlex.quote(state.recording)} --turn {number} {test}"
     return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
 
 

@@ -13,6 +13,7 @@ from agent_runtime.bundle.turns import ModelAnswer, RecordedTurn, ToolUse, text_
 
 _WIDTH: Final = 100
 """Characters of a line from which on a text is broken."""
+_NOW: Final = "asyncio.get_running_loop().time()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,30 @@ class TestedAgent:
         return next((name for name in self.classes if name.replace("_", "").lower() == wanted), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """What a test holds an agent to."""
+
+    real_tools: bool = False
+    """Run the tools instead of giving their recorded outputs."""
+    judge: str | None = None
+    """A model, `openai` or `openai:MODEL`, that answers in the recorded one's place and judges what it says by what was
+    said. Without it the model's answers are the recorded ones, and words are compared."""
+    latency: float | None = None
+    """Seconds that an answer may take; it isn't measured if None."""
+
+    @property
+    def judge_model(self) -> str:
+        """The expression that makes the model."""
+        name = (self.judge or "").partition(":")[2]
+        return f"openai.LLM(model={_literal(name)})" if name else "openai.LLM()"
+
+
 def write_test_file(
-    exchanges: Sequence[RecordedTurn], chosen: Sequence[RecordedTurn], agent: TestedAgent, *, real_tools: bool = False
+    exchanges: Sequence[RecordedTurn],
+    chosen: Sequence[RecordedTurn],
+    agent: TestedAgent,
+    style: Strictness = Strictness(),
 ) -> str:
     """The text of the file: a test of each exchange that is `chosen`, or one of all of them if none is.
 
@@ -45,24 +68,23 @@ def write_test_file(
         exchanges: the conversation, as `exchanges` of turns gives it.
         chosen: some of them.
         agent: the code.
-        real_tools: run the tools instead of giving their recorded outputs.
+        style: what it holds them to.
     """
-    tests = [_Test(exchanges, turn, agent, real_tools) for turn in chosen] or [
-        _Test(exchanges, None, agent, real_tools)
-    ]
+    make = _Test if style.judge is None else _JudgedTest
+    tests = [make(exchanges, turn, agent, style) for turn in chosen] or [make(exchanges, None, agent, style)]
     bodies = [test.source() for test in tests]
-    return "\n\n".join([_head(agent, "\n".join(bodies)), *bodies])
+    return "\n\n".join([_head(agent, "\n".join(bodies), style), *bodies])
 
 
 class _Test:
     """One test: what comes before the exchange that it is about is said too, and not checked."""
 
     def __init__(
-        self, exchanges: Sequence[RecordedTurn], about: RecordedTurn | None, agent: TestedAgent, real_tools: bool
+        self, exchanges: Sequence[RecordedTurn], about: RecordedTurn | None, agent: TestedAgent, style: Strictness
     ) -> None:
         self._about = about
         self._agent = agent
-        self._real_tools = real_tools
+        self._style = style
         count = len(exchanges) if about is None else exchanges.index(about) + 1
         self._played = list(exchanges[:count])
 
@@ -70,12 +92,16 @@ class _Test:
         lines = ["@in_virtual_time", f"async def {self._name()}() -> None:"]
         lines += _indented(self._model())
         lines.append("    async with AgentSession(llm=llm) as session:")
+        return "\n".join([*lines, *_indented(self._conversation(), 8)]) + "\n"
+
+    def _conversation(self) -> list[str]:
+        lines: list[str] = []
         if all(exchange.user for exchange in self._played):
-            lines.append(f"        await session.start({self._agent.make})")
+            lines.append(f"await session.start({self._agent.make})")
         for exchange in self._played:
             wide = self._about is None and exchange is not self._played[0]
-            lines += [*([""] if wide else []), *_indented(self._exchange(exchange), 8)]
-        return "\n".join(lines) + "\n"
+            lines += [*([""] if wide else []), *self._exchange(exchange)]
+        return lines
 
     def _name(self) -> str:
         if self._about is None:
@@ -102,10 +128,15 @@ class _Test:
         lines = _call("await session.run", _text(exchange.user, "user_input="))
         if checked:
             lines[0] = f"result = {lines[0]}"
-        mocks = {} if self._real_tools else _mocks(exchange)
+        mocks = {} if self._style.real_tools else _mocks(exchange)
         if mocks and (name := self._agent.class_of(exchange.agent)):
             lines = [*_with_mocks(name, mocks), *_indented(lines)]
-        return [*lines, *(self._expectations(exchange) if checked else [])]
+        if not checked:
+            return lines
+        if self._style.latency is not None:
+            within = f'assert {_NOW} - began <= {self._style.latency:g}, "the answer took too long"'
+            lines = [f"began = {_NOW}", *lines, within]
+        return [*lines, *self._expectations(exchange)]
 
     def _expectations(self, exchange: RecordedTurn) -> list[str]:
         lines = [line for item in exchange.items for line in self._expectation(item)]
@@ -128,6 +159,29 @@ class _Test:
                 wanted = f"new_agent_type={name}" if name else ""
                 return [f"result.expect.next_event().is_agent_handoff({wanted})"]
         return []
+
+
+class _JudgedTest(_Test):
+    """One test with a real model: what it says is judged by its meaning, and it may say and do more than it did."""
+
+    def source(self) -> str:
+        lines = [f"def {self._name()}() -> None:", "    async def scenario() -> None:"]
+        lines.append(f"        async with {self._style.judge_model} as llm, AgentSession(llm=llm) as session:")
+        lines += _indented(self._conversation(), 12)
+        return "\n".join([*lines, "", "    asyncio.run(scenario())"]) + "\n"
+
+    def _expectations(self, exchange: RecordedTurn) -> list[str]:
+        lines = [line for item in exchange.items for line in self._expectation(item)]
+        last = exchange.items[-1] if exchange.items else {}
+        if last.get("type") == "message" and not last.get("interrupted"):
+            lines.append('answer = result.expect[-1].is_message(role="assistant")')
+            intent = _text(f"says, maybe in other words: {text_of(last)}", "intent=")
+            lines += _call("await answer.judge", f"llm, {intent}")
+        return lines
+
+    def _expectation(self, item: dict[str, Any]) -> list[str]:
+        found = super()._expectation(item) if item.get("type") in ("function_call", "agent_handoff") else []
+        return [line.replace("next_event().is_", "contains_", 1) for line in found]
 
 
 def _message(item: dict[str, Any]) -> list[str]:
@@ -204,17 +258,23 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def _head(agent: TestedAgent, source: str) -> str:
+def _head(agent: TestedAgent, source: str, style: Strictness) -> str:
     used = {name for name in {agent.start, *agent.classes} if re.search(rf"\b{name}\b", source)}
     runtime = ["AgentSession", *(name for name in ("ToolError", "mock_tools") if f"{name}(" in source)]
     testing = [*(["Answer"] if "Answer(" in source else []), "ScriptedLLM", "in_virtual_time"]
-    lines = ['"""Holds the agent to a recorded conversation: the model\'s words are the recorded ones."""', ""]
-    standard = ["from unittest.mock import Mock"] if "Mock(" in source else []
-    if agent.before_import:
-        standard = ["import sys", "from pathlib import Path", *standard]
+    whose = (
+        "the model's words are the recorded ones" if style.judge is None else "a model answers, and judges the answers"
+    )
+    lines = [f'"""Holds the agent to a recorded conversation: {whose}."""', ""]
+    standard = ["import asyncio"] if "asyncio." in source else []
+    standard += ["import sys", "from pathlib import Path"] if agent.before_import else []
+    standard += ["from unittest.mock import Mock"] if "Mock(" in source else []
     lines += [*standard, ""] if standard else []
     lines.append(f"from agent_runtime import {', '.join(runtime)}")
-    lines.append(f"from agent_runtime.testing import {', '.join(testing)}")
+    if style.judge is None:
+        lines.append(f"from agent_runtime.testing import {', '.join(testing)}")
+    else:
+        lines.append("from agent_runtime.providers import openai")
     late = "  # noqa: E402" if agent.before_import else ""
     lines += ["", agent.before_import, ""] if agent.before_import else []
     lines += [f"from {agent.module} import {', '.join(sorted(used))}{late}", ""]

@@ -10,7 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
-from agent_runtime.bundle.layout import AGENT_WAV, CONFIG, EVENTS, USER_WAV, VERSION, CodeCopy, Manifest, read_manifest
+from agent_runtime.bundle.layout import (
+    AGENT_WAV,
+    CONFIG,
+    EVENTS,
+    MANIFEST,
+    USER_WAV,
+    VERSION,
+    CodeCopy,
+    Manifest,
+    read_manifest,
+)
+from agent_runtime.bundle.lock import is_locked
 from agent_runtime.errors import BundleError, EventDecodeError
 from agent_runtime.events import AnyEvent
 from agent_runtime.events.codec import loads
@@ -54,8 +65,12 @@ class Bundle:
         path = Path(path).expanduser()
         if path.is_file() and path.suffix == ".jsonl":
             return cls(path.parent, path, _manifest_of_events(path))
+        if path.is_file():
+            raise BundleError(str(path), "is no bundle: name a bundle's folder, or a file of events, *.jsonl")
         if not path.is_dir():
             raise BundleError(str(path), "there is no such bundle")
+        if not (path / MANIFEST).exists():
+            raise BundleError(str(path), _why_no_bundle(path))
         bundle = cls(path, path / EVENTS, read_manifest(path))
         if not bundle._events.is_file():
             raise BundleError(str(path), f"has no {EVENTS}")
@@ -94,6 +109,16 @@ class Bundle:
     def has_manifest(self) -> bool:
         """False where it is a bare file of events."""
         return self._events.name == EVENTS and self.manifest.made_by != ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether not a single event is in it."""
+        return self._events.stat().st_size == 0
+
+    @property
+    def is_being_written(self) -> bool:
+        """Whether a process has it open for writing; False where that can't be found out."""
+        return not self.manifest.complete and is_locked(self._events)
 
     def events(self, offset: int = 0) -> Iterator[AnyEvent]:
         """Events from byte `offset` on, which has to be the beginning of a line.
@@ -200,6 +225,16 @@ class Bundle:
         with self._events.open("rb") as file:
             number = file.read(offset).count(b"\n") + 1
         return BundleError(str(self._events), problem, line=number)
+
+
+def _why_no_bundle(folder: Path) -> str:
+    inside = [path for path in folder.iterdir() if (path / MANIFEST).is_file()]
+    if not inside:
+        empty = not any(folder.iterdir())
+        return "is no session bundle: " + ("it is empty" if empty else f"there is no {MANIFEST} in it")
+    newest = max(inside, key=lambda path: path.stat().st_mtime)
+    count = f"{len(inside)} bundle{'s' if len(inside) > 1 else ''}"
+    return f"holds {count} and is none itself: name one, {newest} is the newest"
 
 
 def _line_starts(text: bytes, word: bytes, end: int) -> Iterator[int]:

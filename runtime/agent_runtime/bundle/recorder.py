@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agent_runtime.bundle.code_copy import SourceTree, copy_code
 from agent_runtime.bundle.layout import AGENT_WAV, CONFIG, EVENTS, USER_WAV, CodeCopy, Manifest, write_manifest
+from agent_runtime.bundle.lock import lock
 from agent_runtime.bundle.scrubbing import Scrubber
 from agent_runtime.bundle.track import Track
 from agent_runtime.errors import BundleError, MediaError
@@ -104,6 +105,7 @@ class Recorder:
             text = json.dumps(scrubber.value(dict(config)), indent=2, ensure_ascii=False)
             (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
             self._events = (folder / EVENTS).open("w", encoding="utf-8")
+            lock(self._events)
         except OSError as exc:
             raise BundleError(str(exc.filename or folder), f"can't be written: {exc.strerror}") from exc
         self._thread = threading.Thread(target=self._run, name="session-recorder", daemon=True)

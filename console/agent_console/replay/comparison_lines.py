@@ -85,10 +85,8 @@ def _beside(name: str, old: str, new: str, width: int, differs: bool) -> list[Li
 
 
 def _stacked(name: str, old: str, new: str, width: int, differs: bool) -> list[Line]:
-    if old == new or new == _PENDING:
-        rows = [("", old)]
-    else:
-        rows = [("before", old or "nothing"), ("after", new or "nothing")]
+    both = [("before", old or "nothing"), ("after", new or "nothing")]
+    rows = [("", old)] if old == new or new == _PENDING else both
     lines: list[Line] = []
     for run, text in rows:
         room = width - _NAME - 2 - (_RUN if run else 0)
