@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_the_sound_is_softer() -> None:
     heard: list[int] = []
     softly: type[Any] = run("class Softly")["Softly"]
 
-    async def sounds() -> Any:
+    async def sounds() -> AsyncGenerator[AudioFrame]:
         yield AudioFrame(np.full(4, 1000, np.int16).tobytes(), 24000, 1, 4)
 
     async def scenario() -> None:
