@@ -63,6 +63,8 @@ async def test_enter_runs_a_tool_with_arguments_that_begin_as_its_schema(console
         await write(it, '{"city": "Oslo"}', "ctrl+s")
         assert asked(it) == [RunTool("get_weather", '{"city": "Oslo"}')]
         assert panel(it).has_focus_within
+        await it.send(ev.ToolTried("try-3", "get_weather", "{}"), ev.ToolTryFinished("try-3", "x", "Snow", False, 0.1))
+        assert selected(it) == "call try-3"
 
 
 async def test_enter_on_a_call_runs_it_again_edited(console: Open) -> None:
@@ -95,6 +97,12 @@ async def test_a_delay_is_a_number_and_leaves_the_answer_as_it_is(console: Open)
         assert problem(it) == "'soon' isn't a number of seconds"
         await write(it, "3", "enter")
         assert asked(it) == [SetStandIn("get_weather", None, "The service can't be reached right now.", 3.0)]
+
+
+async def test_what_is_typed_takes_the_place_of_the_suggestion_and_nothing_is_lost(console: Open) -> None:
+    async with console("workshop") as it:
+        await it.press("3", "M", *"ok", "ctrl+s")
+        assert asked(it) == [SetStandIn("get_weather", result="ok", delay=2.0)]
 
 
 async def test_u_lets_calls_reach_the_tool_again(console: Open) -> None:

@@ -42,6 +42,8 @@ class ToolsPanel(PanelView):
         self.list: CursorList[Row] = CursorList(row_lines)
         self.list.following = False
         self._bench: Bench | None = None
+        self._shows_run = False
+        """The next run by hand is the one that was asked for here: it is selected, so that its result can be read."""
 
     def content(self) -> ComposeResult:
         """See `PanelView.content`."""
@@ -71,6 +73,9 @@ class ToolsPanel(PanelView):
         chosen = self.list.selected
         known = {key_of(row): row for row in self.list.items}
         rows = [known[key] if known.get(key := key_of(row)) == row else row for row in rows_of(bench)]
+        newest = bench.calls.last
+        if self._shows_run and newest is not None and newest.by_hand and f"call {newest.call_id}" not in known:
+            self._shows_run, chosen = False, newest
         at = next((i for i, row in enumerate(rows) if chosen is not None and key_of(row) == key_of(chosen)), None)
         if at is None and isinstance(rows[0], ToolRow):
             at = 0
@@ -116,6 +121,7 @@ class ToolsPanel(PanelView):
 
         def run(arguments: str | None) -> None:
             if arguments is not None:
+                self._shows_run = True
                 self._host.backend.ask_workshop(RunTool(name, arguments))
 
         note = "Arguments as JSON. The tool itself runs; the conversation isn't told."
@@ -143,7 +149,7 @@ class ToolsPanel(PanelView):
                 given = {field: written}
                 self._host.backend.ask_workshop(SetStandIn(name, given.get("result"), given.get("error"), delay))
 
-        self.app.push_screen(EditorScreen(f"{title} {name}", note, text), set_stand_in)
+        self.app.push_screen(EditorScreen(f"{title} {name}", note, text, typed_over=True), set_stand_in)
 
     def _delay_of(self, name: str) -> float:
         stand_in = self._state.bench.stand_ins.get(name)
@@ -163,7 +169,8 @@ class ToolsPanel(PanelView):
 
         text = f"{self._delay_of(name) or 2.0:g}"
         note = "Seconds before each call; 0 for none."
-        self.app.push_screen(EditorScreen(f"Delay {name}", note, text, check=seconds_problem, one_line=True), set_delay)
+        editor = EditorScreen(f"Delay {name}", note, text, check=seconds_problem, one_line=True, typed_over=True)
+        self.app.push_screen(editor, set_delay)
 
     def action_real(self) -> None:
         """No stand-in any more."""

@@ -44,11 +44,12 @@ class EditorScreen(ModalScreen[str | None]):
         text: what to begin with.
         check: a text that it finds fault with can't be given.
         one_line: `enter` is done.
+        typed_over: the text is selected, so that typing takes its place.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s,ctrl+j", "done", "done", priority=True),
-        Binding("escape", "leave", "close", priority=True),
+        Binding("ctrl+s,ctrl+j", "done", "done"),
+        Binding("escape", "leave", "close"),
     ]
 
     def __init__(
@@ -59,9 +60,10 @@ class EditorScreen(ModalScreen[str | None]):
         *,
         check: Check = lambda text: None,
         one_line: bool = False,
+        typed_over: bool = False,
     ) -> None:
         super().__init__()
-        self._title, self._note, self._check = title, note, check
+        self._title, self._note, self._check, self._typed_over = title, note, check, typed_over
         self._editor = _Editor(text, one_line=one_line)
         self._problem = Static("", id="editor-problem")
 
@@ -75,9 +77,11 @@ class EditorScreen(ModalScreen[str | None]):
             yield self._problem
 
     def on_mount(self) -> None:
-        """Write at the end."""
+        """Write at the end, or over what is there."""
         self._problem.display = False
         self._editor.move_cursor(self._editor.document.end)
+        if self._typed_over:
+            self._editor.select_all()
         self._editor.focus()
 
     def action_done(self) -> None:
