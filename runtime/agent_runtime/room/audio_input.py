@@ -25,7 +25,7 @@ SILENCE: Final = 0.5
 QUEUED: Final = 30.0
 """Seconds that may wait to be heard; of more, the oldest are dropped."""
 
-MICROPHONE: Final = frozenset({rtc.TrackSource.SOURCE_MICROPHONE})
+MICROPHONE: Final = (rtc.TrackSource.SOURCE_MICROPHONE,)
 
 
 class RoomAudioInput(AudioInput):
@@ -35,7 +35,6 @@ class RoomAudioInput(AudioInput):
         room: the room.
         options: rate and number of channels of the frames, and what is done to the sound.
         pre_connect: knows what participants said before they were connected.
-        sources: which tracks.
     """
 
     def __init__(
@@ -44,7 +43,6 @@ class RoomAudioInput(AudioInput):
         options: AudioInputOptions,
         *,
         pre_connect: PreConnectAudio | None = None,
-        sources: frozenset[rtc.TrackSource.ValueType] = MICROPHONE,
     ) -> None:
         super().__init__(label="room")
         if options.frame_size_ms < 1:
@@ -59,7 +57,7 @@ class RoomAudioInput(AudioInput):
         self._level = _levelling(options)
         self._reader: TrackReader[rtc.AudioFrame] = TrackReader(
             room,
-            sources=sources,
+            sources=MICROPHONE,
             open_stream=self._open,
             on_frame=self._take,
             on_end=self._pause,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from livekit import rtc
@@ -31,7 +31,7 @@ class TrackReader(Generic[F]):
 
     Args:
         room: the room.
-        sources: which sources; of several tracks the first one that the participant published is read.
+        sources: which sources, the ones that are preferred first; of one source, the track that was published first.
         open_stream: begins to read a track.
         on_frame: gets each frame.
         on_end: is told when a track that was read is gone.
@@ -42,7 +42,7 @@ class TrackReader(Generic[F]):
         self,
         room: rtc.Room,
         *,
-        sources: frozenset[rtc.TrackSource.ValueType],
+        sources: Sequence[rtc.TrackSource.ValueType],
         open_stream: Callable[[rtc.Track, rtc.RemoteParticipant], FrameStream],
         on_frame: Callable[[F], None],
         on_end: Callable[[], None] = lambda: None,
@@ -102,10 +102,9 @@ class TrackReader(Generic[F]):
         participant = None if self._identity is None else self._room.remote_participants.get(self._identity)
         if participant is None:
             return None
-        for publication in participant.track_publications.values():
-            if publication.track is not None and publication.source in self._sources:
-                return publication, participant
-        return None
+        there = [p for p in participant.track_publications.values() if p.track is not None]
+        found = next((p for source in self._sources for p in there if p.source == source), None)
+        return None if found is None else (found, participant)
 
     def _stop(self) -> None:
         task, self._task, self._track = self._task, None, None
