@@ -12,7 +12,7 @@ from livekit import rtc
 from agent_runtime import events as ev
 from agent_runtime.clock import LoopClock
 from agent_runtime.events.room import ParticipantLinked
-from agent_runtime.io import AudioInput, AudioOutput, TextOutput
+from agent_runtime.io import AudioInput, AudioOutput, TextOutput, VideoInput
 from agent_runtime.room.audio_input import RoomAudioInput
 from agent_runtime.room.audio_output import RoomAudioOutput
 from agent_runtime.room.options import (
@@ -28,6 +28,7 @@ from agent_runtime.room.pre_connect import PreConnectAudio
 from agent_runtime.room.push_to_talk import RoomPushToTalk
 from agent_runtime.room.reports import RoomReports
 from agent_runtime.room.transcripts import AgentTranscript, UserTranscript
+from agent_runtime.room.video_input import RoomVideoInput
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils.aio import TaskSet
 
@@ -82,6 +83,7 @@ class RoomIO:
         self._linked: rtc.RemoteParticipant | None = None
         self._pre_connect: PreConnectAudio | None = None
         self._audio_input: RoomAudioInput | None = None
+        self._video_input: RoomVideoInput | None = None
         self._audio_output: RoomAudioOutput | None = None
         self._agent_transcript: AgentTranscript | None = None
         self._user_transcript: UserTranscript | None = None
@@ -132,11 +134,10 @@ class RoomIO:
         self._detach()
         self._reports.stop()
         await self._tasks.aclose()
-        for part in (self._audio_input, self._pre_connect, self._agent_transcript, self._user_transcript):
+        inputs = (self._audio_input, self._video_input, self._pre_connect)
+        for part in (*inputs, self._agent_transcript, self._user_transcript, self._audio_output):
             if part is not None:
                 await part.aclose()
-        if self._audio_output is not None:
-            await self._audio_output.aclose()
         self._ready.cancel()
 
     async def wait_for_ready(self) -> None:
@@ -148,6 +149,8 @@ class RoomIO:
         if (audio := options.get_audio_input_options()) is not None:
             self._pre_connect = PreConnectAudio(self._room) if audio.pre_connect_audio else None
             self._audio_input = RoomAudioInput(self._room, audio, pre_connect=self._pre_connect)
+        if options.get_video_input_options() is not None:
+            self._video_input = RoomVideoInput(self._room)
         if (speech := options.get_audio_output_options()) is not None:
             self._audio_output = RoomAudioOutput(self._room, speech, clock=clock)
         if (text := options.get_text_output_options()) is not None:
@@ -162,6 +165,8 @@ class RoomIO:
         session = self._session
         if self._audio_input is not None:
             session.input.audio = self._audio_input
+        if self._video_input is not None:
+            session.input.video = self._video_input
         if self._audio_output is not None:
             session.output.audio = self._audio_output
         if self._agent_transcript is not None and not self._as_generated:
@@ -176,6 +181,8 @@ class RoomIO:
         session = self._session
         if session.input.audio is self._audio_input:
             session.input.audio = None
+        if self._video_input is not None and session.input.video is self._video_input:
+            session.input.video = None
         if session.output.audio is self._audio_output:
             session.output.audio = None
         if session.output.transcription is self._agent_transcript:
@@ -192,6 +199,11 @@ class RoomIO:
     def audio_input(self) -> AudioInput | None:
         """The participant's microphone."""
         return self._audio_input
+
+    @property
+    def video_input(self) -> VideoInput | None:
+        """The participant's camera or screen."""
+        return self._video_input
 
     @property
     def audio_output(self) -> AudioOutput | None:
@@ -222,8 +234,6 @@ class RoomIO:
             return
         self._wanted = participant_identity
         self._link(self._room.remote_participants.get(participant_identity))
-        if self._audio_input is not None:
-            self._audio_input.set_participant(participant_identity)
 
     def unset_participant(self) -> None:
         """Listen to nobody, until somebody new joins or is named."""
@@ -234,8 +244,9 @@ class RoomIO:
         identity = None if participant is None else participant.identity
         known = None if self._linked is None else self._linked.identity
         self._linked = participant
-        if self._audio_input is not None:
-            self._audio_input.set_participant(identity)
+        for part in (self._audio_input, self._video_input):
+            if part is not None:
+                part.set_participant(identity)
         if identity != known:
             self._emit(ParticipantLinked(identity))
         if participant is not None and not self._publishing:
