@@ -80,6 +80,8 @@ class ComparisonView(BlockScroll[Pair], can_focus=True):
         self.stacked: bool | None = None
         """As a person wants it; by the width if None."""
         self.selected = -1
+        self.follows_run = True
+        """Whether the exchange that the run is at is kept in view: until a person looks elsewhere."""
 
     def is_stacked(self, width: int) -> bool:
         """Whether the runs are one under the other at this width."""
@@ -105,6 +107,10 @@ class ComparisonView(BlockScroll[Pair], can_focus=True):
         before, self.selected = self.selected, index
         self.redraw(before)
         self.redraw(index)
+        self.bring_up(index)
+
+    def bring_up(self, index: int) -> None:
+        """Have an exchange at the top, or as high as there is something below it."""
         self.following = False
         self.go_to_item(index)
         top = sum(len(block.lines) for block in self._blocks[: index - self._first])
@@ -153,7 +159,16 @@ class ComparisonScreen(Screen[None]):
         """Draw what there is."""
         self.comparison, self.view.running = comparison, comparison.running
         self.view.set_items(Seq.of(comparison.pairs))
+        if self.view.follows_run and comparison.pairs:
+            self._follow(comparison)
         self._head.repaint()
+
+    def _follow(self, comparison: Comparison) -> None:
+        """Look at the exchange that it is at; when it is over, at the first that differs."""
+        if comparison.running:
+            self.view.bring_up(max((n for n, pair in enumerate(comparison.pairs) if pair.after), default=0))
+        else:
+            self.view.go_to(next((n for n, pair in enumerate(comparison.pairs) if pair.differences), 0))
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """What the run does, or why it couldn't be made."""
@@ -182,6 +197,7 @@ class ComparisonScreen(Screen[None]):
         pairs, index = self.comparison.pairs, self.view.selected + step
         while 0 <= index < len(pairs):
             if wanted(pairs[index]):
+                self.view.follows_run = False
                 self.view.go_to(index)
                 return
             index += step
@@ -215,6 +231,7 @@ class ComparisonScreen(Screen[None]):
         self.notify("copied")
 
     def _scroll(self, lines: int) -> None:
+        self.view.follows_run = False
         self.view.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_scroll_up(self) -> None:
@@ -235,12 +252,17 @@ class ComparisonScreen(Screen[None]):
 
     def action_first(self) -> None:
         """The start."""
+        self.view.follows_run = False
         if self.comparison.pairs:
             self.view.go_to(0)
 
     def action_last(self) -> None:
-        """The end."""
-        self.view.go_to_end()
+        """The end; of a run that goes on, the exchange that it is at."""
+        self.view.follows_run = self.comparison.running
+        if self.comparison.running and self.comparison.pairs:
+            self._follow(self.comparison)
+        else:
+            self.view.go_to_end()
 
     def action_help(self) -> None:
         """Every key."""
