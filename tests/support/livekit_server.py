@@ -71,6 +71,7 @@ class LiveKitServer:
         self._folder = Path(tempfile.mkdtemp(prefix="livekit-"))
         self._ports = _free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_run = False
 
     @property
     def url(self) -> str:
@@ -89,7 +90,20 @@ class LiveKitServer:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers. Should another program have taken a port meanwhile, take others."""
+        for attempt in range(3):
+            try:
+                self._try_to_start()
+            except RuntimeError:
+                if self._has_run or attempt == 2:
+                    raise
+                self._end(signal.SIGKILL)
+                self._ports = _free_ports(3)
+            else:
+                self._has_run = True
+                return
+
+    def _try_to_start(self) -> None:
         port, tcp, udp = self._ports
         config = {
             "port": port,
