@@ -119,7 +119,7 @@ class Takeaway(Specialist):
 
     @function_tool
     async def order_food(self, context: RunContext[Visit], dishes: Dishes) -> str:
-        """Order food as a takeaway: I would like, can I get, add, have another dish or drink."""
+        """Order food, a takeaway, something to eat: I would like, can I get, add, have another dish or drink."""
         context.userdata.dishes += read_dishes(dishes)
         return f"I have {context.userdata}. Anything else?"
 
@@ -127,7 +127,7 @@ class Takeaway(Specialist):
     async def remove_dish(
         self, context: RunContext[Visit], dishes: Annotated[list[str], Field(description="What to remove.")]
     ) -> str:
-        """Remove, cancel, delete or leave out a dish, take it off the order."""
+        """Remove, cancel, delete, leave out or take off a dish."""
         context.userdata.dishes -= read_dishes(dishes)
         return f"Now I have {context.userdata}. Anything else?"
 

@@ -1,38 +1,27 @@
 """The examples' tools do what they say."""
 
-import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from agent_runtime import Agent
+from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.testing import Answer, UserSpeech, run_virtual, scripted_session
 from agent_tools import InvalidArgumentsError, find_function_tools
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.support.examples import EXAMPLES, load_example
 
 
 @pytest.fixture(scope="module")
 def weather() -> ModuleType:
-    return load("weather_agent")
+    return load_example("weather_agent")
 
 
 @pytest.mark.parametrize(
     ("name", "tools"), [("weather_agent", ["get_weather", "get_forecast"]), ("minimal_assistant", ["get_time"])]
 )
 def test_one_agent_with_short_instructions_and_documented_tools(name, tools):
-    module = load(name)
+    module = load_example(name)
     agents = [
         member
         for member in vars(module).values()
@@ -96,6 +85,23 @@ def test_the_weather_in_a_conversation(weather):
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize(
+    ("name", "found", "starts"),
+    [
+        ("minimal_assistant", "Assistant", "Assistant"),
+        ("weather_agent", "WeatherAgent", "WeatherAgent"),
+        ("restaurant_agent", "restaurant", "Greeter"),
+        ("push_to_talk", "push_to_talk", "PushToTalk"),
+        ("timed_agent_transcript", "Storyteller", "Storyteller"),
+    ],
+)
+async def test_the_console_finds_what_to_run(name, found, starts):
+    loaded = load_agent(parse_target(str(EXAMPLES / f"{name}.py")))
+    assert loaded.name == found
+    agent, _ = await loaded.build()
+    assert type(agent).__name__ == starts
+
+
 async def test_the_time():
-    outcome = await load("minimal_assistant").Assistant().get_time.execute("")
+    outcome = await load_example("minimal_assistant").Assistant().get_time.execute("")
     assert re.fullmatch(r"It is \d{1,2}:\d\d [AP]M on \w+, \w+ \d{1,2}\.", outcome.output)
