@@ -180,17 +180,20 @@ class Conversation:
 
         What the module's own session leaves open is as the settings say: its parts, and how turns are taken.
         """
+        from agent_runtime.llm import RealtimeModel
         from agent_runtime.voice.session import AgentSession
 
         session = AgentSession() if session is None else session
         early: list[EventData] = []  # told once the session is started
         ours = make_providers(self._settings, early.append, only=session._left_open)
         session.update_options(**{part: getattr(ours, part) for part in session._left_open})
-        if not session._turn_handling:
+        model = agent.llm if is_given(agent.llm) else session.llm
+        # A realtime model finds the turns itself where nobody asks for something else.
+        if not session._turn_handling and not isinstance(model, RealtimeModel):
             session.update_options(turn_handling=turn_handling(self._settings, ours))
         events = session.events
         self._loop.call_soon(lambda: [events.emit(data) for data in early])
-        if session.llm is None and not (is_given(agent.llm) and agent.llm is not None):
+        if model is None and session.llm is None:
             early.append(ErrorOccurred("llm", NO_LLM, recoverable=True))
         if self._settings.text:
             return session, Providers(llm=session.llm)

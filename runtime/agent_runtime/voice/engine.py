@@ -117,8 +117,8 @@ class Engine:
         by_model = model is not None and model_detects(model, "manual" if self.push_to_talk else detection)
         if model is not None and model.capabilities.user_transcription:
             stt = None
-        own_vad = agent._vad if agent._vad is not NOT_GIVEN else session._vad
-        needs_vad = (hears or stt) and (not by_model or own_vad is not NOT_GIVEN)
+        own_vad = agent._vad is not NOT_GIVEN or "vad" not in session._left_open
+        needs_vad = (hears or stt) and (own_vad or not by_model)
         self.vad = (agent._vad if agent._vad is not NOT_GIVEN else session.resolve_vad()) if needs_vad else None
         self.stt = _streaming_stt(stt, self.vad)
         if model is not None:

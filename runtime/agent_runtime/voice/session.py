@@ -37,7 +37,6 @@ from agent_runtime.voice.swaps import WaitsFor
 from agent_runtime.voice.tool_handling import ToolHandlingOptions
 from agent_runtime.voice.turn import (
     OldArguments,
-    TurnDetector,
     TurnHandlingOptions,
     resolve_turn_handling,
     with_old_arguments,
@@ -125,14 +124,11 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._stt = stt if is_given(stt) else None
         self._llm = llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
-        self._vad = vad
-        parts = {"stt": stt, "llm": llm, "tts": tts, "vad": vad}
-        self._left_open = frozenset(name for name, part in parts.items() if not is_given(part))
+        self._left_open = _not_given(stt=stt, llm=llm, tts=tts, vad=vad)
         """The parts that whoever runs the session may choose: nobody said that there are none."""
         self._video_sampler = video_sampler if is_given(video_sampler) else VoiceActivityVideoSampler()
-        self._turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
         self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
-        self._tool_handling = tool_handling
+        self._vad, self._tool_handling = vad, tool_handling
         self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
         self._options = AgentSessionOptions(
             turn_handling=resolve_turn_handling(handling),
@@ -492,3 +488,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         if not self.started:
             raise RuntimeError("the session isn't running; call `await session.start(agent)` first")
         return self._engine
+
+
+def _not_given(**parts: object) -> frozenset[str]:
+    return frozenset(name for name, part in parts.items() if part is NOT_GIVEN)

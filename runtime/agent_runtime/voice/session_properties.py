@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from agent_runtime.llm import ChatContext
 from agent_runtime.metrics import AgentSessionUsage
-from agent_runtime.types import AgentState, NotGivenOr, UserState, is_given
+from agent_runtime.types import NOT_GIVEN, AgentState, NotGivenOr, UserState, is_given
 from agent_runtime.utils import EventEmitter
 from agent_runtime.voice.defaults import default_turn_detector, default_vad
 from agent_runtime.voice.events import EventTypes
@@ -39,7 +39,7 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _llm: llm_.LLM[Any] | llm_.RealtimeModel | None
     _tts: tts_.TTS[Any] | None
     _vad: NotGivenOr[vad_.VAD | None]
-    _turn_detector: NotGivenOr[TurnDetector | None]
+    _turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
     _tools: list[Tool | Toolset]
     _tool_handling: NotGivenOr[ToolHandlingOptions]
     _userdata: Userdata_T | None
