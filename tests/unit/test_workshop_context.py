@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, AgentSession, ModelSettings, function_tool
+from agent_runtime import Agent, AgentSession, AgentTask, ModelSettings, function_tool
 from agent_runtime import events as ev
 from agent_runtime.errors import RequestRefusedError
 from agent_runtime.llm import ChatContext, ChatMessage
-from agent_runtime.testing import Answer, ScriptedLLM, run_virtual
+from agent_runtime.testing import Answer, ScriptedLLM, Stage, run_virtual, scripted_session
 from agent_runtime.voice.agent import INSTRUCTIONS_ID
 from agent_runtime.workshop import (
     DeleteItem,
@@ -386,3 +387,99 @@ def test_what_cant_be_done_is_told(request_: Any, problem: str) -> None:
 
     (refused,) = talk(act).of(ev.RequestRefused)
     assert problem in refused.problem
+
+
+# --- in mid-conversation ---------------------------------------------------------------------------------------------
+
+
+class Slow(Clerk):
+    @function_tool
+    async def write(self) -> str:
+        """Write for a long time."""
+        await asyncio.sleep(60.0)
+        return "written"
+
+
+def aloud(act: Callable[[Stage, Workshop], Awaitable[None]], *answers: Answer, agent: type[Agent] = Clerk) -> Stage:
+    """The stage after `act`: a session that speaks."""
+
+    async def scenario() -> Stage:
+        async with scripted_session(answers=list(answers)) as stage:
+            shop = Workshop(stage.session)
+            await stage.session.start(agent())
+            await act(stage, shop)
+        return stage
+
+    return run_virtual(scenario())
+
+
+def heard(stage: Stage) -> list[str]:
+    """What was heard to its end, message by message."""
+    whole: dict[str, str] = {}
+    for event in stage.of("agent_heard"):
+        whole[event.data.item_id] = event.data.text  # type: ignore[union-attr]
+    return list(whole.values())
+
+
+def test_both_branches_are_heard() -> None:
+    async def act(stage: Stage, shop: Workshop) -> None:
+        await stage.session.run(user_input="one")
+        await stage.session.run(user_input="two")
+        await shop.do(Fork("turn_1"))
+        await stage.session.run(user_input="two, otherwise")
+        await shop.do(SwitchBranch())
+        await stage.session.run(user_input="three")
+
+    stage = aloud(act, Answer("First."), Answer("Second."), Answer("Second, otherwise."), Answer("Third."))
+    assert heard(stage) == ["First.", "Second.", "Second, otherwise.", "Third."]
+    asked = [[m.text_content for m in request.messages() if m.role == "user"] for request in stage.llm.requests]
+    assert asked[2:] == [["one", "two, otherwise"], ["one", "two", "three"]]
+
+
+def test_a_rewind_stops_the_agent_and_drops_what_was_heard_of_it() -> None:
+    async def act(stage: Stage, shop: Workshop) -> None:
+        await stage.session.run(user_input="one")
+        stage.session.send_text("two")
+        await stage.run_until(stage.now + 2.0)
+        assert stage.session.agent_state == "speaking"
+        await shop.do(Rewind("turn_1"))
+        assert stage.session.agent_state == "listening"
+        words = [m.text_content for m in stage.session.current_agent.chat_ctx.messages()][1:]
+        assert words == ["one", "First."]
+        assert [m.text_content for m in stage.session.history.messages()] == ["one", "First."]
+
+    stage = aloud(act, Answer("First."), Answer("A long sentence that takes its time to be said. " * 5))
+    assert len(stage.of("agent_interrupted")) == 1
+
+
+def test_a_tool_that_cant_be_cancelled_goes_on_in_the_background_and_tells_the_branch_that_talks() -> None:
+    async def act(stage: Stage, shop: Workshop) -> None:
+        await stage.session.run(user_input="one")
+        stage.session.send_text("write")
+        await stage.run_until(stage.now + 2.0)
+        began = stage.now
+        await shop.do(Fork("turn_1"))
+        assert stage.now - began == pytest.approx(5.0)
+        assert [m.text_content for m in stage.session.history.messages()] == ["one", "First."]
+        await stage.run_until(stage.now + 70.0)
+
+    stage = aloud(act, Answer("First."), Answer("", [("write", "{}")]), Answer("It is written."), agent=Slow)
+    assert [event.data.output for event in stage.of("tool_finished")] == ["written"]  # type: ignore[union-attr]
+    assert heard(stage) == ["First.", "It is written."]
+
+
+def test_a_task_must_be_finished_first() -> None:
+    class Asking(AgentTask[str]):
+        def __init__(self) -> None:
+            super().__init__(instructions="Ask.")
+
+    class Asker(Clerk):
+        async def on_enter(self) -> None:
+            await Asking()
+
+    async def act(stage: Stage, shop: Workshop) -> None:
+        await stage.session.run(user_input="one")
+        await shop.ask(Rewind("turn_1"))
+
+    (refused,) = aloud(act, Answer("First."), agent=Asker).of("request_refused")
+    assert "finish it first" in refused.data.problem  # type: ignore[union-attr]

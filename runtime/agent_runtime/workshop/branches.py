@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from agent_runtime import events as ev
 from agent_runtime.errors import RequestRefusedError
 from agent_runtime.llm import ChatItem
+from agent_runtime.voice.speech_handle import INTERRUPTION_TIMEOUT
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PATIENCE: Final = 5.0
-"""Seconds that a tool which may not be cancelled has to end before a branch is left or rewound."""
+PATIENCE: Final = INTERRUPTION_TIMEOUT + 1.0
+"""Seconds until a branch is left or rewound at the latest: a tool that may not be cancelled goes on in the background
+after all but the last of them."""
 WAITS_FOR: Final = {
     "speech": "the agent doesn't stop speaking",
-    "tool": "a tool is still running and may not be cancelled",
+    "tool": "a tool is still running",
     "handoff": "a handoff is under way",
     "task": "a task has the conversation: finish it first",
 }
