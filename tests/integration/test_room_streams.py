@@ -13,6 +13,7 @@ from livekit import rtc
 
 from agent_runtime.room.streams import StreamManager
 from agent_runtime.room.video_input import RoomVideoInput
+from agent_runtime.room.waiting import wait_for_agent, wait_for_participant, wait_for_track_publication
 from tests.support.livekit_server import LiveKitServer, livekit_server, missing
 from tests.support.room import RATE, Caller, agents_room, caller, token, until
 
@@ -162,3 +163,19 @@ async def test_a_hundred_who_come_and_go_leave_nothing_behind(server: LiveKitSer
         assert manager.audio.voices == ()
         assert grown < 300_000
         await manager.aclose()
+
+
+async def test_waiting_for_somebody_and_something(server: LiveKitServer) -> None:
+    async with agents_room(server, room="wait") as room, caller(server, room="wait", listens=False) as person:
+        assert (await wait_for_participant(room, identity="caller")).identity == "caller"
+        track = await wait_for_track_publication(room, kind=rtc.TrackKind.KIND_AUDIO, wait_for_subscription=True)
+        assert track.track is not None
+        assert (await wait_for_agent(person.room)).identity == "agent"
+        assert (await wait_for_participant(room, include_local=True)).identity == "agent"
+        waiting = asyncio.create_task(wait_for_agent(room, agent_name="nobody"))
+        await asyncio.sleep(0)
+        await room.disconnect()
+        with pytest.raises(RuntimeError, match="was left"):
+            await waiting
+        with pytest.raises(RuntimeError, match="isn't connected"):
+            await wait_for_participant(room)

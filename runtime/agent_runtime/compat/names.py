@@ -79,7 +79,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "tts.stream_pacer": _TTS,
     "tts.tts": _TTS,
     "types": ("agent_runtime.types",),
-    "utils": ("agent_runtime.utils",),
+    "utils": ("agent_runtime.utils", "agent_runtime.room.waiting"),
     "utils.aio": _AIO,
     "utils.images": ("agent_runtime.utils.images",),
     "utils.audio": ("agent_runtime.utils.audio",),
@@ -171,9 +171,6 @@ _ADVICE: Final[dict[str, str]] = {
     **{f"{PLUGINS}.{vendor}": what for vendor, what in VENDORS.items()},
 }
 _ADVICE_BY_NAME: Final[dict[str, str]] = {
-    "wait_for_agent": _ROOMS,
-    "wait_for_participant": _ROOMS,
-    "wait_for_track_publication": _ROOMS,
 }
 
 
