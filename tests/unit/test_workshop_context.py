@@ -187,6 +187,9 @@ def test_a_node_that_fails_or_asks_another_model_leaves_the_conversation_as_it_i
             self, chat_ctx: ChatContext, tools: list[Any], model_settings: ModelSettings
         ) -> AsyncIterable[str]:
             yield "mine"
+            said.append("more than is wanted")
+
+    said: list[str] = []
 
     async def act(it: Talk) -> None:
         await it.shop.do(ShowContext())
@@ -196,6 +199,7 @@ def test_a_node_that_fails_or_asks_another_model_leaves_the_conversation_as_it_i
     assert [item.text for item in failed.items if item.kind == "message"] == ["You keep the books."]
     (own,) = talk(act, Own).of(ev.ContextShown)
     assert own.problem == "llm_node doesn't ask the agent's model"
+    assert said == []
 
 
 # --- rewritten -------------------------------------------------------------------------------------------------------
@@ -230,6 +234,8 @@ def test_a_message_is_put_after_an_item_and_belongs_to_its_turn() -> None:
         await it.say("b")
         await it.shop.do(InsertMessage("user", "between", after=it.id_of("A.")))
         assert it.words == ["a", "A.", "between", "b", "B."]
+        picture = it.of(ev.ContextShown)[-1]
+        assert next(item.turn_id for item in picture.items if item.text == "between") == first
         assert it.remembered == it.words
         await it.shop.do(InsertMessage("user", "last"))
         assert it.words[-1] == "last"
@@ -367,6 +373,9 @@ def test_new_code_takes_its_place_in_every_branch() -> None:
         await it.shop.do(SwitchBranch("main"))
         assert it.session.current_agent is newer
         assert it.words == ["a", "A."]
+        await it.say("b")
+        await it.shop.do(Rewind("turn_1"))
+        assert it.session.current_agent is newer
 
     talk(act)
 
