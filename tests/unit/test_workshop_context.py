@@ -380,6 +380,19 @@ def test_new_code_takes_its_place_in_every_branch() -> None:
     talk(act)
 
 
+def test_new_code_has_the_turns_of_the_old_one() -> None:
+    async def act(it: Talk) -> None:
+        first = await it.say("a")
+        await it.say("b")
+        newer = Clerk()
+        await it.session.swap_agent(newer)
+        await it.shop.do(Rewind(first))
+        assert it.session.current_agent is newer
+        assert it.words == ["a", "A."]
+
+    talk(act)
+
+
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [
