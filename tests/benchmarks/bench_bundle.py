@@ -41,21 +41,7 @@ def session(turns: int) -> Iterator[AnyEvent]:
     for event in long_history(turns):
         if isinstance(event.data, ev.PlayoutStarted):
             item = event.data.speech_id.replace("speech", "item")
-            words = [
-                "It",
-                "will",
-                "be",
-                "a",
-                "little",
-                "colder",
-                "tomorrow",
-                "with",
-                "hardly",
-                "any",
-                "wind",
-                "at",
-                "all.",
-            ]
+            words = [f"word{number}" for number in range(13)]
             for count in range(1, len(words) + 1):
                 heard = ev.AgentHeard(event.data.speech_id, item, " ".join(words[:count]), count * 0.25)
                 yield Event(event.seq, event.time, event.session_id, event.turn_id, None, heard)
@@ -63,20 +49,17 @@ def session(turns: int) -> Iterator[AnyEvent]:
 
 
 def make_bundle(folder: Path, turns: int) -> Path:
-    """Record it without meters, then put them in: a recorder would leave them out at this speed."""
-    path = record_events(folder, session(turns))
-    lines = (path / "events.jsonl").read_bytes().splitlines(keepends=True)
+    """Write it as a recorder would, which leaves meters out at this speed."""
+    path = record_events(folder, [])
     meter = codec.dumps(Event(1, 0.0, "session-1", None, None, ev.AudioMeter(-30.0, -24.0, -34.0, 0.5, 0.5)))
     head, tail = meter.split('"time":0.0')
     with (path / "events.jsonl").open("w", encoding="utf-8") as file:
         now = 0.0
-        for line in lines:
-            text = line.decode()
-            then = codec.loads(text).time
-            while now < then:
+        for event in session(turns):
+            while now < event.time:
                 file.write(f'{head}"time":{now:.3f}{tail}\n')
                 now += 1 / METERS
-            file.write(text)
+            file.write(codec.dumps(event) + "\n")
     return path
 
 
@@ -127,7 +110,7 @@ def first_screen(path: Path) -> float:
     began = time.perf_counter()
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, close_fds=True)
     seen = b""
-    while b"\xe2\x96\xb6" not in seen and time.perf_counter() - began < 60:
+    while b"pause" not in seen and time.perf_counter() - began < 60:
         if select.select([master], [], [], 0.02)[0]:
             seen += os.read(master, 65536)
     taken = time.perf_counter() - began

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +15,23 @@ import pytest
 from agent_console.arguments import run_arguments
 from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.bundle import Bundle, recorded_turns
+from agent_runtime.bundle.comparison import Comparison
+from agent_runtime.bundle.rerun import rerun
 from agent_runtime.errors import AgentConsoleError, BundleError
-from agent_runtime.events import PlayoutFinished, PlayoutStarted, RecordingChanged, SessionStarted, TurnMarked
+from agent_runtime.events import (
+    DeviceChanged,
+    PlayoutFinished,
+    PlayoutStarted,
+    RecordingChanged,
+    SessionStarted,
+    TurnMarked,
+    UserTranscribed,
+)
 from agent_runtime.host import RuntimeHost
 from agent_runtime.media.wav import read_wav, write_wav
 from agent_runtime.settings_layers import load_settings
 from tests.integration.test_runtime_host import Console
+from tests.support.openai_server import DONE, KEY, OpenAIServer, Reply, answer, chunk, tool_call
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -262,3 +275,88 @@ def test_spoken_turns_go_through_the_audio_path_again(project, monkeypatch, caps
     again = report["exchanges"][-1]["after"]
     assert (again["by"], again["user"]) == ("speech", "where is it?")
     assert again["reply"].endswith("It comes tomorrow.")
+
+
+def test_a_turn_by_push_to_talk_is_taken_by_it_again(project, monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules[__name__], "AGENT", SPOKEN)
+    write_wav(project / "in.wav", np.ones(16000 * 4, np.int16), 16000)
+    files = {"audio.input_wav": project / "in.wav", "audio.output_wav": project / "out.wav"}
+    desk = Desk(project, record=True, **files)
+    desk.wait(lambda event: isinstance(event.data, DeviceChanged) and event.data.kind == "input", 20)
+    desk.host.push_to_talk("press")
+    desk.wait(lambda event: isinstance(event.data, UserTranscribed) and event.data.is_final, 20)
+    desk.host.push_to_talk("send")
+    desk.said("assistant", "It comes tomorrow.")
+    bundle = desk.finished(project)
+    assert [turn.by for turn in recorded_turns(bundle.events()) if turn.user] == ["push_to_talk"]
+    run_arguments(["replay", str(bundle.folder), "--run", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    again = report["exchanges"][-1]["after"]
+    assert (again["by"], again["user"]) == ("push_to_talk", "where is it?")
+    assert again["reply"].endswith("It comes tomorrow.")
+
+
+def test_how_far_a_run_is_can_be_watched_and_it_can_be_given_up(recorded, project):
+    resolved = load_settings({}, folder=project, environ={}, user_file=project / "none.toml")
+    target = parse_target(str(project / "desk.py"))
+    seen: list[Comparison] = []
+    over = rerun(recorded, target, resolved, show=seen.append)
+    assert over.same
+    assert all(comparison.running and comparison.same for comparison in seen)
+    reached = [sum(pair.after is not None for pair in comparison.pairs) for comparison in seen]
+    assert reached == sorted(reached)
+    assert (reached[0] < 3, reached[-1]) == (True, 3)
+    assert "hush-4711" not in str(seen)
+    sys.modules.pop("desk", None)
+    given_up = rerun(recorded, target, resolved, show=seen.append, given_up=lambda: len(seen) > len(reached))
+    assert given_up.notes == ("it was given up",)
+    assert not given_up.same
+
+
+@pytest.mark.parametrize(("seconds", "passes"), [("2", True), ("1", False)])
+def test_a_budget_holds_the_agent_s_own_waiting(recorded, project, seconds, passes):
+    slow = AGENT.replace("return f", "await asyncio.sleep(1.0)\n        return f").replace(
+        "\nfrom", "import asyncio\nfrom", 1
+    )
+    path = project / "test_desk.py"
+    arguments = ["test", str(recorded.folder), "--turn", "2", "--real-tools", "--latency", seconds, "-o", str(path)]
+    assert run_arguments(arguments) == 0
+    assert run_pytest(path).returncode == 0
+    (project / "desk.py").write_text(slow)
+    result = run_pytest(path)
+    assert (result.returncode == 0) == passes, result.stdout
+    assert ("took too long" in result.stdout) != passes
+
+
+@pytest.mark.parametrize("success", [True, False])
+async def test_a_judge_holds_the_meaning_with_a_model_in_the_recorded_one_s_place(recorded, project, success):
+    path = project / "test_desk.py"
+    arguments = ["test", str(recorded.folder), "--judge", "openai:judge-1", "-o", str(path)]
+    assert await asyncio.to_thread(run_arguments, arguments) == 0
+    text = path.read_text()
+    assert 'openai.LLM(model="judge-1")' in text
+    assert "says, maybe in other words: It comes tomorrow." in text
+    assert "ScriptedLLM" not in text
+    replies = [
+        calls("status", number="1042"),
+        answer("You will have it tomorrow."),
+        calls("check_intent", success=success, reason="because"),
+    ]
+    async with OpenAIServer(*replies, models=["judge-1"]) as server:
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", path.name],
+            cwd=project,
+            env={**os.environ, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed = (await process.communicate())[0].decode()
+        assert len(server.requests) == 3, printed
+    assert (process.returncode == 0) == success, printed
+    assert ("judged" in printed) != success
+
+
+def calls(name: str, **arguments: object) -> Reply:
+    """An answer that calls a tool."""
+    called = tool_call(0, id=f"call_{name}", name=name, arguments=json.dumps(arguments))
+    return Reply([called, chunk(finish="tool_calls"), DONE])

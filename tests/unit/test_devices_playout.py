@@ -290,6 +290,23 @@ def test_a_file_is_heard_in_real_time_in_frames_of_10_ms(rate: int, channels: in
     assert [e.state for e in events if isinstance(e, DeviceChanged)] == ["opened", "closed"]
 
 
+def test_a_file_waits_until_those_who_hear_it_are_there(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", np.full(320, 100, np.int16), 16000)
+    events: list[EventData] = []
+
+    async def main() -> None:
+        clock, ready = LoopClock(), asyncio.Event()
+        source = WavInput(tmp_path / "a.wav", clock=clock, on_event=events.append, after=ready)
+        clock.call_at(3.0, ready.set)
+        first = await source.__anext__()
+        assert to_array(first).any()
+        assert clock.now() == pytest.approx(3.01)
+        assert len(events) == 1
+        source.close()
+
+    run_virtual(main())
+
+
 def test_after_the_file_comes_silence_and_a_busy_reader_catches_up(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", np.full(320, 100, np.int16), 16000)
 

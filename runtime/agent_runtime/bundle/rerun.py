@@ -171,7 +171,8 @@ class _Run:
             self._speak(said, keys, begins)
 
     def _type(self, said: list[RecordedTurn]) -> None:
-        self._wait(self._is_quiet, PATIENCE, "the agent didn't come to rest before the first turn")
+        if not self._wait(self._is_quiet, PATIENCE, "the agent didn't come to rest before the first turn"):
+            return
         for number, turn in enumerate(said, start=1):
             if self._over:
                 self.notes.append(f"the session ended before turn {number} of {len(said)}")
@@ -196,7 +197,8 @@ class _Run:
                 self.host.send_text(text)
             else:
                 self.host.push_to_talk(press)
-        self._wait(lambda: self._sound_over or self._over, None, "")
+        if not self._wait(lambda: self._sound_over or self._over, None, ""):
+            return
         self._touch()
         self._wait(lambda: self._is_quiet(LAST_WORDS), PATIENCE, f"the last answer took longer than {PATIENCE:g} s")
 

@@ -1,4 +1,4 @@
-"""JSON schemas of what is in a bundle, for programs that aren't ours.
+"""JSON schemas of bundles and of scenario files, for programs that aren't ours.
 
 `python -m agent_runtime.bundle.schemas FOLDER` writes them as files.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-SchemaName: TypeAlias = Literal["event", "bundle", "config"]
+SchemaName: TypeAlias = Literal["event", "bundle", "config", "scenario"]
 NAMES: Final[tuple[SchemaName, ...]] = get_args(SchemaName)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,7 +21,7 @@ def schema_text(name: SchemaName) -> str:
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write `event.json`, `bundle.json` and `config.json`."""
+    """Write `event.json`, `bundle.json`, `config.json` and `scenario.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in NAMES:
@@ -40,6 +40,10 @@ def _schema(name: SchemaName) -> dict[str, Any]:
         from agent_runtime.bundle.layout import Manifest
 
         return Manifest.model_json_schema(mode="serialization")
+    if name == "scenario":
+        from agent_runtime.evals.scenario import ScenarioFile
+
+        return ScenarioFile.model_json_schema()
     from agent_runtime.settings import Settings
 
     return Settings.model_json_schema(mode="serialization")
