@@ -209,3 +209,19 @@ def loud(person: Caller) -> int:
     """Samples from the first that isn't silence."""
     sound = np.flatnonzero(np.abs(person.sound) > 300)
     return 0 if not len(sound) else len(person.sound) - int(sound[0])
+
+
+async def test_a_room_is_deleted_with_its_session_if_that_is_asked_for(
+    server: LiveKitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    session, _, _ = session_that_speaks()
+    async with agents_room(server, room="short") as room, caller(server, room="short", listens=False) as person:
+        reasons: list[int] = []
+        person.room.on("disconnected", reasons.append)
+        await session.start(Agent(instructions=""), room=room, room_options=RoomOptions(delete_room_on_close=True))
+        await session.room_io.wait_for_ready()
+        await session.aclose()
+        await until(lambda: reasons, "that the person was sent away")
+        assert reasons == [rtc.DisconnectReason.ROOM_DELETED]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from livekit import rtc
 
 from agent_runtime.errors import RoomError
 from agent_runtime.events.room import RoomInvitation
-from agent_runtime.settings import LiveKitSettings
+
+if TYPE_CHECKING:
+    from agent_runtime.settings import LiveKitSettings
+
+logger = logging.getLogger(__name__)
 
 Kind: TypeAlias = Literal["agent", "standard"]
 
@@ -109,6 +114,22 @@ async def connect(
         raise RoomError(f"{where}: check that it is a LiveKit server (LIVEKIT_URL) and runs", retry=True) from None
     except rtc.ConnectError as exc:
         raise explain(exc.message, server) from None
+
+
+async def delete_room(name: str) -> None:
+    """Delete a room of the server that the environment names, so that everybody leaves. What fails is logged."""
+    import aiohttp
+    from livekit import api
+
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT), api.LiveKitAPI() as server:
+            await server.room.delete_room(api.DeleteRoomRequest(room=name))
+    except ValueError:
+        logger.warning(
+            "the room %s can't be deleted: LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET say where", name
+        )
+    except (api.TwirpError, aiohttp.ClientError, OSError, TimeoutError) as exc:
+        logger.warning("the room %s wasn't deleted: %s", name, exc)
 
 
 def explain(message: str, server: Server) -> RoomError:

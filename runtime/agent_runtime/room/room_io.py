@@ -15,6 +15,7 @@ from agent_runtime.events.room import ParticipantLinked
 from agent_runtime.io import AudioInput, AudioOutput, TextOutput, VideoInput
 from agent_runtime.room.audio_input import RoomAudioInput
 from agent_runtime.room.audio_output import RoomAudioOutput
+from agent_runtime.room.joining import delete_room
 from agent_runtime.room.options import (
     DEFAULT_PARTICIPANT_KINDS,
     RoomInputOptions,
@@ -139,6 +140,8 @@ class RoomIO:
             if part is not None:
                 await part.aclose()
         self._ready.cancel()
+        if self._options.delete_room_on_close and room.name:
+            await delete_room(room.name)
 
     async def wait_for_ready(self) -> None:
         """Wait until there is a participant to talk to and the agent can be heard."""
