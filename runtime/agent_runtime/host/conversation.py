@@ -153,7 +153,8 @@ class Conversation:
         # walks it again and again stops every thread for 40 ms each time, the audio callbacks too.
         gc.freeze()
         if loaded:
-            readers = [part for part in (providers.llm, providers.turn_detector) if isinstance(part, Primable)]
+            parts: tuple[object, ...] = (providers.llm, providers.turn_detector)
+            readers = [part for part in parts if isinstance(part, Primable)]
             await ReadAhead(session, readers).run()
 
     async def _next_version(self) -> None:

@@ -61,7 +61,7 @@ async def execute_function_call(
         is_error=outcome.is_error,
         reply_required=outcome.reply_required,
     )
-    updates = list(getattr(call_ctx, "_updates", ()))
+    updates: list[tuple[FunctionCall, FunctionCallOutput]] = list(getattr(call_ctx, "_updates", ()))
     return FunctionCallResult(call, output, outcome.value, outcome.exception, fnc_call_updates=updates)
 
 
