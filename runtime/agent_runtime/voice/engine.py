@@ -143,8 +143,8 @@ class Engine:
         self.video.set_source(self.session.input.active_video)
         self.recognition.set_vad(self.vad if hears else None)
         # An input that is switched off for now may still have words on their way.
-        recognizes = self.stt is not None or type(self.require_agent()).stt_node is not Agent.stt_node
-        recognizes = recognizes and not self.realtime.transcribes
+        own_node = type(self.require_agent()).stt_node is not Agent.stt_node
+        recognizes = self.stt is not None or (own_node and not self.realtime.transcribes)
         recognizing = self.session.input.audio is not None and recognizes
         if recognizing != self._recognizing or recognizing:
             key = (recognizing, self.stt, self.agent if recognizing else None)
