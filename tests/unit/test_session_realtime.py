@@ -421,3 +421,15 @@ async def test_the_model_s_transcript_stands_for_the_agents_own_recogniser():
     async with talk(agent=Hearing(instructions="")) as (stage, _):
         await stage.run_until(6.0)
         assert [text for role, text in stage.said() if role == "user"] == ["Hello"]
+
+
+@in_virtual_time
+async def test_a_turn_that_wants_no_reply_gets_none():
+    async with talk(vad=None, turn_handling={"turn_detection": "manual"}) as (stage, model):
+        await stage.run_until(3.0)
+        stage.session.commit_user_turn(skip_reply=True)
+        await stage.run_until(5.0)
+        assert len(stage.of("turn_committed")) == 1
+        assert not stage.of("speech_created")
+        assert session_of(model).commits == 0
+        assert "user" not in [role for role, _ in stage.said()]
