@@ -262,6 +262,7 @@ def test_a_tool_that_blocks_is_named_while_it_does(start):
     blocked, finished = console.of(LoopBlocked), console.of(ToolFinished)
     assert stalled.seq < finished.seq  # the tool's second wasn't over
     for event in (stalled, blocked):
+        assert event.turn_id == "turn_1"
         assert event.data.file.endswith("hosted_agent.py")
         assert BLOCKING.splitlines()[event.data.line - 1].strip() == "time.sleep(1)"
         assert "in look_up" in event.data.stack

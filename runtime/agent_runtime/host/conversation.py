@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
-from agent_runtime.events import DeviceChanged, ErrorOccurred, EventData, EventStream, ReloadFailed, TurnMarked
+from agent_runtime.events import (
+    DeviceChanged,
+    ErrorOccurred,
+    EventData,
+    EventStream,
+    LoopBlocked,
+    LoopStalled,
+    ReloadFailed,
+    TurnMarked,
+)
 from agent_runtime.host.providers import Providers, check_llm, make_providers
 from agent_runtime.host.read_ahead import ReadAhead
 from agent_runtime.host.recording import Recording
@@ -77,7 +86,7 @@ class Conversation:
         self._saved = asyncio.Event()
         self._models_loaded = asyncio.Event()
         self._watcher: FileWatcher | None = None
-        self._watchdog = LoopWatchdog(self._loop, self._emit)
+        self._watchdog = LoopWatchdog(self._loop, self._loop_blocked)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -307,6 +316,11 @@ class Conversation:
 
     def _emit(self, data: EventData, cause: str | None = None) -> None:
         self._events.emit(data, cause=cause)
+
+    def _loop_blocked(self, data: LoopStalled | LoopBlocked) -> None:
+        """In the turn that has to wait for it. A loop that stands still tells it from another thread."""
+        turn_id = self._session._report.turn_id if self._session is not None else None
+        self._events.emit(data, turn_id=turn_id)
 
     def _code_in_use(self) -> tuple[Path, WatchList]:
         watched = self._loaded.code.watch_list if self._reloader is None else self._reloader.watch_list
