@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +13,8 @@ from agent_runtime.errors import AgentConsoleError
 _PARTS = Group("Parts", sort_key=1)
 _AUDIO = Group("Audio", sort_key=2)
 _CONSOLE = Group("Console", sort_key=3)
+_SCENARIOS = Group("For scenarios", sort_key=4)
+_BUNDLES = Group("For a bundle", sort_key=5)
 
 
 def _version() -> str:
@@ -157,28 +159,47 @@ def replay(
 
 
 @app.command(name="test")
-def write_a_test(
+def hold_to(
     source: Path,
     agent: str | None = None,
     /,
     *,
-    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
-    turn: int | None = None,
-    real_tools: Annotated[bool, Parameter(negative="")] = False,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"), group=_BUNDLES)] = None,
+    turn: Annotated[int | None, Parameter(group=_BUNDLES)] = None,
+    real_tools: Annotated[bool, Parameter(negative="", group=_BUNDLES)] = False,
+    latency: Annotated[float | None, Parameter(group=_BUNDLES)] = None,
     judge: str | None = None,
-    latency: float | None = None,
+    by: Annotated[Literal["text", "speech"] | None, Parameter(group=_SCENARIOS)] = None,
+    llm: Annotated[str | None, Parameter(group=_SCENARIOS)] = None,
+    junit: Annotated[Path | None, Parameter(group=_SCENARIOS)] = None,
+    json: Annotated[Path | None, Parameter(group=_SCENARIOS)] = None,
+    config: Annotated[Path | None, Parameter(group=_SCENARIOS)] = None,
 ) -> int:
-    """Write a pytest file that holds an agent to what it did in a recording.
+    """Run scenarios against an agent, or write a pytest file that holds it to what it did in a recording.
 
     Args:
-        source: a bundle's folder.
-        agent: its code, file.py or file.py:Name; the recorded agent if left out.
+        source: a scenario file (.yaml), a folder of them, or a bundle's folder.
+        agent: its code, file.py or file.py:Name; the one that the scenarios or the recording name if left out.
         output: the file to write; printed if left out.
         turn: this turn; those that were marked if left out, and the whole conversation if none was.
         real_tools: have the test run the tools themselves instead of giving their recorded answers.
-        judge: have this model (openai or openai:MODEL) say whether a reply means the same, instead of comparing words.
+        judge: have this model (openai or openai:MODEL) say whether a reply does what is meant, instead of comparing.
         latency: also hold each answer to so many seconds, from the user's words to the agent's first one.
+        by: text or speech, in place of what the scenarios say.
+        llm: the language model; the configured one if left out.
+        junit: also write the results to this file, as JUnit XML.
+        json: also write them to this file, as JSON.
+        config: use this file instead of the nearest agent-console.toml.
     """
+    from agent_console.scenarios import Reports, has_scenarios, run_scenarios
+
+    bundle_flags = {"output": output, "turn": turn, "real-tools": real_tools or None, "latency": latency}
+    scenario_flags = {"by": by, "llm": llm, "junit": junit, "json": json, "config": config}
+    if has_scenarios(source):
+        _refuse_flags(bundle_flags, "for a bundle")
+        reports = Reports(junit, json)
+        return run_scenarios(source, agent, by=by, judge=judge, reports=reports, flags={"llm": llm}, config_file=config)
+    _refuse_flags(scenario_flags, "for scenarios")
     from agent_console.replay.test_command import write_test
     from agent_runtime.bundle.as_test import Strictness
 
@@ -187,12 +208,18 @@ def write_a_test(
     )
 
 
+def _refuse_flags(flags: Mapping[str, object], why: str) -> None:
+    given = next((name for name, value in flags.items() if value is not None), None)
+    if given is not None:
+        raise AgentConsoleError(f"--{given} is {why}: leave it out")
+
+
 @app.command
-def schema(name: Literal["event", "bundle", "config"], /) -> int:
+def schema(name: Literal["event", "bundle", "config", "scenario"], /) -> int:
     """Print a JSON schema.
 
     Args:
-        name: event (a line of events.jsonl), bundle (bundle.json) or config (config.json).
+        name: event (a line of events.jsonl), bundle (bundle.json), config (config.json) or scenario (a scenario file).
     """
     from agent_runtime.bundle.schemas import schema_text
 

@@ -10,6 +10,7 @@
     ├── RoomError              a room can't be joined: do what it says
     ├── EventDecodeError       a recorded event that can't be read
     ├── BundleError            a recorded session that can't be read or written
+    ├── ScenarioError          a scenario file that can't be used: put the named line right
     ├── RequestRefusedError    what a person asked of a running session can't be done now
     ├── UnexpectedModelBehavior a model didn't do what it was asked for, again and again
     └── APIError               a provider failed
@@ -96,6 +97,18 @@ class EventDecodeError(AgentConsoleError):
 
 class BundleError(AgentConsoleError):
     """Raised when a session bundle can't be used: names the file, and line (from 1) and field where there are any."""
+
+    def __init__(self, path: str, problem: str, *, line: int | None = None, field: str = "") -> None:
+        self.path = path
+        self.problem = problem
+        self.line = line
+        self.field = field
+        where = path if line is None else f"{path}:{line}"
+        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
+
+
+class ScenarioError(AgentConsoleError):
+    """Raised when a scenario file can't be used: names the file, and line (from 1) and field where there are any."""
 
     def __init__(self, path: str, problem: str, *, line: int | None = None, field: str = "") -> None:
         self.path = path

@@ -1,0 +1,85 @@
+"""What the command `test` does with scenario files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from agent_runtime.errors import AgentConsoleError, ScenarioError
+from agent_runtime.evals.report import ScenarioResult, as_json, as_junit, table
+from agent_runtime.evals.runner import RunOptions, run_scenario
+from agent_runtime.evals.scenario import SUFFIXES, ScenarioFile, load_scenarios, scenario_files
+
+if TYPE_CHECKING:
+    from agent_runtime.agent_loader import LoadedAgent
+    from agent_runtime.settings_layers import ResolvedSettings
+
+FAILED: Final = 1
+"""Exit code when a scenario failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where reports go besides the table."""
+
+    junit: Path | None = None
+    json: Path | None = None
+
+
+def has_scenarios(source: Path) -> bool:
+    """Whether it is a scenario file or a folder of them rather than a bundle."""
+    if source.is_dir():
+        return not (source / "bundle.json").exists() and any(next(source.rglob(f"*{s}"), None) for s in SUFFIXES)
+    return source.suffix in SUFFIXES
+
+
+def run_scenarios(
+    source: Path,
+    agent: str | None,
+    *,
+    by: Literal["text", "speech"] | None,
+    judge: str | None,
+    reports: Reports,
+    flags: Mapping[str, Any],
+    config_file: Path | None,
+) -> int:
+    """Run them all and print what became of them; 0 if all passed.
+
+    Raises AgentConsoleError, before anything is run, for a file that can't be used and an agent that can't be loaded.
+    """
+    for path in (reports.junit, reports.json):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise AgentConsoleError(f"there is no folder {path.absolute().parent}: make it first")
+    files = [(path, load_scenarios(path)) for path in scenario_files(source)]
+    agents = [_agent(path, file, agent, flags, config_file) for path, file in files]
+    results: list[ScenarioResult] = []
+    for (path, file), (loaded, resolved) in zip(files, agents, strict=True):
+        options = RunOptions(resolved.settings, by, judge or file.judge)
+        for scenario in file.scenarios:
+            print(f"{path}: {scenario.name}", flush=True)
+            result = run_scenario(scenario, loaded, options, file=str(path), tell=lambda line: print(f"  {line}"))
+            results.append(result)
+    print(f"\n{table(results)}")
+    if reports.junit is not None:
+        reports.junit.write_text(as_junit(results), encoding="utf-8")
+    if reports.json is not None:
+        reports.json.write_text(as_json(results), encoding="utf-8")
+    return 0 if all(result.passed for result in results) else FAILED
+
+
+def _agent(
+    path: Path, file: ScenarioFile, given: str | None, flags: Mapping[str, Any], config_file: Path | None
+) -> tuple[LoadedAgent, ResolvedSettings]:
+    from agent_console.start import resolve
+    from agent_runtime.agent_loader import load_agent
+
+    wanted = given
+    if wanted is None and file.agent is not None:
+        beside = path.parent / file.agent
+        wanted = str(beside) if ".py" in file.agent else file.agent
+    resolved, target = resolve(wanted, flags, config_file)
+    if target is None:
+        raise ScenarioError(str(path), "it names no agent: write `agent: my_agent.py`, or give it after the file")
+    return load_agent(target), resolved

@@ -1,0 +1,177 @@
+"""Runs a scenario: a fresh agent and session, its user's lines, and what has to hold of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from agent_runtime.agent_loader import LoadedAgent
+from agent_runtime.errors import AgentConsoleError
+from agent_runtime.evals.conversation import Conversation
+from agent_runtime.evals.report import ScenarioResult
+from agent_runtime.evals.scenario import Scenario, ScriptedCall
+from agent_runtime.voice.tool_mocks import StandIn, stand_ins
+
+if TYPE_CHECKING:
+    from agent_runtime.evals.spoken import SpokenInput
+    from agent_runtime.events import EventData
+    from agent_runtime.llm import LLM
+    from agent_runtime.settings import Settings
+    from agent_runtime.voice.session import AgentSession
+
+VIRTUAL_LIMIT: Final = 3600.0
+"""Virtual seconds that a scripted scenario may take."""
+
+logger = logging.getLogger(__name__)
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How scenarios are run."""
+
+    settings: Settings
+    by: Literal["text", "speech"] | None = None
+    """In place of what the scenarios say."""
+    judge: str | None = None
+    """The model that judges intents: `openai` or `openai:MODEL`; the conversation's own if None."""
+
+
+def run_scenario(
+    scenario: Scenario,
+    loaded: LoadedAgent,
+    options: RunOptions,
+    *,
+    file: str = "",
+    tell: Tell = lambda line: None,
+) -> ScenarioResult:
+    """Run it in a loop of its own; blocks. Whatever fails is in the result.
+
+    By text with scripted answers the time is virtual; otherwise speech and models take their own.
+    """
+    result = ScenarioResult(file, scenario.name)
+    spoken = (options.by or scenario.by) == "speech"
+    virtual = scenario.answers is not None and not spoken
+    began = time.monotonic()
+    work = _run(scenario, loaded, options, result, spoken=spoken, tell=tell)
+    try:
+        if virtual:
+            from agent_runtime.testing import run_virtual
+
+            run_virtual(work, timeout=VIRTUAL_LIMIT)
+        else:
+            asyncio.run(work)
+    except Exception as exc:  # an agent's own code may raise anything: the next scenario is run all the same
+        logger.debug("the scenario failed", exc_info=True)
+        expected = isinstance(exc, AgentConsoleError)
+        result.problem = result.problem or (str(exc) if expected else f"{type(exc).__name__}: {exc}")
+    result.seconds = time.monotonic() - began
+    return result
+
+
+async def _run(
+    scenario: Scenario, loaded: LoadedAgent, options: RunOptions, result: ScenarioResult, *, spoken: bool, tell: Tell
+) -> None:
+    agent, session = await loaded.build()
+    async with (
+        _complete(session, scenario, options, spoken) as (session, microphone),
+        _judge(options, session) as judge,
+    ):
+        stand_ins(session).update(
+            {name: StandIn(mock.output, mock.error, mock.delay) for name, mock in scenario.tools.items()}
+        )
+        conversation = Conversation(session, microphone, scenario, result, judge=judge, tell=tell)
+        async with session:
+            await session.start(agent)
+            await conversation.run()
+
+
+@asynccontextmanager
+async def _complete(
+    session: AgentSession[Any] | None, scenario: Scenario, options: RunOptions, spoken: bool
+) -> AsyncIterator[tuple[AgentSession[Any], SpokenInput | None]]:
+    """The session, with the parts that it leaves open, and the microphone if its user speaks."""
+    from agent_runtime.host.conversation import turn_handling
+    from agent_runtime.host.providers import Providers, make_providers
+    from agent_runtime.testing import ScriptedAudioOutput, ScriptedTTS
+    from agent_runtime.voice.session import AgentSession
+
+    session = AgentSession() if session is None else session
+    problems: list[str] = []
+
+    def emit(data: EventData) -> None:
+        if problem := getattr(data, "error", None):
+            problems.append(f"{getattr(data, 'model', '')}: {problem}")
+
+    settings = options.settings.model_copy(update={"text": not spoken})
+    scripted = scenario.answers is not None
+    wanted = session._left_open - {"llm"} if scripted else session._left_open
+    ours = make_providers(settings, emit, only=wanted if spoken else wanted & {"llm"})
+    session.update_options(**{part: found for part in wanted if (found := getattr(ours, part)) is not None})
+    if scripted:
+        session.update_options(llm=_scripted(scenario))
+    microphone = None
+    if spoken:
+        session.update_options(turn_handling=turn_handling(settings, ours))
+        parts = Providers(session.vad, session.stt, ours.turn_detector, session.llm, session.tts)
+        await parts.load(emit)
+        microphone = await _microphone()
+        session.input.audio = microphone
+        session.output.audio = ScriptedAudioOutput()
+    else:
+        if not scripted:
+            await Providers(llm=session.llm).load(emit)
+        if any(step.interrupt is not None for step in scenario.steps):
+            # What nobody says can't be cut: its words take the time that they would be said in.
+            session.update_options(tts=ScriptedTTS(aligned=True))
+            session.output.audio = ScriptedAudioOutput()
+    if problems:
+        raise AgentConsoleError("; ".join(problems))
+    yield session, microphone
+
+
+async def _microphone() -> SpokenInput:
+    from agent_runtime.evals.spoken import SpokenInput
+    from agent_runtime.providers.embedded.tts import HibariTTS
+
+    voice = HibariTTS()
+    await voice.load()
+    return SpokenInput(voice)
+
+
+def _scripted(scenario: Scenario) -> LLM[Any]:
+    from agent_runtime.testing import Answer, ScriptedLLM
+
+    return ScriptedLLM(
+        [
+            Answer(tool_calls=[(answer.tool, json.dumps(answer.arguments))])
+            if isinstance(answer, ScriptedCall)
+            else Answer(answer)
+            for answer in scenario.answers or ()
+        ]
+    )
+
+
+@asynccontextmanager
+async def _judge(options: RunOptions, session: AgentSession[Any]) -> AsyncIterator[LLM[Any] | None]:
+    """The model that judges: the one that was named, else the conversation's own if it is one that can."""
+    from agent_runtime.host.providers import make_providers
+    from agent_runtime.llm import LLM
+
+    if options.judge is None:
+        own = session.llm
+        can = isinstance(own, LLM) and own.provider == "openai"
+        yield own if can and isinstance(own, LLM) else None
+        return
+    settings = options.settings.model_copy(update={"llm": options.judge, "text": True})
+    judge = make_providers(settings, lambda data: None, only={"llm"}).llm
+    if not isinstance(judge, LLM):
+        raise AgentConsoleError(f"the judge {options.judge} can't be made: use openai or openai:MODEL")
+    async with judge:
+        yield judge
