@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit import rtc
@@ -97,7 +98,7 @@ class RoomIO:
         text = self._options.get_text_output_options()
         self._as_generated = text is not None and text.sync_transcription is False
         self._state = ""
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._started = self._closed = False
 
     # --- its life ------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class TrackReader(Generic[F]):
     async def aclose(self) -> None:
         """Stop reading."""
         for name in ("track_subscribed", "track_unsubscribed", "track_unpublished"):
-            self._room.off(name, self._look)  # type: ignore[arg-type]  # one of the names that it knows
+            self._room.off(name, self._look)
         self._room.off("participant_disconnected", self._look)
         self._stop()
         while self._ending:

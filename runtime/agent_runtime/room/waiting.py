@@ -82,11 +82,12 @@ async def wait_for_track_publication(
     return await _first(room, find, _SOMETHING)
 
 
-def _those(
-    room: rtc.Room, identity: str | None, kind: Kinds, include_local: bool
-) -> Iterable[rtc.LocalParticipant | rtc.RemoteParticipant]:
+def _those(room: rtc.Room, identity: str | None, kind: Kinds, include_local: bool) -> Iterable[rtc.Participant]:
     kinds = None if kind is None else kind if isinstance(kind, list) else [kind]
-    everybody = [*([room.local_participant] if include_local else []), *room.remote_participants.values()]
+    everybody: list[rtc.Participant] = [
+        *([room.local_participant] if include_local else []),
+        *room.remote_participants.values(),
+    ]
     return [p for p in everybody if identity in (None, p.identity) and (kinds is None or p.kind in kinds)]
 
 
