@@ -36,6 +36,7 @@ TESTS = [
             "errors",
             "close",
             "realtime",
+            "realtime",
         )
     ),
 ]

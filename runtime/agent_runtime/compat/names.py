@@ -170,8 +170,6 @@ _ADVICE: Final[dict[str, str]] = {
     f"{PLUGINS}.openai.realtime": _REALTIME,
     **{f"{PLUGINS}.{vendor}": what for vendor, what in VENDORS.items()},
 }
-_ADVICE_BY_NAME: Final[dict[str, str]] = {
-}
 
 
 def advice(fullname: str) -> str | None:
@@ -181,4 +179,4 @@ def advice(fullname: str) -> str | None:
         if name in _ADVICE:
             return _ADVICE[name]
         name = name.rpartition(".")[0]
-    return _ADVICE_BY_NAME.get(fullname.rpartition(".")[2])
+    return None
