@@ -76,7 +76,7 @@ class ToolBench:
         engine.report.emit(ev.ToolTried(call.call_id, call.name, call.arguments))
         began = engine.clock.now()
         # A task of its own: whoever asks isn't in a tool.
-        outcome = await engine.spawn(self._execute(tool, call), f"tool {call.name} by hand")
+        outcome: ToolOutcome = await engine.spawn(self._execute(tool, call), f"tool {call.name} by hand")
         self._remember(call, outcome)
         output = outcome.output
         if outcome.handoff is not None:
