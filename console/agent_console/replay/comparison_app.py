@@ -311,7 +311,7 @@ class ComparisonApp(App[None]):
         theme_folders: Sequence[Path] = (),
         encoding: str | None = None,
     ) -> None:
-        self._name = name
+        self._recording = name
         self._run_again = run
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._work, name="run-again", daemon=True)
@@ -333,7 +333,7 @@ class ComparisonApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """See `App.get_default_screen`."""
-        return ComparisonScreen(self._name)
+        return ComparisonScreen(self._recording)
 
     @property
     def comparison_screen(self) -> ComparisonScreen:

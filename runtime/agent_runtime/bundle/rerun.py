@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -191,7 +192,7 @@ class _Run:
             return
         origin = self._sound_began - begins
         for second, text, press in keys:
-            if not self._wait(lambda due=origin + second: self._over or time.monotonic() >= due, None, ""):
+            if not self._wait(partial(self._is_due, origin + second), None, ""):
                 return
             if press is None:
                 self.host.send_text(text)
@@ -201,6 +202,9 @@ class _Run:
             return
         self._touch()
         self._wait(lambda: self._is_quiet(LAST_WORDS), PATIENCE, f"the last answer took longer than {PATIENCE:g} s")
+
+    def _is_due(self, moment: float) -> bool:
+        return self._over or time.monotonic() >= moment
 
     def _is_quiet(self, seconds: float = QUIET) -> bool:
         resting = self._agent in ("listening", "idle") and time.monotonic() - self._last >= seconds
