@@ -68,7 +68,10 @@ class Transcript:
         if cue is None:
             cue = self._messages[item_id] = Cue("agent", self._silent_until, now, "")
             self.cues.append(cue)
-        words = text.split()[len(cue.words) :]
+        said = text.split()
+        for word, grown in zip(cue.words, said, strict=False):
+            word.text = grown  # text that isn't spoken comes in pieces of words
+        words = said[len(cue.words) :]
         start = max(self._silent_until, cue.words[-1].end if cue.words else cue.start)
         each = (now - start) / max(1, len(words))  # mostly it is one
         cue.words += [Word(word, start + i * each, start + (i + 1) * each) for i, word in enumerate(words)]
@@ -88,9 +91,11 @@ def as_webvtt(cues: list[Cue]) -> str:
     """Subtitles: a cue for each thing that was said, with the time at which each word of the agent's begins."""
     blocks = ["WEBVTT"]
     for cue in cues:
-        words = [f"<{timestamp(word.start)}>{escaped(word.text)}" for word in cue.words]
-        if words:
-            words[0] = escaped(cue.words[0].text)  # it begins with the cue
+        words, told = [], timestamp(cue.start)
+        for word in cue.words:
+            begins = timestamp(word.start)
+            words.append(f"<{begins}>{escaped(word.text)}" if begins > told else escaped(word.text))
+            told = max(told, begins)
         end = max(cue.end, cue.start + SHORTEST)
         text = " ".join(words) or escaped(cue.text)
         blocks.append(f"{timestamp(cue.start)} --> {timestamp(end)}\n<v {cue.speaker}>{text}")

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from agent_runtime import events
 from agent_runtime.testing import Answer, UserSpeech, in_virtual_time, scripted_session
 from tests.support.examples import load_example
 
@@ -74,8 +75,8 @@ async def test_typed_conversations_have_cues_too(agent, tmp_path) -> None:
     subtitles, cues = files(tmp_path / "transcripts")
     assert [cue["text"] for cue in cues][1:] == ["How are you?", "Fine & <well>."]
     assert "00:00:02.000 --> 00:00:02.500\n<v user>How are you?" in subtitles
-    assert "Fine &" not in subtitles
-    assert "&amp; <" in subtitles
+    assert "<v agent>Fine &amp; <00:00:02.200>&lt;well&gt;.\n" in subtitles
+    assert [word["text"] for word in cues[2]["words"]] == ["Fine", "&", "<well>."]
 
 
 @in_virtual_time
@@ -83,6 +84,16 @@ async def test_a_session_without_a_word_leaves_no_file(example, tmp_path) -> Non
     async with scripted_session() as stage:
         example.Transcript(stage.session, tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@in_virtual_time
+async def test_a_word_that_comes_in_pieces_is_one(example, tmp_path) -> None:
+    async with scripted_session() as stage:
+        transcript = example.Transcript(stage.session, tmp_path)
+        for at, text in [(1.0, "I"), (1.2, "I'm"), (1.5, "I'm here")]:
+            stage.session.events.emit(events.AgentHeard("speech", "item", text, 0.0), time=at)
+    [cue] = transcript.cues
+    assert [(word.text, word.end) for word in cue.words] == [("I'm", 1.0), ("here", 1.5)]
 
 
 @pytest.mark.parametrize(

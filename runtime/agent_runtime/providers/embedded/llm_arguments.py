@@ -21,7 +21,7 @@ _EDGE = frozenset(
     words_of(
         "a an the some any with my me our your this that these those please now today right here there is it are "
         "was i we you he she want need would like to could can will have get give let lets and or of if be do "
-        "does did not just so then also up off out us thanks thank hello hi hey okay ok yes no what how where "
+        "does did not just so then also too up off out us thanks thank hello hi hey okay ok yes no what how where "
         "when who which why whats hows its im id ill tell show looking look next anymore more again much many "
         "something anything one"
     )
