@@ -13,8 +13,12 @@ from agent_runtime.errors import AgentConsoleError
 _PARTS = Group("Parts", sort_key=1)
 _AUDIO = Group("Audio", sort_key=2)
 _CONSOLE = Group("Console", sort_key=3)
+_BROWSER = Group("Browser", sort_key=4)
 _SCENARIOS = Group("For scenarios", sort_key=4)
 _BUNDLES = Group("For a bundle", sort_key=5)
+
+_arguments: list[str] = []
+"""As they were written: what is served in a browser is a console with the same ones."""
 
 
 def _version() -> str:
@@ -56,6 +60,9 @@ def run(
     profile: Annotated[Literal["dev", "prod", "test"] | None, Parameter(group=_CONSOLE)] = None,
     config: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
     plain: Annotated[bool, Parameter(group=_CONSOLE, negative="")] = False,
+    serve: Annotated[bool, Parameter(group=_BROWSER, negative="")] = False,
+    host: Annotated[str | None, Parameter(group=_BROWSER)] = None,
+    port: Annotated[int | None, Parameter(group=_BROWSER)] = None,
 ) -> int:
     """Talk to an agent.
 
@@ -80,14 +87,38 @@ def run(
         profile: a set of defaults.
         config: use this file instead of the nearest agent-console.toml.
         plain: lines of text instead of a screen, for a screen reader or a pipe.
+        serve: show the console in a browser; sound stays this machine's.
+        host: with --serve, the address to listen at; localhost, which only this machine reaches, if left out.
+        port: with --serve, the port; 8000 if left out.
     """
     from agent_console.start import start
+
+    if not serve and (host is not None or port is not None):
+        raise AgentConsoleError("--host and --port are for --serve: add it")
 
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
     devices = {"audio.input_device": input_device, "audio.output_device": output_device, "text": text}
     files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
     rest = {"record": record, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
+    if serve:
+        from agent_console.serve import serve as serve_console
+        from agent_console.start import check_settings
+
+        check_settings(agent, {**parts, **devices, **files, **rest}, config)
+        return serve_console(_arguments, host or "localhost", 8000 if port is None else port)
     start(agent, {**parts, **devices, **files, **rest}, config, plain=plain)
+
+
+@app.command
+def new(name: str, /) -> int:
+    """Make a folder with an agent, its tests, a scenario and a place for keys.
+
+    Args:
+        name: the folder's name.
+    """
+    from agent_console.new_project import new_project
+
+    return new_project(name)
 
 
 @app.command
@@ -229,6 +260,7 @@ def schema(name: Literal["event", "bundle", "config", "scenario"], /) -> int:
 
 def run_arguments(arguments: Sequence[str]) -> int:
     """Do what the arguments say; the exit code. Raises AgentConsoleError where that can't be done."""
+    _arguments[:] = arguments
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as exc:

@@ -56,6 +56,13 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
     run_console(settings, options, load)
 
 
+def check_settings(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> None:
+    """Raise AgentConsoleError for what would keep a console from starting so. The agent's code isn't run."""
+    resolved, _ = resolve(agent, flags, config_file)
+    check_files(resolved)
+    check_theme(resolved)
+
+
 def _defaults() -> Settings:
     from agent_runtime.settings_layers import load_settings
 
