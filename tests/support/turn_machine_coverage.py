@@ -36,7 +36,6 @@ TESTS = [
             "errors",
             "close",
             "realtime",
-            "realtime",
         )
     ),
 ]
