@@ -135,6 +135,26 @@ async def test_a_taken_identity_is_told(server: LiveKitServer) -> None:
         assert "another identity" in lost.advice
 
 
+@pytest.mark.parametrize("what", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
+async def test_an_interrupted_connection_is_told_and_the_conversation_goes_on(server: LiveKitServer, what: str) -> None:
+    from livekit.rtc.room import SimulateScenarioKind
+
+    async with Talk(settings(server)) as talk, caller(server, room=what, listens=False):
+        await talk.end.set_mode("room", what)
+        await talk.session.room_io.wait_for_ready()
+        await talk.session.room_io.room.simulate_scenario(SimulateScenarioKind.Value(what))
+        await until(lambda: "room_reconnected" in kinds(talk.events), "the connection")
+        assert "room_reconnecting" in kinds(talk.events)
+        assert talk.of("room_reconnected")[0].took > 0.0
+        await talk.session.generate_reply(user_input="Are you there?").wait_for_playout()
+        assert talk.end.mode == "room"
+        assert talk.session.room_io.linked_participant is not None
+    assert [item.text_content for item in talk.session.history.items if item.type == "message"] == [
+        "Are you there?",
+        "Answer 0.",
+    ]
+
+
 async def test_it_comes_back_into_the_room_when_the_server_was_started_again() -> None:
     with livekit_server() as own:
         async with Talk(settings(own)) as talk:
