@@ -170,8 +170,8 @@ def run_app(make: Callable[[], App[None]], stop: Callable[[], object]) -> NoRetu
 
 
 def check_terminal() -> None:
-    """Raise AgentConsoleError where there is no terminal to draw on."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    """Raise AgentConsoleError where there is no terminal to draw on; a browser is one, by Textual's driver for it."""
+    if "WebDriver" not in os.environ.get("TEXTUAL_DRIVER", "") and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise AgentConsoleError(
             "the console needs a terminal on standard input and standard error: "
             "run it without a pipe or redirection, or with --plain"

@@ -1,5 +1,6 @@
 """`agent-console new` and `--serve`."""
 
+import io
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from agent_console import serve
 from agent_console.arguments import run_arguments
 from agent_console.new_project import FILES
+from agent_console.start import check_terminal
 from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.errors import AgentConsoleError, MissingDependencyError
 from agent_runtime.evals import RunOptions, load_scenarios, run_scenario
@@ -77,3 +79,11 @@ def test_without_the_package_its_command_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "textual_serve.server", None)
     with pytest.raises(MissingDependencyError, match=r"agent-console\[serve\]"):
         serve.serve([], "localhost", 8000)
+
+
+def test_a_browser_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(AgentConsoleError, match="needs a terminal"):
+        check_terminal()
+    monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
+    check_terminal()
