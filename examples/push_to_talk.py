@@ -11,7 +11,7 @@ from typing import Annotated
 from livekit import rtc
 from pydantic import Field
 
-from agent_runtime import Agent, AgentSession, ChatContext, ChatMessage, StopResponse, ToolError, function_tool
+from agent_runtime import Agent, AgentSession, ToolError, function_tool
 
 ROOMS = ("kitchen", "bedroom", "bathroom", "hall")
 
@@ -24,11 +24,6 @@ class PushToTalk(Agent):
 
     async def on_enter(self) -> None:
         self.session.say("Hold the button and tell me what to switch on or off.")
-
-    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
-        # The button was held, and nothing was said.
-        if not (new_message.text_content or "").strip():
-            raise StopResponse
 
     @function_tool
     async def switch_light(self, room: str, on: bool) -> str:

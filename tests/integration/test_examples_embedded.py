@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, AgentSession
+from agent_runtime import Agent, AgentSession, RunResult
 from agent_runtime.errors import MissingDependencyError
 from agent_runtime.providers.embedded.llama import find_weights
 from agent_runtime.providers.embedded.llm import SmolLM
@@ -37,7 +37,7 @@ async def converse(session: AgentSession[Any], agent: Agent, llm: SmolLM, said: 
     await session.start(agent, capture_run=True)
     answers = []
     for text in said:
-        run = await session.run(user_input=text)
+        run: RunResult[None] = await session.run(user_input=text)
         items = [event.item for event in run.events if event.type == "message"]
         answers.append(" ".join(item.text_content or "" for item in items if item.role == "assistant"))
     return answers

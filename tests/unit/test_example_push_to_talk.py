@@ -44,19 +44,6 @@ async def test_without_a_button_pressed_nothing_ends_a_turn(example: ModuleType)
         assert stage.of("turn_committed", "llm_started") == []
 
 
-@in_virtual_time
-async def test_a_button_held_in_silence_is_not_answered(example: ModuleType) -> None:
-    own, agent = example.push_to_talk()
-    async with scripted_session(turn_handling=own._turn_handling) as stage:
-        await stage.session.start(agent)
-        await stage.run_until(5.0)
-        stage.session.push_to_talk.press()
-        await stage.run_until(7.0)
-        stage.session.push_to_talk.send()
-        await stage.run_until(15.0)
-        assert stage.of("llm_started") == []
-
-
 async def test_the_home(example: ModuleType) -> None:
     home = example.PushToTalk()
     assert (
