@@ -50,6 +50,7 @@ class Open:
 
     async def drawn(self, wanted: Callable[[str], bool] = lambda text: True) -> str:
         """What is on the screen, once it is as wanted."""
+        text = ""
         for _ in range(2000):
             await self.pilot.pause()
             strips = self.app.screen._compositor.render_strips()
