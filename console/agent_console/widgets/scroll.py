@@ -138,7 +138,9 @@ class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
         self.scroll_to(y=0, animate=False, immediate=True)
 
     def go_to_item(self, index: int) -> None:
-        """Bring an item into view, a third from the top."""
+        """Bring an item into view, a third from the top; nothing before there is room to draw in."""
+        if not self._blocks:
+            return
         self._widen(index)
         block = self._blocks[index - self._first]
         inside = self.scroll_offset.y <= block.top < self.scroll_offset.y + self.size.height - len(block.lines)
