@@ -1,0 +1,48 @@
+"""What is told of a server that doesn't let the agent in."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_runtime.errors import RoomError
+from agent_runtime.room.joining import Server, explain
+from agent_runtime.settings import LiveKitSettings
+
+SERVER = Server("ws://there:7880", "key", "secret-of-a-server-that-only-tests-use")
+TOKEN = "eyJhbGciOiJ404.eyJ2aWRlbyI6401500.c2lnbmF0dXJl"
+
+
+def test_a_token_is_neither_shown_nor_read_for_a_reason() -> None:
+    error = explain(f"something new: {TOKEN}", SERVER)
+    assert "something new: <token>" in str(error)
+    assert error.retry
+
+
+@pytest.mark.parametrize(
+    ("message", "says", "retry"),
+    [
+        ("401 - go-jose/jwt: validation failed, token not valid yet (nbf)", "ahead; set it right", False),
+        ("client error: 401 Unauthorized", "doesn't accept the token", False),
+        ("IO error: Connection refused (os error 111)", "nothing listens at ws://there:7880", True),
+        ("handshake error: 500 Internal Server Error", "room may be full", True),
+        ("handshake error: 404 Not Found", "no LiveKit server", False),
+    ],
+)
+def test_each_problem_says_what_to_do(message: str, says: str, retry: bool) -> None:
+    error = explain(message, SERVER)
+    assert says in str(error)
+    assert error.retry is retry
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(RoomError, match=r"livekit.api_key, livekit.api_secret not set.*livekit-server --dev"):
+        Server.from_settings(LiveKitSettings(url="ws://there"))
+
+
+def test_an_agents_token_says_that_it_is_one() -> None:
+    import jwt
+
+    claims = jwt.decode(SERVER.token("room", "me", kind="agent"), options={"verify_signature": False})
+    assert claims["kind"] == "agent"
+    assert claims["sub"] == "me"
+    assert claims["video"]["room"] == "room"
