@@ -1,8 +1,12 @@
-"""Screenshots of the console's main states: `python -m tests.support.screenshots [FOLDER]`."""
+"""Pictures of the console for the guide: `python -m tests.support.screenshots [FOLDER]`.
+
+One is a film: a conversation from its first word to its timeline, as an animated SVG.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +20,17 @@ SHOTS = [
     ("speaking", (160, 50), "nocturne"),
     ("speaking", (120, 40), "paper"),
 ]
+
+PANELS = [
+    ("interrupted", "timeline", (120, 40), "nocturne", ("1",)),
+    ("workshop", "tools", (120, 40), "nocturne", ("3",)),
+    ("workshop", "context", (120, 40), "paper", ("4",)),
+    ("busy", "events", (120, 40), "nocturne", ("6",)),
+]
+FILM = [("starting", ()), ("listening", ()), ("counting_down", ()), ("speaking", ()), ("interrupted", ())]
+FILM_SIZE = (100, 26)
+FRAME = 2.2
+"""Seconds that a picture of the film is seen."""
 
 
 async def settle(app: ConsoleApp, timeout: float = 10.0, *, seq: int = 1) -> None:
@@ -35,12 +50,36 @@ async def shoot(story: str, size: tuple[int, int], theme: str, keys: tuple[str, 
         return app.export_screenshot(title=f"agent-console · {story}")
 
 
+def film(frames: list[str]) -> str:
+    """The pictures one after the other, over and over; one whose viewer wants no motion shows the last."""
+    width, height = re.findall(r'viewBox="0 0 (\S+) (\S+)"', frames[0])[0]
+    part = 100 / len(frames)
+    style = [f".frame {{ animation: show {FRAME * len(frames):g}s step-end infinite; visibility: hidden }}"]
+    style.append(f"@keyframes show {{ 0% {{ visibility: visible }} {part:g}% {{ visibility: hidden }} }}")
+    style += [f".frame{n} {{ animation-delay: {n * FRAME:g}s }}" for n in range(len(frames))]
+    still = f".frame {{ animation: none }} .frame{len(frames) - 1} {{ visibility: visible }}"
+    style.append(f"@media (prefers-reduced-motion: reduce) {{ {still} }}")
+    parts = [f'<g class="frame frame{n}">{_inside(frame)}</g>' for n, frame in enumerate(frames)]
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
+    return "\n".join([head, f"<style>{' '.join(style)}</style>", *parts, "</svg>", ""])
+
+
+def _inside(frame: str) -> str:
+    """A picture without fonts from elsewhere: those of the viewer do."""
+    return re.sub(r"@font-face \{.*?\}", "", frame, flags=re.DOTALL)
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for story, size, theme in SHOTS:
-        name = f"{story}-{size[0]}x{size[1]}-{theme}.svg"
-        (folder / name).write_text(asyncio.run(shoot(story, size, theme)))
-        print(folder / name)
+    pictures = {f"{story}-{size[0]}x{size[1]}-{theme}": (story, size, theme, ()) for story, size, theme in SHOTS} | {
+        f"panel-{panel}": (story, size, theme, keys) for story, panel, size, theme, keys in PANELS
+    }
+    for name, shot in pictures.items():
+        (folder / f"{name}.svg").write_text(asyncio.run(shoot(*shot)))
+        print(folder / f"{name}.svg")
+    frames = [asyncio.run(shoot(story, FILM_SIZE, "nocturne", keys)) for story, keys in FILM]
+    (folder / "film.svg").write_text(film(frames))
+    print(folder / "film.svg")
 
 
 if __name__ == "__main__":
