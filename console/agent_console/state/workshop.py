@@ -89,7 +89,7 @@ def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinishe
     state = replace(state, reloading=False, reload_duration=data.duration, last_reload=data, banners=banners)
     added = sum(line.startswith("+") and not line.startswith("+++") for line in data.diff.splitlines())
     removed = sum(line.startswith("-") and not line.startswith("---") for line in data.diff.splitlines())
-    change = f"+{added} -{removed}" if added or removed else "nothing changed"
+    change = f"+{added} -{removed}" if added or removed else "same instructions and tools"
     text = f"reloaded {data.agent} · {change} · {data.duration:.2f} s"
     return _rule(state, Rule("reload", event.time, text, data.diff))
 
