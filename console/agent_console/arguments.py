@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -91,22 +91,30 @@ def run(
         host: with --serve, the address to listen at; localhost, which only this machine reaches, if left out.
         port: with --serve, the port; 8000 if left out.
     """
-    from agent_console.start import start
-
-    if not serve and (host is not None or port is not None):
-        raise AgentConsoleError("--host and --port are for --serve: add it")
-
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
     devices = {"audio.input_device": input_device, "audio.output_device": output_device, "text": text}
     files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
     rest = {"record": record, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
-    if serve:
-        from agent_console.serve import serve as serve_console
-        from agent_console.start import check_settings
+    flags = {**parts, **devices, **files, **rest}
+    return _serve(agent, flags, config, host, port) if serve else _open(agent, flags, config, plain, host or port)
 
-        check_settings(agent, {**parts, **devices, **files, **rest}, config)
-        return serve_console(_arguments, host or "localhost", 8000 if port is None else port)
-    start(agent, {**parts, **devices, **files, **rest}, config, plain=plain)
+
+def _open(agent: str | None, flags: Mapping[str, Any], config: Path | None, plain: bool, address: object) -> int:
+    """Open the console here."""
+    from agent_console.start import start
+
+    if address is not None:
+        raise AgentConsoleError("--host and --port are for --serve: add it")
+    start(agent, flags, config, plain=plain)
+
+
+def _serve(agent: str | None, flags: Mapping[str, Any], config: Path | None, host: str | None, port: int | None) -> int:
+    """Open it in browsers."""
+    from agent_console.serve import serve
+    from agent_console.start import check_settings
+
+    check_settings(agent, flags, config)
+    return serve(_arguments, host or "localhost", 8000 if port is None else port)
 
 
 @app.command
