@@ -193,12 +193,17 @@ async def test_a_call_without_a_result_is_an_error() -> None:
 async def test_an_agent_calls_the_servers_tools_in_a_conversation_and_hangs_up_at_its_end() -> None:
     server = stdio()
     kitchen = MCPToolset(id="kitchen", mcp_server=server, tool_options={"cook": {"report_progress": True}})
-    answers = [Answer(tool_calls=[("cook", '{"dish": "stew"}')]), Answer("The stew is ready.")]
+    answers = [Answer(tool_calls=[("cook", '{"dish": "stew"}')]), Answer("It is being peeled."), Answer("It is ready.")]
     session = AgentSession(llm=ScriptedLLM(answers))
     await session.start(Agent(instructions="You cook.", tools=[kitchen]))
     result = await session.run(user_input="Cook a stew.")
     result.expect.next_event().is_function_call(name="cook", arguments={"dish": "stew"})
-    result.expect.next_event().is_function_call_output(output="stew is ready", is_error=False)
+    told = result.expect.next_event().is_function_call_output(is_error=False).event().item.output
+    assert "peeling for the stew" in told
     result.expect.next_event().is_message(role="assistant")
+    await session.drain()
+    outputs = [item.output for item in session.history.items if item.type == "function_call_output"]
+    assert "stew is ready" in outputs[-1]
+    assert [m.text_content for m in session.history.messages()][-1] == "It is ready."
     await session.aclose()
     assert not server.initialized

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import given, settings
@@ -40,14 +40,14 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(get_args(kind)[0]), max_size=3).map(tuple)
     if origin is dict:
         return st.just({})
-    if kind is TurnPart:
-        return made(TurnPart)
+    if is_dataclass(kind):
+        return made(kind)
     if origin is Union or type(kind).__name__ == "UnionType":
         return st.one_of([values(option) for option in get_args(kind)])
     return st.none()
 
 
-def made(kind: type) -> st.SearchStrategy[Any]:
+def made(kind: Any) -> st.SearchStrategy[Any]:
     """Events of one kind; ids come from a few, so that they meet."""
     hints = get_type_hints(kind)
     arguments = {
