@@ -16,9 +16,11 @@ from agent_runtime import Agent, AgentSession
 from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.clock import LoopClock
 from agent_runtime.errors import RoomError
-from agent_runtime.events import AnyEvent
+from agent_runtime.events import AnyEvent, RoomDisconnected
 from agent_runtime.host import RuntimeHost
+from agent_runtime.host import room as host_room
 from agent_runtime.host.room import RoomEnd
+from agent_runtime.room import RoomIO
 from agent_runtime.room.joining import Server, connect
 from agent_runtime.settings import LiveKitSettings
 from agent_runtime.settings_layers import load_settings
@@ -238,6 +240,46 @@ async def test_servers_that_talk_nonsense_or_nothing() -> None:
                 over.set()
             listener.close()
             await listener.wait_closed()
+
+
+class Broken(RuntimeError):
+    """What a room's part fails with."""
+
+
+async def test_a_room_that_cant_be_used_leaves_the_conversation_where_it_was(
+    server: LiveKitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Talk(settings(server)) as talk:
+        with monkeypatch.context() as patch:
+            patch.setattr(RoomIO, "register_push_to_talk", lambda self: (_ for _ in ()).throw(Broken("no button")))
+            with pytest.raises(Broken):
+                await talk.end.set_mode("room")
+        assert talk.end.mode == "local"
+        with pytest.raises(RuntimeError, match="isn't in a room"):
+            _ = talk.session.room_io
+        assert (talk.session.input.audio, talk.session.output.audio) == (talk.microphone, talk.speaker)
+        await talk.end.set_mode("room")
+        assert talk.end.mode == "room"
+
+
+@pytest.mark.parametrize("failure", [RoomError("the room is full", retry=True), Broken("the track is gone")])
+async def test_a_room_that_cant_be_joined_again_gives_the_conversation_back(
+    server: LiveKitServer, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    async def start(self: Any) -> None:
+        raise failure
+
+    async with Talk(settings(server)) as talk:
+        await talk.end.set_mode("room")
+        monkeypatch.setattr(host_room, "RETRY_DELAYS", (0.0, 0.0))
+        monkeypatch.setattr(RoomIO, "start", start)
+        talk.session.events.emit(RoomDisconnected("signal_close", ""))
+        await until(lambda: talk.end.mode == "local", "the way back")
+        assert (talk.session.input.audio, talk.session.output.audio) == (talk.microphone, talk.speaker)
+        await until(lambda: bool(talk.of("error_occurred")), "the reason")
+        assert str(failure) in talk.of("error_occurred")[-1].message
+        await talk.session.generate_reply(user_input="Still there?").wait_for_playout()
+        assert len(talk.speaker.played) == 1
 
 
 AGENT = """

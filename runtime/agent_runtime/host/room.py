@@ -66,13 +66,14 @@ class RoomEnd:
         self._room: rtc.Room | None = None
         self._io: RoomIO | None = None
         self._rejoining: asyncio.Task[None] | None = None
-        self._local: tuple[AudioInput | None, AudioOutput | None, TextOutput | None] = (None, None, None)
+        self._local: tuple[AudioInput | None, AudioOutput | None, TextOutput | None] | None = None
+        """What the session has on this machine, while it is away."""
         self._unsubscribe: Callable[[], None] = lambda: None
 
     @property
     def mode(self) -> Literal["local", "room"]:
         """Where the conversation is."""
-        return "local" if self._io is None else "room"
+        return "local" if self._local is None else "room"
 
     async def set_mode(self, mode: Literal["local", "room"], room: str | None = None) -> None:
         """Move there; if that fails the conversation stays where it is, and the event says why."""
@@ -105,13 +106,20 @@ class RoomEnd:
         token = server.token(name, f"agent-{shortuuid()[:6]}", kind="agent", name="agent")
         await connect(room, server, token)
         await self._speech_over(asked)
-        if self._io is None:
+        first = self._local is None
+        if first:
             session = self._session
             self._local = session.input.audio, session.output.audio, session.output.transcription
         else:
             await self._leave()
         self._room, self._name = room, name
-        await self._attach(room)
+        try:
+            await self._attach(room)
+        except BaseException:
+            await self._leave()
+            if first:
+                self._use_local()
+            raise
         if not again:
             self._emit(server.invitation(name), None)
             self._emit(ModeChanged("room", name, self._clock.now() - asked), "key")
@@ -130,14 +138,20 @@ class RoomEnd:
             session.output.audio = self._speak(io.audio_output)
 
     async def _return(self, asked: float, cause: str = "key") -> None:
-        if self._io is None:
+        if self._local is None:
             return
         await self._speech_over(asked)
-        session = self._session
-        session.input.audio, session.output.audio, session.output.transcription = self._local
+        self._use_local()
         took = self._clock.now() - asked
         await self._leave()
         self._emit(ModeChanged("local", None, took), cause)
+
+    def _use_local(self) -> None:
+        """Give the session back what it had on this machine."""
+        assert self._local is not None
+        session, local = self._session, self._local
+        session.input.audio, session.output.audio, session.output.transcription = local
+        self._local = None
 
     async def _leave(self) -> None:
         self._unsubscribe()
@@ -186,6 +200,10 @@ class RoomEnd:
                     logger.info("joining again failed: %s", exc)
                     if not exc.retry:
                         break
+                except Exception as exc:  # of the SDK's or a callback's; whatever it is, nobody would be heard any more
+                    problem = f"{type(exc).__name__}: {exc}"
+                    logger.exception("joining again failed")
+                    break
                 else:
                     self._rejoining = None
                     return
