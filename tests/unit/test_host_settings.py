@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent_runtime.host.conversation import turn_handling
 from agent_runtime.host.providers import Providers
+from agent_runtime.host.turn_taking import turn_handling
 from agent_runtime.settings import Settings
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_runtime.events import EventData
     from agent_runtime.llm import LLM
     from agent_runtime.settings import Settings
+    from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
 
 VIRTUAL_LIMIT: Final = 3600.0
@@ -80,7 +81,7 @@ async def _run(
 ) -> None:
     agent, session = await loaded.build()
     async with (
-        _complete(session, scenario, options, spoken) as (session, microphone),
+        _complete(agent, session, scenario, options, spoken) as (session, microphone),
         _judge(options, session) as judge,
     ):
         stand_ins(session).update(
@@ -94,11 +95,11 @@ async def _run(
 
 @asynccontextmanager
 async def _complete(
-    session: AgentSession[Any] | None, scenario: Scenario, options: RunOptions, spoken: bool
+    agent: Agent, session: AgentSession[Any] | None, scenario: Scenario, options: RunOptions, spoken: bool
 ) -> AsyncIterator[tuple[AgentSession[Any], SpokenInput | None]]:
     """The session, with the parts that it leaves open, and the microphone if its user speaks."""
-    from agent_runtime.host.conversation import turn_handling
     from agent_runtime.host.providers import Providers, make_providers
+    from agent_runtime.host.turn_taking import take_turns
     from agent_runtime.testing import ScriptedAudioOutput, ScriptedTTS
     from agent_runtime.voice.session import AgentSession
 
@@ -118,7 +119,7 @@ async def _complete(
         session.update_options(llm=_scripted(scenario))
     microphone = None
     if spoken:
-        session.update_options(turn_handling=turn_handling(settings, ours))
+        take_turns(session, agent, settings, ours)
         parts = Providers(session.vad, session.stt, ours.turn_detector, session.llm, session.tts)
         await parts.load(emit)
         microphone = await _microphone()

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentConsoleError, AgentLoadError
@@ -25,6 +25,7 @@ from agent_runtime.events import (
 from agent_runtime.host.providers import Providers, check_llm, make_providers
 from agent_runtime.host.read_ahead import ReadAhead
 from agent_runtime.host.recording import Recording
+from agent_runtime.host.turn_taking import take_turns
 from agent_runtime.host.watchdog import LoopWatchdog
 from agent_runtime.project import WatchList, without_place
 from agent_runtime.providers.loading import Primable
@@ -38,14 +39,10 @@ if TYPE_CHECKING:
     from agent_runtime.host.room import RoomEnd
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
-    from agent_runtime.voice.turn import TurnHandlingOptions
     from agent_runtime.workshop import Request, Workshop
 
 logger = logging.getLogger(__name__)
 
-SURE_DELAY: Final = 0.4
-"""Seconds to wait after the last word where the embedded turn detector, which reads the words, takes the user to be
-done: the recogniser's last words come about then. The engine's own 0.5 also has to do without a detector."""
 NO_LLM: Final = (
     "there is no language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server, "
     "or see `agent-console doctor` for the embedded one"
@@ -190,17 +187,14 @@ class Conversation:
 
         What the module's own session leaves open is as the settings say: its parts, and how turns are taken.
         """
-        from agent_runtime.llm import RealtimeModel
         from agent_runtime.voice.session import AgentSession
 
         session = AgentSession() if session is None else session
         early: list[EventData] = []  # told once the session is started
         ours = make_providers(self._settings, early.append, only=session._left_open)
         session.update_options(**{part: getattr(ours, part) for part in session._left_open})
+        take_turns(session, agent, self._settings, ours)
         model = agent.llm if is_given(agent.llm) else session.llm
-        # A realtime model finds the turns itself where nobody asks for something else.
-        if not session._turn_handling and not isinstance(model, RealtimeModel):
-            session.update_options(turn_handling=turn_handling(self._settings, ours))
         events = session.events
         self._loop.call_soon(lambda: [events.emit(data) for data in early])
         if model is None and session.llm is None:
@@ -350,20 +344,3 @@ class Conversation:
         if not task.cancelled() and (exc := task.exception()) is not None:
             logger.error("background work failed", exc_info=exc)
             self._emit(ErrorOccurred("host", f"{type(exc).__name__}: {exc}", recoverable=True))
-
-
-def turn_handling(settings: Settings, providers: Providers) -> TurnHandlingOptions:
-    """The settings' part of `AgentSession(turn_handling=…)`; what isn't set is left to the engine's defaults."""
-    endpointing = settings.endpointing.model_dump(exclude_none=True)
-    if settings.turn_detection == "embedded" and providers.turn_detector is not None:
-        endpointing.setdefault("min_delay", SURE_DELAY)
-    options: dict[str, Any] = {
-        "endpointing": endpointing,
-        "interruption": settings.interruption.model_dump(exclude_none=True),
-        "preemptive_generation": {"enabled": settings.preemptive_generation},
-    }
-    if providers.turn_detector is not None:
-        options["turn_detection"] = providers.turn_detector
-    elif settings.turn_detection not in ("embedded", "audio"):
-        options["turn_detection"] = settings.turn_detection
-    return cast("TurnHandlingOptions", options)
