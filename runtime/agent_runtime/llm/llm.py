@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent_runtime.errors import APIConnectionError, APIError, APIStatusError
 from agent_runtime.llm.chat_chunk import ChatChunk, CollectedResponse, CompletionUsage
 from agent_runtime.llm.chat_context import ChatContext
-from agent_runtime.llm.chat_items import MetricsMetadata
 from agent_runtime.llm.tool_context import ToolChoice
 from agent_runtime.metrics import LLMMetrics, Metadata
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils import EventEmitter, aio
+from agent_runtime.utils.provider import Provider
 from agent_tools import Tool
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class LLMError(BaseModel):
     recoverable: bool
 
 
-class LLM(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
+class LLM(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
     """A language model. A provider's class implements `chat`, which makes its own kind of `LLMStream`.
 
     Events: `metrics_collected` (`LLMMetrics`) after each request, `error` (`LLMError`) at each failure.
@@ -51,28 +51,7 @@ class LLM(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
 
     def __init__(self) -> None:
         super().__init__()
-        self._label = f"{type(self).__module__}.{type(self).__name__}"
         self._prewarm_task: asyncio.Task[None] | None = None
-
-    @property
-    def label(self) -> str:
-        """The class, for logs."""
-        return self._label
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return "unknown"
-
-    @property
-    def provider(self) -> str:
-        """The provider's name."""
-        return "unknown"
-
-    @property
-    def metrics_metadata(self) -> MetricsMetadata:
-        """What a message's metrics tell about the model that wrote it."""
-        return {"model_name": self.model, "model_provider": self.provider}
 
     @abstractmethod
     def chat(
@@ -106,14 +85,6 @@ class LLM(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
         if self._prewarm_task is not None:
             await aio.cancel_and_wait(self._prewarm_task)
 
-    async def __aenter__(self) -> LLM[TEvent]:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     async def _prewarm_impl(self) -> None:
         """Open the connection with a request that costs nothing; a provider that can, overrides it."""
 
@@ -122,7 +93,7 @@ class LLM(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
             await self._prewarm_impl()
         except Exception as e:
             # The request that needs the connection will tell, with its retries.
-            logger.debug("could not prewarm %s: %s", self._label, e)
+            logger.debug("could not prewarm %s: %s", self.label, e)
 
 
 class LLMStream(ABC):

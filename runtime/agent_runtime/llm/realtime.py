@@ -11,17 +11,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_runtime.llm.chat_context import ChatContext
-from agent_runtime.llm.chat_items import ChatItem, FunctionCall, MetricsMetadata
+from agent_runtime.llm.chat_items import ChatItem, FunctionCall
 from agent_runtime.llm.tool_context import ToolChoice, ToolContext
 from agent_runtime.metrics import Metadata, RealtimeModelMetrics
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import EventEmitter
+from agent_runtime.utils.provider import Provider
 from agent_tools import Tool
 
 if TYPE_CHECKING:
@@ -160,53 +160,20 @@ class RealtimeCapabilities:
     """Speak a given text."""
 
 
-class RealtimeModel:
+class RealtimeModel(Provider):
     """A realtime model. A provider's class implements `session` and `aclose`."""
 
     def __init__(self, *, capabilities: RealtimeCapabilities) -> None:
         self._capabilities = capabilities
-        self._label = f"{type(self).__module__}.{type(self).__name__}"
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return "unknown"
-
-    @property
-    def provider(self) -> str:
-        """The provider's name."""
-        return "unknown"
-
-    @property
-    def metrics_metadata(self) -> MetricsMetadata:
-        """What a message's metrics tell about the model that made it."""
-        return {"model_name": self.model, "model_provider": self.provider}
 
     @property
     def capabilities(self) -> RealtimeCapabilities:
         """What it can do."""
         return self._capabilities
 
-    @property
-    def label(self) -> str:
-        """The class, for logs."""
-        return self._label
-
     @abstractmethod
     def session(self, *, turn_detection_disabled: bool = False) -> RealtimeSession[Any]:
         """Begin a conversation. With `turn_detection_disabled` it leaves turns to us, if it can."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Give back what is held."""
-
-    async def __aenter__(self) -> RealtimeModel:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class RealtimeSession(ABC, EventEmitter[EventTypes | TEvent], Generic[TEvent]):

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from agent_runtime.errors import APIConnectionError, APIError
@@ -15,9 +14,9 @@ from agent_runtime.metrics import Metadata, STTMetrics
 from agent_runtime.stt.types import AudioBuffer, SpeechEvent, STTCapabilities, STTError
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils import EventEmitter
+from agent_runtime.utils.provider import Provider
 
 if TYPE_CHECKING:
-    from agent_runtime.llm.chat_items import MetricsMetadata
     from agent_runtime.stt.stream import RecognizeStream
 
 logger = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 TEvent = TypeVar("TEvent")
 
 
-class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
+class STT(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
     """Turns speech into text: a whole buffer with `recognize`, or live with `stream`.
 
     Emits `metrics_collected` (`STTMetrics`) and `error` (`STTError`). A provider writes `_recognize_impl`, and
@@ -37,28 +36,7 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
     def __init__(self, *, capabilities: STTCapabilities) -> None:
         super().__init__()
         self._capabilities = capabilities
-        self._label = f"{type(self).__module__}.{type(self).__name__}"
         self._warned: set[str] = set()
-
-    @property
-    def label(self) -> str:
-        """Module and class, for logs and metrics."""
-        return self._label
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return "unknown"
-
-    @property
-    def provider(self) -> str:
-        """Who runs it."""
-        return "unknown"
-
-    @property
-    def metrics_metadata(self) -> MetricsMetadata:
-        """What the metrics of a turn say about it."""
-        return {"model_name": self.model, "model_provider": self.provider}
 
     @property
     def capabilities(self) -> STTCapabilities:
@@ -93,7 +71,7 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
                     raise
                 if attempt == conn_options.max_retry:
                     self._emit_error(e, recoverable=False)
-                    raise APIConnectionError(f"{self._label} failed {attempt + 1} times: {e}") from e
+                    raise APIConnectionError(f"{self.label} failed {attempt + 1} times: {e}") from e
                 self._emit_error(e, recoverable=True)
             except Exception as e:
                 self._emit_error(e, recoverable=False)
@@ -112,21 +90,13 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> RecognizeStream:
         """Start to listen. Raises NotImplementedError where `capabilities.streaming` is False."""
-        raise NotImplementedError(f"{self._label} recognizes whole buffers only: wrap it in stt.StreamAdapter")
+        raise NotImplementedError(f"{self.label} recognizes whole buffers only: wrap it in stt.StreamAdapter")
 
     def prewarm(self) -> None:
         """Get ready (connect, load) before the first request, without waiting for it."""
 
     async def aclose(self) -> None:
         """Close it and everything that it opened."""
-
-    async def __aenter__(self) -> STT[TEvent]:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def _update_session_keyterms(self, keyterms: list[str]) -> None:
         # A provider with `capabilities.keyterms` overrides it.
@@ -139,7 +109,7 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
     def _warn_once(self, what: str, supported: bool) -> None:
         if not supported and what not in self._warned:
             self._warned.add(what)
-            logger.warning("%s doesn't take %s; it is ignored", self._label, what)
+            logger.warning("%s doesn't take %s; it is ignored", self.label, what)
 
     def _report_recognized(self, event: SpeechEvent, buffer: AudioBuffer, seconds: float) -> None:
         frames = buffer if isinstance(buffer, list) else [buffer]
@@ -147,7 +117,7 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
 
     def _emit_metrics(self, request_id: str, *, streamed: bool = False, **values: Any) -> None:
         metrics = STTMetrics(
-            label=self._label,
+            label=self.label,
             request_id=request_id,
             timestamp=time.time(),
             streamed=streamed,
@@ -158,5 +128,5 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
 
     def _emit_error(self, error: Exception, recoverable: bool) -> None:
         if recoverable:
-            logger.warning("%s failed and is tried again: %s", self._label, error)
-        self.emit("error", STTError(timestamp=time.time(), label=self._label, error=error, recoverable=recoverable))
+            logger.warning("%s failed and is tried again: %s", self.label, error)
+        self.emit("error", STTError(timestamp=time.time(), label=self.label, error=error, recoverable=recoverable))

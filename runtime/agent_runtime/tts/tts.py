@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from agent_runtime.tts.types import MarkupInfo, TTSCapabilities, TTSError
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from agent_runtime.utils import EventEmitter
+from agent_runtime.utils.provider import Provider
 
 if TYPE_CHECKING:
-    from agent_runtime.llm.chat_items import MetricsMetadata
     from agent_runtime.tts.streams import ChunkedStream, SynthesizeStream
 
 logger = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 TEvent = TypeVar("TEvent")
 
 
-class TTS(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
+class TTS(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Generic[TEvent]):
     """Turns text into speech: a whole text with `synthesize`, or piece by piece with `stream`.
 
     Emits `metrics_collected` (`TTSMetrics`) and `error` (`TTSError`).
@@ -63,29 +62,8 @@ class TTS(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
         self._capabilities = capabilities
         self._sample_rate = sample_rate
         self._num_channels = num_channels
-        self._label = f"{type(self).__module__}.{type(self).__name__}"
         self._markup = self.Markup(self)
         self._expressive = False
-
-    @property
-    def label(self) -> str:
-        """Module and class, for logs and metrics."""
-        return self._label
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return "unknown"
-
-    @property
-    def provider(self) -> str:
-        """Who runs it."""
-        return "unknown"
-
-    @property
-    def metrics_metadata(self) -> MetricsMetadata:
-        """What the metrics of a turn say about it."""
-        return {"model_name": self.model, "model_provider": self.provider}
 
     @property
     def markup(self) -> Markup:
@@ -114,21 +92,13 @@ class TTS(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
 
     def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> SynthesizeStream:
         """Speak text that comes piece by piece. Raises NotImplementedError where `capabilities.streaming` is False."""
-        raise NotImplementedError(f"{self._label} speaks whole texts only: wrap it in tts.StreamAdapter")
+        raise NotImplementedError(f"{self.label} speaks whole texts only: wrap it in tts.StreamAdapter")
 
     def prewarm(self) -> None:
         """Get ready (connect, load) before the first request, without waiting for it."""
 
     async def aclose(self) -> None:
         """Close it and everything that it opened."""
-
-    async def __aenter__(self) -> TTS[TEvent]:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def _synthesize_with_stream(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -144,5 +114,5 @@ class TTS(ABC, EventEmitter[Literal["metrics_collected", "error"] | TEvent], Gen
 
     def _emit_error(self, error: Exception, recoverable: bool) -> None:
         if recoverable:
-            logger.warning("%s failed and is tried again: %s", self._label, error)
-        self.emit("error", TTSError(timestamp=time.time(), label=self._label, error=error, recoverable=recoverable))
+            logger.warning("%s failed and is tried again: %s", self.label, error)
+        self.emit("error", TTSError(timestamp=time.time(), label=self.label, error=error, recoverable=recoverable))

@@ -15,6 +15,7 @@ from livekit.rtc import AudioFrame
 
 from agent_runtime.metrics import Metadata, VADMetrics
 from agent_runtime.utils import EventEmitter, aio
+from agent_runtime.utils.provider import Named
 
 
 @unique
@@ -61,28 +62,12 @@ class VADCapabilities:
     update_interval: float
 
 
-class VAD(ABC, EventEmitter[Literal["metrics_collected"]]):
+class VAD(Named, ABC, EventEmitter[Literal["metrics_collected"]]):
     """Finds out when somebody speaks. Emits `metrics_collected` (`VADMetrics`) about once in a second of audio."""
 
     def __init__(self, *, capabilities: VADCapabilities) -> None:
         super().__init__()
         self._capabilities = capabilities
-        self._label = f"{type(self).__module__}.{type(self).__name__}"
-
-    @property
-    def label(self) -> str:
-        """Module and class, for logs and metrics."""
-        return self._label
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return "unknown"
-
-    @property
-    def provider(self) -> str:
-        """Who makes it."""
-        return "unknown"
 
     @property
     def capabilities(self) -> VADCapabilities:
