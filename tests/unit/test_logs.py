@@ -8,7 +8,8 @@ import warnings
 import pytest
 
 from agent_runtime.events import LogWritten
-from agent_runtime.host.logs import EventLogHandler, LogCapture, PrintCapture, Redactor
+from agent_runtime.host.logs import EventLogHandler, LogCapture, PrintCapture
+from agent_runtime.redaction import Redactor
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def test_a_traceback_comes_as_details(lines):
         ("sk-proj-abcdefghijklmnop123", "********"),
         ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer ********"),
         ("from-the-environment", "********"),
+        ("?token=eyJhbGciOi.eyJ2aWRlbyI6.c2lnbmF0dXJl&x=1", "?token=********&x=1"),
         ("a task-based desk-top", "a task-based desk-top"),
     ],
 )

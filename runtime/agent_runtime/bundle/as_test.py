@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent_runtime.bundle.turns import ModelAnswer, RecordedTurn, ToolUse, text_of
-from agent_runtime.host.logs import MASK
+from agent_runtime.redaction import MASK
 
 _WIDTH: Final = 100
 """Characters of a line from which on a text is broken."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from agent_runtime.host.logs import MASK, Redactor
+from agent_runtime.redaction import MASK, Redactor
 
 _NAMES: Final = (
     r"api[_-]?key|access[_-]?key|private[_-]?key|secret(?:[_-]?key)?|password|passwd|token|credentials?|authorization"

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Final, Literal, TextIO, cast
 
 from agent_runtime.events import LogWritten
+from agent_runtime.redaction import Redactor
 
-MASK: Final = "********"
-_SECRET_VARIABLE: Final = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD)$")
-_SECRET_SHAPE: Final = re.compile(r"\bsk-[\w-]{16,}|(?<=Bearer )[\w.~+/=-]{8,}")
-_SHORTEST_SECRET: Final = 6
-"""Characters. A shorter value would blank out ordinary words (`secret`, the dev server's, is six)."""
 _OURS: Final = ("agent_runtime", "agent_console", "agent_tools")
-
-
-class Redactor:
-    """Replaces secrets in a text: known values, and what looks like a key."""
-
-    def __init__(self, secrets: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> None:
-        environ = os.environ if environ is None else environ
-        named = (value for name, value in environ.items() if _SECRET_VARIABLE.search(name))
-        # The longest first: a secret may contain another.
-        known = sorted({s for s in (*secrets, *named) if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
-
-    def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
-        return _SECRET_SHAPE.sub(MASK, text)
 
 
 class EventLogHandler(logging.Handler):

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from agent_runtime.clock import LoopClock
 from agent_runtime.events import AnyEvent, ErrorOccurred, EventData, EventStream, RoomInvitation
 from agent_runtime.host.event_log import EventLog
-from agent_runtime.host.logs import EventLogHandler, LogCapture, Redactor
+from agent_runtime.host.logs import EventLogHandler, LogCapture
 from agent_runtime.host.recording import Recording
 from agent_runtime.host.tracing import Tracing
+from agent_runtime.redaction import Redactor
 
 if TYPE_CHECKING:
     from agent_runtime.agent_loader import LoadedAgent, Target

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -14,6 +13,7 @@ from livekit import rtc
 
 from agent_runtime.errors import RoomError
 from agent_runtime.events.room import RoomInvitation
+from agent_runtime.redaction import without_shapes
 
 if TYPE_CHECKING:
     from agent_runtime.settings import LiveKitSettings
@@ -32,7 +32,6 @@ _NO_SERVER: Final = (
     "beside the agent for instance; for a server of your own `livekit-server --dev` has ws://127.0.0.1:7880, devkey "
     "and secret"
 )
-_TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 _PROBLEMS: Final[tuple[tuple[str, str, bool], ...]] = (
     ("invalid api key", "the server doesn't know the key {key}: check livekit.api_key (LIVEKIT_API_KEY)", False),
@@ -134,9 +133,10 @@ async def delete_room(name: str) -> None:
 
 def explain(message: str, server: Server) -> RoomError:
     """What the SDK says when it can't connect, as an error that says what to do."""
-    lower = _TOKEN.sub("", message).lower()
+    shown = without_shapes(message)
+    lower = shown.lower()
     for part, text, retry in _PROBLEMS:
         if part in lower:
             now = datetime.datetime.now(datetime.UTC).strftime("%H:%M:%S UTC")
             return RoomError(text.format(url=server.url, key=server.key, now=now), retry=retry)
-    return RoomError(f"can't connect to {server.url}: {_TOKEN.sub('<token>', message)}", retry=True)
+    return RoomError(f"can't connect to {server.url}: {shown}", retry=True)
