@@ -4,7 +4,8 @@
 
 The console runs in a pseudo-terminal on a virtual sound card. A recorded voice asks one question after the other; the
 microphone's and the speaker's monitors are recorded, so the silence that a person hears is measured by itself and held
-beside what the console says. With `--minutes` it goes on talking for so long and counts what was dropped.
+beside what the console says. With `--minutes` it goes on talking for so long and counts what was dropped, and how much
+of that while a process that only sleeps wasn't woken in time either.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from agent_runtime.events import AudioDropped, ModelLoading, PlayoutFinished, Tu
 from tests.integration.test_talk import Conversation, conversation, loud_times
 from tests.support.pulse import Recording, pulse_server
 from tests.support.speech import HEAR_ME, QUESTION
+from tests.support.witness import Witness
+
+TOLD_WITHIN = 0.5
+"""Seconds after which a block that was late is told at the latest."""
 
 
 def percentile(values: Sequence[float], q: float) -> float:
@@ -72,18 +77,35 @@ def report(turns: list[tuple[TurnMeasured, float]]) -> None:
     print(f"\nthe console's total is {error * 1000:.0f} ms short of the recorded silence (median)")
 
 
+def dropped(drops: list[tuple[float, AudioDropped]], witness: Witness) -> str:
+    """What was dropped, and how many of the speaker's blocks while the machine had no time for anybody."""
+    frames = {"input": 0, "output": 0}
+    stalled = 0
+    for at, data in drops:
+        new, frames[data.where] = data.frames - frames[data.where], data.frames
+        if data.where == "output" and witness.saw(at - TOLD_WITHIN, at):
+            stalled += new
+    worst = max((late for _, late in witness.stalls), default=0.0) * 1000
+    return (
+        f"dropped: of the microphone {frames['input']}, of the speaker {frames['output']} blocks, {stalled} of these "
+        f"while an idle process was late too ({len(witness.stalls)} times, {worst:.0f} ms at worst)"
+    )
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=0.0)
     options = parser.parse_args()
+    witness = Witness()
     with (
         pulse_server() as pulse,
         tempfile.TemporaryDirectory() as folder,
         conversation(pulse, Path(folder)) as console,
         pulse.recording("micin.monitor") as mouth,
         pulse.recording("speaker.monitor") as ear,
+        witness,
     ):
         talk = Conversation(console, pulse, Path(folder, "events.jsonl"))
         start(talk)
@@ -92,11 +114,12 @@ def main() -> None:
         while len(turns) < options.turns or time.monotonic() - began < options.minutes * 60:
             turns.append(one_turn(talk, ear, mouth, len(turns)))
         report(turns)
-        dropped = {e.data.where: e.data.frames for e in talk.of(AudioDropped)}
+        drops = [(talk.monotonic(e), e.data) for e in talk.of(AudioDropped)]
         finals = sum(e.data.is_final for e in talk.of(UserTranscribed))
-        print(f"{time.monotonic() - began:.0f} s of talking, {finals} finals, frames dropped: {dropped or 'none'}")
+        print(f"{time.monotonic() - began:.0f} s of talking, {finals} finals")
         console.press("q")
         console.wait_for_exit()
+    print(dropped(drops, witness))
 
 
 if __name__ == "__main__":
