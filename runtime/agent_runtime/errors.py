@@ -8,6 +8,8 @@
     │   └── DeviceLostError    … went away in use; it is tried again
     ├── MediaError             audio that can't be read or made
     ├── RoomError              a room can't be joined: do what it says
+    ├── WorkerError            a worker can't serve: do what it says
+    ├── AssignmentTimeoutError a job that was accepted didn't come
     ├── EventDecodeError       a recorded event that can't be read
     ├── BundleError            a recorded session that can't be read or written
     ├── ScenarioError          a scenario file that can't be used: put the named line right
@@ -82,6 +84,22 @@ class RoomError(AgentConsoleError):
     def __init__(self, message: str, *, retry: bool = False) -> None:
         self.retry = retry
         super().__init__(message)
+
+
+class WorkerError(AgentConsoleError):
+    """Raised when a worker can't serve. `retry` says whether it may be otherwise in a moment."""
+
+    def __init__(self, message: str, *, retry: bool = False) -> None:
+        self.retry = retry
+        super().__init__(message)
+
+
+class AssignmentTimeoutError(AgentConsoleError):
+    """Raised when a worker accepted a job and the server didn't assign it in time: it went to another worker."""
+
+    def __init__(self, job_id: str, seconds: float) -> None:
+        self.job_id = job_id
+        super().__init__(f"the job {job_id} was accepted and not assigned within {seconds:g} s")
 
 
 class EventDecodeError(AgentConsoleError):

@@ -13,7 +13,7 @@ from livekit import rtc
 
 from agent_runtime.errors import RoomError
 from agent_runtime.events.room import RoomInvitation
-from agent_runtime.redaction import without_shapes
+from agent_runtime.server_problems import NO_SERVER, explain_refusal
 
 if TYPE_CHECKING:
     from agent_runtime.settings import LiveKitSettings
@@ -27,40 +27,6 @@ CONNECT_TIMEOUT: Final = 8.0
 TOKEN_LIFE: Final = datetime.timedelta(hours=6)
 MEET: Final = "https://meet.livekit.io/custom"
 """LiveKit's own page that joins any server; it is opened only if a person follows the link."""
-_NO_SERVER: Final = (
-    "no LiveKit server is configured ({missing}): set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, in a .env "
-    "beside the agent for instance; for a server of your own `livekit-server --dev` has ws://127.0.0.1:7880, devkey "
-    "and secret"
-)
-
-_PROBLEMS: Final[tuple[tuple[str, str, bool], ...]] = (
-    ("invalid api key", "the server doesn't know the key {key}: check livekit.api_key (LIVEKIT_API_KEY)", False),
-    ("token is expired", "the token has expired: make a new one, and compare this machine's clock ({now})", False),
-    (
-        "not valid yet",
-        "the token isn't valid yet by the server's clock: this machine's ({now}) is ahead; set it right",
-        False,
-    ),
-    ("issued in the future", "the token is from the future by the server's clock: set this machine's ({now})", False),
-    (
-        "cryptographic",
-        "the secret isn't that of the key {key}: check livekit.api_secret (LIVEKIT_API_SECRET)",
-        False,
-    ),
-    ("401", "the server at {url} doesn't accept the token: check livekit.api_key and livekit.api_secret", False),
-    ("403", "the token doesn't allow to join this room: it needs the grant roomJoin for it", False),
-    ("lookup address", "there is no host of the name in {url}: check livekit.url (LIVEKIT_URL)", False),
-    ("connection refused", "nothing listens at {url}: start the server, or check livekit.url (LIVEKIT_URL)", True),
-    ("parse the url", "{url} is no URL of a LiveKit server: it begins with ws:// or wss:// (LIVEKIT_URL)", False),
-    ("contenttype", "the server at {url} speaks no TLS: use ws:// (LIVEKIT_URL)", False),
-    ("500", "the server at {url} refused to let the agent in: the room may be full; see the server's log", True),
-    ("protocol error", "what answers at {url} is no LiveKit server: check livekit.url (LIVEKIT_URL)", False),
-    ("connection reset", "what is at {url} closed the connection: check that it is a LiveKit server", True),
-    ("404", "what answers at {url} is no LiveKit server: check livekit.url (LIVEKIT_URL)", False),
-    ("502", "the server at {url} is not available for now", True),
-    ("503", "the server at {url} is not available for now", True),
-)
-"""What the SDK's message contains → what is wrong and what to do, and whether it may pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +44,7 @@ class Server:
         if url is None or key is None or secret is None:
             named = {"livekit.url": url, "livekit.api_key": key, "livekit.api_secret": secret}
             missing = ", ".join(name for name, value in named.items() if value is None)
-            raise RoomError(_NO_SERVER.format(missing=f"{missing} not set"))
+            raise RoomError(NO_SERVER.format(missing=f"{missing} not set"))
         return cls(url, key.get_secret_value(), secret.get_secret_value())
 
     def token(self, room: str, identity: str, *, kind: Kind = "standard", name: str = "") -> str:
@@ -133,10 +99,5 @@ async def delete_room(name: str) -> None:
 
 def explain(message: str, server: Server) -> RoomError:
     """What the SDK says when it can't connect, as an error that says what to do."""
-    shown = without_shapes(message)
-    lower = shown.lower()
-    for part, text, retry in _PROBLEMS:
-        if part in lower:
-            now = datetime.datetime.now(datetime.UTC).strftime("%H:%M:%S UTC")
-            return RoomError(text.format(url=server.url, key=server.key, now=now), retry=retry)
-    return RoomError(f"can't connect to {server.url}: {shown}", retry=True)
+    text, retry = explain_refusal(message, server.url, server.key)
+    return RoomError(text, retry=retry)
