@@ -32,6 +32,12 @@ _PROBLEMS: Final[tuple[tuple[str, str, bool], ...]] = (
     ("lookup address", "there is no host of the name in {url}: check livekit.url (LIVEKIT_URL)", False),
     ("connection refused", "nothing listens at {url}: start the server, or check livekit.url (LIVEKIT_URL)", True),
     ("parse the url", "{url} is no URL of a LiveKit server: it begins with ws:// or wss:// (LIVEKIT_URL)", False),
+    (
+        "certificate",
+        "the certificate of {url} isn't one that this machine trusts: use its real name (LIVEKIT_URL), or have "
+        "SSL_CERT_FILE name the authority that signed it",
+        False,
+    ),
     ("contenttype", "the server at {url} speaks no TLS: use ws:// (LIVEKIT_URL)", False),
     ("500", "the server at {url} refused to let the agent in: the room may be full; see the server's log", True),
     ("protocol error", "what answers at {url} is no LiveKit server: check livekit.url (LIVEKIT_URL)", False),
