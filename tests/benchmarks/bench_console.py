@@ -1,173 +1,159 @@
 """What the console costs: `python -m tests.benchmarks.bench_console`.
 
-First paint of a new process in a pty; CPU of a frame while audio flows and text streams, after 10 and after 10,000
-turns, with no panel open and with each of `--panels`; a key's way to the screen meanwhile; and how long the ticker runs
-on when nothing happens.
+It runs in a pseudo-terminal of 120 by 40 while 100 events a second come in (30 of them levels) after 10 and after
+10,000 turns, with no panel open and with each of `--panels`: CPU and frames while nobody touches it; then the way of
+a key from the terminal into the process and back as what it changed on the screen; then what it does when nothing
+happens. Last, the first paint of a new process: bare, with an agent's file, and with flags as well.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
 import os
-import pty
-import select
+import random
+import re
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-from textual import events as textual_events
+from tests.benchmarks.console_terminal import Terminal
 
-from agent_console.app import ConsoleApp
-from agent_runtime import events as ev
-from agent_runtime.events import AnyEvent, Event
-from tests.support.backend import ScriptedBackend
-from tests.support.conversation import long_history
-from tests.support.screenshots import settle
-
-STARTER = "from tests.support.demo import main; main()"
-
-
-class Stream:
-    """A conversation in full flow: 31 meter events a second, words ten times a second, a hundred other events."""
-
-    def __init__(self, backend: ScriptedBackend, seq: int, start: float) -> None:
-        self._backend = backend
-        self._seq = seq
-        self._start = start
-
-    def _send(self, data: ev.EventData, time: float) -> None:
-        self._seq += 1
-        event: AnyEvent = Event(self._seq, self._start + time, "session-1", "turn-live", None, data)
-        self._backend.send(event)
-
-    async def run(self, seconds: float) -> None:
-        """Send for that long, in real time."""
-        began = time.perf_counter()
-        self._send(ev.TurnStarted(99_999), 0.0)
-        text, count = "", 0
-        while (now := time.perf_counter() - began) < seconds:
-            level = -30.0 + 20.0 * ((count * 7919) % 100) / 100
-            probability = (count * 31 % 100) / 100
-            self._send(ev.AudioMeter(level, level + 6, level - 4, probability, 0.5), now)
-            for number in range(3):
-                self._send(ev.LogWritten("info", "agent_runtime.session", f"line {count}.{number}"), now)
-            if count % 3 == 0:
-                self._send(ev.AgentText("live", f"live-{count // 150}", f"word{count} "), now)
-                text = f"{text} word{count}" if count % 150 else f"word{count}"
-                self._send(ev.AgentHeard("live", f"live-{count // 150}", text.strip(), now), now)
-            count += 1
-            await asyncio.sleep(max(0.0, count * 0.032 - (time.perf_counter() - began)))
+SIZE = (120, 40)
+AGENT = Path(__file__).parents[2] / "examples" / "minimal_assistant.py"
+STARTS: dict[str, list[str]] = {
+    "bare": [],
+    "an agent's file": [str(AGENT)],
+    "a file and flags": [str(AGENT), "--text", "--log-level", "info"],
+}
+Shows = Callable[[bytes], bool]
 
 
-class TimedApp(ConsoleApp):
-    """Counts frames and knows when each was shown."""
-
-    def __init__(self, backend: ScriptedBackend) -> None:
-        super().__init__(backend)
-        self.frames: list[float] = []
-        self.pressed: float | None = None
-        self.latencies: list[float] = []
-
-    def post_display_hook(self) -> None:
-        """A frame is on the screen."""
-        now = time.perf_counter()
-        self.frames.append(now)
-        if self.pressed is not None:
-            self.latencies.append(now - self.pressed)
-            self.pressed = None
-
-    def press(self, key: str) -> None:
-        """As the terminal driver would."""
-        assert self._driver is not None
-        self._driver.send_message(textual_events.Key(key, None))
-        self.pressed = time.perf_counter()
+def letters(terminal: Terminal) -> Iterator[tuple[str, str, Shows]]:
+    """Letters typed into the input, each another one, so that only that key can have drawn it."""
+    terminal.press("t")
+    terminal.run_for(0.5)
+    for number in range(0x100, 0x17F):
+        letter = chr(number)
+        yield "a letter", letter, lambda seen, letter=letter: letter.encode() in seen  # type: ignore[misc]  # bound
 
 
-async def measure(turns: int, seconds: float, panel: str = "") -> dict[str, float]:
-    """A streaming session on top of so many turns, with the panel of that digit open."""
-    history = list(long_history(turns))
-    backend = ScriptedBackend(history)
-    app = TimedApp(backend)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settle(app, 120)
-        await pilot.press(*panel)
-        gc.collect()
-        gc.freeze()  # as the runtime's host does once its models are loaded: a full collection takes 60 ms
-        await asyncio.sleep(0.3)
-        stream = asyncio.create_task(Stream(backend, len(history), history[-1].time).run(seconds))
-        await asyncio.sleep(0.2)
-        app.frames.clear()
-        cpu, began = time.process_time(), time.perf_counter()
-        keys = 0
-        while not stream.done():
-            if app.pressed is None:
-                app.press(("j", "k", "l")[keys % 3])
-                keys += 1
-            await asyncio.sleep(0.1)
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - began
-        frames = len(app.frames)
-        await asyncio.sleep(1.5)
-        app.frames.clear()
-        await asyncio.sleep(3.0)
-        idle = len(app.frames)
-    latencies = sorted(app.latencies)
-    return {
-        "turns": turns,
-        "frames/s": frames / wall,
-        "CPU ms/frame": cpu / frames * 1000,
-        "CPU % of a core": cpu / wall * 100,
-        "key p50 ms": statistics.median(latencies) * 1000,
-        "key p99 ms": latencies[max(0, int(len(latencies) * 0.99) - 1)] * 1000,
-        "frames in 3 idle s": idle,
-    }
+def turns(terminal: Terminal) -> Iterator[tuple[str, str, Shows]]:
+    """Turns selected, up and down: the panel that tells of the selected turn names another."""
+    terminal.press("\x1b")
+    terminal.run_for(0.5)
+    last: list[bytes] = [b""]
+
+    def shows(seen: bytes) -> bool:
+        found = re.findall(rb"turn (\d+)(?:, | \xc2\xb7 )selected", seen)
+        if not found or found[-1] == last[0]:
+            return False
+        last[0] = found[-1]
+        return True
+
+    for _ in range(4):  # away from the turn that streams, of which nothing is measured yet
+        terminal.press("k")
+        terminal.watch(shows, 0.5)
+    for number in range(60):
+        yield "the turn before or after", "kkjj"[number % 4], shows
+    terminal.press("\x1b")
 
 
-def first_paint(runs: int) -> list[float]:
+def places(terminal: Terminal) -> Iterator[tuple[str, str, Shows]]:
+    """The log and panels, opened and put away."""
+    terminal.run_for(0.3)
+    for _ in range(10):
+        yield "the log", "l", lambda seen: b"bench.log" in seen
+        terminal.press("l")
+        terminal.run_for(0.3)
+        for key, heading in (("1", b"TIMELINE"), ("6", b"EVENTS")):
+            yield "a panel", key, lambda seen, heading=heading: heading in seen  # type: ignore[misc]  # bound
+            terminal.run_for(0.2)
+            yield "no panel", key, lambda seen: b"LATENCY" in seen
+
+
+KEYS = {"": (letters, turns, places), "1": (letters, turns)}
+"""What can be seen of a key's effect, by the panel that is open."""
+
+
+def latencies(terminal: Terminal, panel: str) -> dict[str, list[float]]:
+    """Seconds from a key's press to its effect on the terminal, while events stream in."""
+    dice = random.Random(1)
+    found: dict[str, list[float]] = {}
+    terminal.ask({"do": "stream", "seconds": 600})
+    for kind in KEYS.get(panel, (letters,)):
+        for name, key, shows in kind(terminal):
+            terminal.run_for(dice.uniform(0.08, 0.2))  # at any moment of a frame
+            terminal.press(key)
+            taken = terminal.watch(shows, 2.0)
+            found.setdefault(name, []).append(2.0 if taken is None else taken)
+    return found
+
+
+def measure(history: int, seconds: float, panel: str) -> None:
+    """Print what a streaming session costs on top of so many turns, with the panel of that digit open."""
+    command = [sys.executable, "-m", "tests.benchmarks.console_stream", str(history)]
+    terminal = Terminal(command, SIZE, asks=True)
+    try:
+        terminal.answer()
+        terminal.press(panel)
+        terminal.run_for(0.5)
+        terminal.ask({"do": "stream", "seconds": 1})
+        terminal.answer()
+        drawn = terminal.drawn
+        terminal.ask({"do": "stream", "seconds": seconds})
+        run = terminal.answer()
+        took = run["seconds"]
+        print(f"{history:,} turns, panel {panel or 'none'}, load {os.getloadavg()[0]:.1f}")
+        print(f"  events/s {run['events'] / took:.0f}  frames/s {run['frames'] / took:.1f}", end="  ")
+        print(f"kB/s {(terminal.drawn - drawn) / took / 1000:.0f}  CPU {run['cpu'] / took:.1%} of a core", end="  ")
+        print(f"({run['cpu'] / max(1, run['frames']) * 1000:.1f} ms/frame)")
+        terminal.run_for(1.0)
+        terminal.ask({"do": "idle", "seconds": 5})
+        run = terminal.answer()
+        print(f"  idle: {run['frames'] / 5:.1f} frames/s, CPU {run['cpu'] / 5:.1%} of a core")
+        found = latencies(terminal, panel)
+        for name, times in (*found.items(), ("all keys", [t for times in found.values() for t in times])):
+            ordered = sorted(1000 * t for t in times)
+            high = ordered[max(0, int(len(ordered) * 0.99) - 1)]
+            print(f"  {name:<26} p50 {statistics.median(ordered):5.1f}  p99 {high:5.1f}", end="  ")
+            print(f"max {ordered[-1]:5.1f} ms of {len(ordered)}")
+    finally:
+        terminal.close()
+
+
+def first_paint(arguments: Sequence[str], runs: int) -> list[float]:
     """Seconds from the start of a process to the first bytes of a drawn screen in its terminal."""
     results = []
-    for _ in range(runs):
-        master, slave = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24", "LANG": "C.UTF-8"}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-c", STARTER], stdin=slave, stdout=slave, stderr=slave, env=environment, close_fds=True
-        )
-        seen = b""
-        while b"quit" not in seen and time.perf_counter() - began < 20:
-            if select.select([master], [], [], 0.05)[0]:
-                seen += os.read(master, 65536)
-        results.append(time.perf_counter() - began)
-        os.write(master, b"q")
-        deadline = time.perf_counter() + 5
-        while process.poll() is None and time.perf_counter() < deadline:
-            if select.select([master], [], [], 0.05)[0]:
-                os.read(master, 65536)
-        process.kill()
-        process.wait()
-        os.close(slave)
-        os.close(master)
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(runs):
+            command = [sys.executable, "-m", "agent_console", *arguments]
+            terminal = Terminal(command, (80, 24), cwd=folder)
+            try:
+                terminal.watch(lambda seen: b"quit" in seen, 20.0)
+                results.append(time.perf_counter() - terminal.began)
+            finally:
+                terminal.close()
     return results
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of streaming without a key")
     parser.add_argument("--turns", type=int, nargs="*", default=[10, 10_000])
     parser.add_argument("--panels", nargs="*", default=["1", "6"], help="digits")
+    parser.add_argument("--starts", type=int, default=7, help="of each kind")
     options = parser.parse_args(arguments)
-    paints = first_paint(5)
-    print(f"first paint        {statistics.median(paints):.3f} s median of {len(paints)}, slowest {max(paints):.3f} s")
-    for turns in options.turns:
+    for history in options.turns:
         for panel in ("", *options.panels):
-            print(f"{'panel':<18} {panel or 'none'}")
-            for name, value in asyncio.run(measure(turns, options.seconds, panel)).items():
-                print(f"{name:<18} {value:.1f}")
-            print()
+            measure(history, options.seconds, panel)
+    for name, words in STARTS.items():
+        if options.starts:
+            paints = first_paint(words, options.starts)
+            print(f"first paint, {name}: {statistics.median(paints):.3f} s, slowest {max(paints):.3f} s", end=" ")
+            print(f"of {len(paints)}, load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
