@@ -16,6 +16,7 @@ from agent_runtime.events.hearing import (
     EndpointingLearned,
     EndpointingStarted,
     OverlappingSpeech,
+    SpeechRecognized,
     TranscriptionTimedOut,
     TurnCommitted,
     TurnDiscarded,
@@ -77,6 +78,7 @@ from agent_runtime.events.session import (
 )
 from agent_runtime.events.stream import EventStream, Subscriber, Unsubscribe
 from agent_runtime.events.types import AnyEvent, EventData
+from agent_runtime.events.vitals import Circuit, CircuitsChanged, EchoCancellation, LoopLag
 from agent_runtime.events.workshop import (
     AudioDropped,
     DeviceChanged,
@@ -109,10 +111,13 @@ __all__ = [
     "AudioMeter",
     "Branch",
     "BranchesChanged",
+    "Circuit",
+    "CircuitsChanged",
     "ConnectionQuality",
     "ContextItem",
     "ContextShown",
     "DeviceChanged",
+    "EchoCancellation",
     "EndpointingCancelled",
     "EndpointingLearned",
     "EndpointingStarted",
@@ -128,6 +133,7 @@ __all__ = [
     "LLMStarted",
     "LogWritten",
     "LoopBlocked",
+    "LoopLag",
     "LoopStalled",
     "ModeChanged",
     "ModelLoading",
@@ -156,6 +162,7 @@ __all__ = [
     "SessionStarted",
     "SpeechCreated",
     "SpeechFinished",
+    "SpeechRecognized",
     "Subscriber",
     "TTSFinished",
     "TTSFirstByte",

@@ -97,6 +97,16 @@ class TranscriptionTimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechRecognized:
+    """Audio that a recogniser has worked off and counts."""
+
+    model: str
+    audio_duration: float
+    """Seconds since it told last."""
+    type: Literal["speech_recognized"] = "speech_recognized"
+
+
+@dataclass(frozen=True, slots=True)
 class UserTurnExceeded:
     """The user talks longer than `user_turn_limit` allows. Cause: `max_words`, `max_duration`."""
 

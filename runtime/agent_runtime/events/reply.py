@@ -56,6 +56,10 @@ class LLMFinished:
     cached_tokens: int
     duration: float
     cancelled: bool
+    model: str = ""
+    """What answered: behind a fallback, the one that did."""
+    estimated: bool = False
+    """The provider told no tokens: they are counted by the text's length."""
     type: Literal["llm_finished"] = "llm_finished"
 
 
@@ -96,6 +100,8 @@ class TTSFinished:
     audio_duration: float
     duration: float
     cancelled: bool
+    model: str = ""
+    """What spoke: behind a fallback, the one that did."""
     type: Literal["tts_finished"] = "tts_finished"
 
 

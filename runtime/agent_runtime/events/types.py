@@ -25,6 +25,7 @@ from agent_runtime.events.hearing import (
     EndpointingLearned,
     EndpointingStarted,
     OverlappingSpeech,
+    SpeechRecognized,
     TranscriptionTimedOut,
     TurnCommitted,
     TurnDiscarded,
@@ -81,6 +82,7 @@ from agent_runtime.events.session import (
     SessionStarted,
     UserStateChanged,
 )
+from agent_runtime.events.vitals import CircuitsChanged, EchoCancellation, LoopLag
 from agent_runtime.events.workshop import (
     AudioDropped,
     DeviceChanged,
@@ -113,6 +115,7 @@ EventData: TypeAlias = (
     | OverlappingSpeech
     | TranscriptionTimedOut
     | UserTurnExceeded
+    | SpeechRecognized
     | TurnStarted
     | TurnCommitted
     | TurnDiscarded
@@ -151,6 +154,9 @@ EventData: TypeAlias = (
     | ErrorOccurred
     | LoopStalled
     | LoopBlocked
+    | LoopLag
+    | EchoCancellation
+    | CircuitsChanged
     | RecordingChanged
     | TurnMarked
     | ToolsListed

@@ -18,7 +18,7 @@ from agent_runtime.llm.llm import LLM, LLMStream
 from agent_runtime.llm.tool_context import ToolChoice
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils import aio
-from agent_runtime.utils.circuit_breaker import CircuitBreaker
+from agent_runtime.utils.circuit_breaker import CircuitBoard, CircuitBreaker
 from agent_tools import Tool
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ class FallbackAdapter(LLM[Literal["llm_availability_changed"]]):
         if not llm:
             raise ValueError("at least one LLM is needed")
         super().__init__()
-        self._members = [_Member(model, CircuitBreaker(clock=clock)) for model in llm]
+        self.circuits = CircuitBoard()
+        self._members = [_Member(model, self.circuits.add(model, CircuitBreaker(clock=clock))) for model in llm]
         self._attempt_timeout = attempt_timeout
         self._max_retry_per_llm = max_retry_per_llm
         self._retry_interval = retry_interval
@@ -152,8 +153,8 @@ class FallbackAdapter(LLM[Literal["llm_availability_changed"]]):
             logger.info("%s is back", member.llm.label)
             self.emit("llm_availability_changed", AvailabilityChangedEvent(member.llm, available=True))
 
-    def _report_failure(self, member: _Member) -> None:
-        if member.breaker.record_failure():
+    def _report_failure(self, member: _Member, error: Exception) -> None:
+        if member.breaker.record_failure(str(error)):
             self.emit("llm_availability_changed", AvailabilityChangedEvent(member.llm, available=False))
 
 
@@ -191,7 +192,7 @@ class FallbackLLMStream(LLMStream):
             except Exception as e:
                 logger.warning("%s failed, asking the next model: %s", member.llm.label, e)
                 problems.append(f"{member.llm.label}: {e}")
-                adapter._report_failure(member)
+                adapter._report_failure(member, e)
                 self._probe(member)
                 if self._event_ch.first_response is not None and not self._retry_on_chunk_sent:
                     raise
@@ -241,7 +242,7 @@ class FallbackLLMStream(LLMStream):
                 pass
         except Exception as e:
             logger.warning("%s is still down: %s", member.llm.label, e)
-            self._adapter._report_failure(member)
+            self._adapter._report_failure(member, e)
         except asyncio.CancelledError:
             member.breaker.abandon_probe()
             raise

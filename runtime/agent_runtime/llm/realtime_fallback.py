@@ -26,6 +26,7 @@ from agent_runtime.llm.realtime import (
 from agent_runtime.llm.tool_context import ToolChoice, ToolContext
 from agent_runtime.types import NOT_GIVEN, NotGivenOr
 from agent_runtime.utils import EventEmitter, aio
+from agent_runtime.utils.circuit_breaker import CircuitBoard, CircuitBreaker
 from agent_tools import Tool
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ class FallbackRealtimeSession(RealtimeSession[str]):
         self._instructions: NotGivenOr[str] = NOT_GIVEN
         self._tools: NotGivenOr[list[Tool]] = NOT_GIVEN
         self._tool_choice: NotGivenOr[ToolChoice | None] = NOT_GIVEN
+        self.circuits = CircuitBoard()
+        for model in adapter._models:
+            self.circuits.add(model, CircuitBreaker(clock=adapter._clock))
         self._down_until: dict[int, float] = {}
         """By index: when a model that failed may be used again."""
         self._forwarders: dict[str, Callable[..., None]] = {name: self._forwarder(name) for name in _FORWARDED}
@@ -188,11 +192,14 @@ class FallbackRealtimeSession(RealtimeSession[str]):
         except Exception:
             logger.exception("a realtime session didn't close; it is left behind")
 
-    def _set_down(self, index: int, down: bool) -> None:
+    def _set_down(self, index: int, down: bool, problem: str = "") -> None:
+        _, circuit = self.circuits.circuits[index]
         if down:
             self._down_until[index] = self._adapter._clock.now() + self._adapter._cooldown
+            circuit.record_failure(problem)
         else:
             del self._down_until[index]
+            circuit.record_success("cooldown_over")
         event = RealtimeAvailabilityChangedEvent(self._adapter._models[index], available=not down)
         self._adapter.emit("realtime_availability_changed", event)
 
@@ -207,7 +214,7 @@ class FallbackRealtimeSession(RealtimeSession[str]):
             self.emit("error", error)
             return
         if self._index not in self._down_until:
-            self._set_down(self._index, True)
+            self._set_down(self._index, True, str(error.error))
         target = self._next_up()
         # As long as there is another model, the session goes on.
         self.emit("error", error if target is None else error.model_copy(update={"recoverable": True}))
@@ -261,7 +268,7 @@ class FallbackRealtimeSession(RealtimeSession[str]):
                 failure = error
                 if child is not None:
                     await self._close(child)
-                self._set_down(target, True)
+                self._set_down(target, True, str(error))
                 target = self._next_up()
         return failure
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from agent_runtime.token_estimate import ESTIMATE, estimate_tokens
+from agent_runtime.llm.chat_chunk import CompletionUsage
+from agent_runtime.token_estimate import ESTIMATE, FRAME, estimate_tokens
+
+if TYPE_CHECKING:
+    from agent_runtime.llm.chat_context import ChatContext
+    from agent_runtime.llm.chat_items import ChatItem
 
 
 @runtime_checkable
@@ -32,3 +37,23 @@ def token_count(llm: Any) -> TokenCount:
     if isinstance(llm, CountsTokens):
         return TokenCount(llm.count_tokens, str(getattr(llm, "model", "") or type(llm).__name__), exact=True)
     return TokenCount(estimate_tokens, ESTIMATE, exact=False)
+
+
+def estimate_usage(llm: Any, chat_ctx: ChatContext, answer: str) -> CompletionUsage:
+    """About what a request used whose provider doesn't tell; nothing where there is no model.
+
+    The tools' schemas aren't counted: how a provider writes them down is its own affair.
+    """
+    if llm is None:
+        return CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+    prompt = sum(FRAME + estimate_tokens(_text_of(item)) for item in chat_ctx.items)
+    completion = estimate_tokens(answer)
+    return CompletionUsage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+
+
+def _text_of(item: ChatItem) -> str:
+    if item.type == "message":
+        return item.text_content or ""
+    if item.type == "function_call":
+        return item.name + item.arguments
+    return item.output if item.type == "function_call_output" else ""

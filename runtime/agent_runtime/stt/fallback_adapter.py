@@ -21,7 +21,7 @@ from agent_runtime.stt.stt import STT
 from agent_runtime.stt.types import AudioBuffer, SpeechEvent, SpeechEventType, STTCapabilities
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils import aio
-from agent_runtime.utils.circuit_breaker import CircuitBreaker
+from agent_runtime.utils.circuit_breaker import CircuitBoard, CircuitBreaker
 from agent_runtime.vad import VAD
 
 if TYPE_CHECKING:
@@ -85,7 +85,10 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         if not stt:
             raise ValueError("at least one STT is needed")
         self._adapters: list[StreamAdapter] = []
-        members = [_Member(self._streaming(one, vad), CircuitBreaker(clock=clock)) for one in stt]
+        self.circuits = CircuitBoard()
+        members = [
+            _Member(self._streaming(one, vad), self.circuits.add(one, CircuitBreaker(clock=clock))) for one in stt
+        ]
         capabilities = [member.stt.capabilities for member in members]
         super().__init__(
             capabilities=STTCapabilities(
@@ -217,7 +220,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
             settled = await attempt(member)
         except Exception as e:
             logger.warning("%s is still down: %s", member.stt.label, e)
-            member.breaker.record_failure()
+            member.breaker.record_failure(str(e))
         except asyncio.CancelledError:
             member.breaker.abandon_probe()
             raise
@@ -234,7 +237,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
 
     def _report_failure(self, member: _Member, error: Exception) -> None:
         logger.warning("%s failed, asking the next recogniser: %s", member.stt.label, error)
-        if member.breaker.record_failure():
+        if member.breaker.record_failure(str(error)):
             self.emit("stt_availability_changed", AvailabilityChangedEvent(member.stt, available=False))
 
     def _update_session_keyterms(self, keyterms: list[str]) -> None:

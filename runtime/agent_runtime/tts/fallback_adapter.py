@@ -18,7 +18,7 @@ from agent_runtime.tts.tts import TTS
 from agent_runtime.tts.types import SynthesizedAudio, TTSCapabilities
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, USERDATA_TIMED_TRANSCRIPT, APIConnectOptions
 from agent_runtime.utils import aio, shortuuid
-from agent_runtime.utils.circuit_breaker import CircuitBreaker
+from agent_runtime.utils.circuit_breaker import CircuitBoard, CircuitBreaker
 
 if TYPE_CHECKING:
     from agent_runtime.llm.chat_items import MetricsMetadata
@@ -82,7 +82,8 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
             sample_rate=sample_rate or max(one.sample_rate for one in tts),
             num_channels=tts[0].num_channels,
         )
-        self._members = [_Member(one, CircuitBreaker(clock=clock)) for one in tts]
+        self.circuits = CircuitBoard()
+        self._members = [_Member(one, self.circuits.add(one, CircuitBreaker(clock=clock))) for one in tts]
         self._max_retry_per_tts = max_retry_per_tts
         self._served_last = self._members[0]
         self._closed = False
@@ -171,7 +172,7 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
                     pass
         except Exception as e:
             logger.warning("%s is still down: %s", member.tts.label, e)
-            member.breaker.record_failure()
+            member.breaker.record_failure(str(e))
         except asyncio.CancelledError:
             member.breaker.abandon_probe()
             raise
@@ -185,7 +186,7 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
 
     def _report_failure(self, member: _Member, error: Exception) -> None:
         logger.warning("%s failed, asking the next synthesizer: %s", member.tts.label, error)
-        if member.breaker.record_failure():
+        if member.breaker.record_failure(str(error)):
             self.emit("tts_availability_changed", AvailabilityChangedEvent(member.tts, available=False))
 
     def _forward_metrics(self, metrics: object) -> None:

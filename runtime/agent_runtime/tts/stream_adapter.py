@@ -20,6 +20,7 @@ from agent_runtime.types import (
     is_given,
 )
 from agent_runtime.utils import aio, shortuuid
+from agent_runtime.utils.circuit_breaker import CircuitBoard
 
 # `synthesize` is tried again already.
 DEFAULT_STREAM_ADAPTER_API_CONNECT_OPTIONS: Final = APIConnectOptions(
@@ -65,6 +66,11 @@ class StreamAdapter(TTS[str]):
         def _provider_key(self) -> str:
             tts: Any = self._tts
             return str(tts._wrapped_tts.markup._provider_key())
+
+    @property
+    def circuits(self) -> CircuitBoard | None:
+        """The wrapped one's, if it is a fallback adapter."""
+        return getattr(self._wrapped_tts, "circuits", None)
 
     @property
     def wrapped_tts(self) -> TTS[Any]:

@@ -12,6 +12,7 @@ from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, USERDATA_TTS_STARTED_
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
+from agent_runtime.voice.circuits import served_by
 from agent_runtime.voice.playout import Segment
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ class Delivery:
                     await generator.aclose()
             if self._characters:
                 took = engine.clock.now() - self._text_at
-                step._emit(ev.TTSFinished(step.speech.id, self._characters, seconds, took, cancelled))
+                spoke = served_by(engine.tts)
+                step._emit(ev.TTSFinished(step.speech.id, self._characters, seconds, took, cancelled, spoke))
 
     async def _frames_of(self, node: AsyncIterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None]:
         from livekit.rtc import AudioFrame

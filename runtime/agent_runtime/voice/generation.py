@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent_runtime import events as ev
 from agent_runtime.io import PlaybackFinishedEvent
 from agent_runtime.llm import ChatChunk, ChatContext, CompletionUsage, FunctionCall, FunctionToolCall, ToolContext
+from agent_runtime.llm.token_count import estimate_usage
 from agent_runtime.types import FlushSentinel
 from agent_runtime.utils import aio, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
+from agent_runtime.voice.circuits import served_by
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.tool_runner import ToolRunner
 from agent_tools import Tool
@@ -64,6 +66,8 @@ class Step:
         self._waiting_calls: list[FunctionToolCall | FunctionCall] = []
         self._may_deliver = False
         self._may_run_tools = False
+        self._generated: list[str] = []
+        """What the model wrote, to be counted where its provider doesn't tell the tokens."""
         self._heard_before = (self.item_id, "")
         """The item whose words were heard last, and which of them."""
 
@@ -93,7 +97,7 @@ class Step:
             self._end_text()
 
     async def _read_model(self, chat_ctx: ChatContext, tools: list[Tool]) -> None:
-        cancelled = True
+        cancelled, model = True, self.engine.llm
         try:
             with blamed(self.agent, "llm_node"):
                 node = self.agent.llm_node(chat_ctx, tools, self.settings)
@@ -106,15 +110,17 @@ class Step:
             cancelled = False
         finally:
             self._end_text()
-            usage = self.usage
+            usage = self.usage or estimate_usage(model, chat_ctx, "".join(self._generated))
             self._emit(
                 ev.LLMFinished(
                     self.speech.id,
-                    usage.prompt_tokens if usage else 0,
-                    usage.completion_tokens if usage else 0,
-                    usage.prompt_cached_tokens if usage else 0,
+                    usage.prompt_tokens,
+                    usage.completion_tokens,
+                    usage.prompt_cached_tokens,
                     self.engine.clock.now() - self.began_at,
                     cancelled,
+                    served_by(model),
+                    estimated=self.usage is None and model is not None,
                 )
             )
 
@@ -145,6 +151,7 @@ class Step:
                 logger.warning("%s calls %s, which it may not: the call is ignored", self.agent.id, call.name)
                 continue
             self._note_first_token()
+            self._generated.append(call.name + call.arguments)
             if self._may_run_tools:
                 self.tools.start(call)
             else:
@@ -160,6 +167,7 @@ class Step:
         if not delta:
             return
         self._emit(ev.AgentText(self.speech.id, self.item_id, delta))
+        self._generated.append(delta)
         if self._open is None:
             self._open = Delivery(self, self.item_id, self._audio)
             self._deliveries.append(self._open)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from agent_runtime import events as ev
 from agent_runtime.errors import APIError
 from agent_runtime.metrics import ModelUsageCollector
+from agent_runtime.voice.circuits import Circuits, Kind
 
 if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
 RESTART_DELAY = 0.1
 """Seconds until a recogniser or detector that failed is begun again, twice as long after each failure in a row."""
 RESTART_DELAY_MAX = 5.0
-
-Kind = Literal["stt", "llm", "tts", "vad"]
 
 
 class Providers:
@@ -27,6 +27,7 @@ class Providers:
         self._unsubscribe: dict[Kind, Callable[[], None]] = {}
         self._failures: dict[Kind, int] = {"stt": 0, "llm": 0, "tts": 0, "vad": 0}
         self._reported: BaseException | None = None
+        self._circuits = Circuits(engine.report)
         self.usage = ModelUsageCollector()
 
     def use(self, kind: Kind, provider: Any) -> None:
@@ -36,6 +37,7 @@ class Providers:
         if (unsubscribe := self._unsubscribe.pop(kind, None)) is not None:
             unsubscribe()
         self._current[kind] = provider
+        self._circuits.follow(kind, provider)
         if provider is None or not hasattr(provider, "on"):
             return
 
@@ -56,12 +58,16 @@ class Providers:
         for kind in tuple(self._unsubscribe):
             self._unsubscribe.pop(kind)()
         self._current.clear()
+        self._circuits.close()
 
     def _on_metrics(self, metrics: Any) -> None:
         report = self._engine.report
         if metrics.type in ("llm_metrics", "tts_metrics") and metrics.speech_id is None:
             current = self._engine.scheduler.current
             metrics.speech_id = current.id if current is not None else None
+        if metrics.type == "stt_metrics" and metrics.audio_duration:
+            model = metrics.metadata.model_name if metrics.metadata is not None else None
+            report.emit(ev.SpeechRecognized(model or "", metrics.audio_duration))
         self.usage.collect(metrics)
         report.metrics(metrics)
         report.call("session_usage_updated", self._usage_payload)

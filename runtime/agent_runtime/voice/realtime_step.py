@@ -12,6 +12,7 @@ from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall, GenerationCreatedEvent, MessageGeneration, ToolContext
 from agent_runtime.utils import aio
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
+from agent_runtime.voice.circuits import served_by
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.tool_runner import ToolRunner
@@ -58,7 +59,8 @@ class RealtimeStep(Step):
             await aio.cancel_and_wait(calls)
             took = self.engine.clock.now() - self.began_at
             tokens = self.engine.realtime.tokens(generation.response_id)
-            self._emit(ev.LLMFinished(self.speech.id, *tokens, took, not self._complete))
+            model = served_by(self.engine.llm)
+            self._emit(ev.LLMFinished(self.speech.id, *tokens, took, not self._complete, model))
 
     async def _read_calls(self, calls: AsyncIterable[FunctionCall]) -> None:
         async for call in calls:
