@@ -11,7 +11,7 @@ import pytest
 from agent_runtime.clock import LoopClock
 from agent_runtime.devices import LocalAudio
 from agent_runtime.errors import DeviceError, MissingDependencyError
-from agent_runtime.events import AudioDropped, DeviceChanged, EventData
+from agent_runtime.events import AudioDropped, DeviceChanged, EchoCancellation, EventData
 from agent_runtime.io import PlaybackFinishedEvent, PlaybackStartedEvent
 from agent_runtime.media.frames import frame_from_array, to_array
 from agent_runtime.media.processing import ProcessingOptions
@@ -418,3 +418,32 @@ def test_the_agent_is_not_heard_by_itself_even_by_a_loop_that_comes_late(rate: i
         assert left < 750 / 10  # 20 dB and more of it are gone
 
     in_room(scenario, rate=rate, processing=ProcessingOptions())
+
+
+def echo_events(room: Room) -> list[EchoCancellation]:
+    return [event for event in room.events if isinstance(event, EchoCancellation)]
+
+
+def test_echo_cancellation_that_is_switched_off_is_told_once() -> None:
+    async def scenario(room: Room) -> None:
+        await room.hear(200)
+        assert echo_events(room) == [EchoCancellation("off")]
+
+    in_room(scenario)
+
+
+def test_what_echo_cancellation_takes_out_is_told() -> None:
+    async def scenario(room: Room) -> None:
+        room.card.voice = echo_of(room, 48000, 0.05)
+        rng = np.random.default_rng(1)
+        noise = (rng.standard_normal(24000 * 6) * 4000).astype(np.int16)
+        await room.audio.output.capture_frame(frame_from_array(noise, 24000))
+        await room.hear(500)
+        await asyncio.sleep(0.5)
+        told = echo_events(room)
+        assert [event.state for event in told][:2] == ["no_speaker", "on"]
+        assert told[-1].removed is not None
+        assert told[-1].removed > 10
+        assert 0 < told[-1].delay < 0.2
+
+    in_room(scenario, processing=ProcessingOptions())

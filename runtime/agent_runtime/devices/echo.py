@@ -57,6 +57,11 @@ class FarEnd:
         self._start(None)
 
     @property
+    def has_speaker(self) -> bool:
+        """Whether there is a signal to give."""
+        return self._reference is not None
+
+    @property
     def delay(self) -> float:
         """Seconds from a sample given here to the air."""
         reference = self._reference

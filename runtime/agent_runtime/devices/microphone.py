@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from agent_runtime.clock import Clock
 from agent_runtime.devices.backend import AudioBackend, Captured, DeviceStream, Kind
 from agent_runtime.devices.echo import FarEnd, Mark, Reference
+from agent_runtime.devices.echo_meter import EchoMeter
 from agent_runtime.devices.input import FRAME, LocalInput
 from agent_runtime.devices.supervision import DeviceSupervisor, Offload
-from agent_runtime.events import AudioDropped, DeviceChanged, EventData
+from agent_runtime.events import AudioDropped, DeviceChanged, EchoCancellation, EventData
 from agent_runtime.media.framing import Framer
 from agent_runtime.media.mix import to_mono
 from agent_runtime.media.processing import NATIVE_RATES, AudioProcessor, ProcessingOptions
@@ -75,6 +76,7 @@ class Microphone(LocalInput):
         self._dropped_before = 0
         self._told_dropped = 0
         self._told_silent = False
+        self._told_echo: EchoCancellation | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._data = asyncio.Event()
         self._waiting = False
@@ -126,6 +128,10 @@ class Microphone(LocalInput):
         if dropped > self._told_dropped:
             self._told_dropped = dropped
             self._on_event(AudioDropped("input", dropped))
+        echo = self._chain.echo_cancellation
+        if echo != self._told_echo:
+            self._told_echo = echo
+            self._on_event(echo)
         silent = self._chain.silent_for >= DEAD_SILENCE
         if silent != self._told_silent:
             self._told_silent = silent
@@ -173,6 +179,7 @@ class _Chain:
         self._far_end = FarEnd(rate)
         self._latency = stream.latency
         self._delay = -1.0
+        self._echo = EchoMeter()
         self._to_output = Resampler(rate, sample_rate)
         self._output_frames = Framer(round(sample_rate * FRAME))
         self._silent_blocks = 0
@@ -191,6 +198,15 @@ class _Chain:
     def silent_for(self) -> float:
         """Seconds of nothing but zeros, up to now."""
         return self._silent_blocks * FRAME
+
+    @property
+    def echo_cancellation(self) -> EchoCancellation:
+        """What is done about the speaker's sound in the microphone's."""
+        if not self._cancels_echo:
+            return EchoCancellation("off")
+        if not self._far_end.has_speaker:
+            return EchoCancellation("no_speaker")
+        return EchoCancellation("on", round(self._delay, 3), self._echo.removed)
 
     @property
     def latency(self) -> float:
@@ -215,7 +231,9 @@ class _Chain:
             if (delay := self._far_end.delay + self._latency) != self._delay:
                 self._delay = delay
                 self._processor.set_delay(delay)
-            out += self._output_frames.push(self._to_output.push(self._processor.process(near, far)))
+            clean = self._processor.process(near, far)
+            self._echo.add(near, far, clean)
+            out += self._output_frames.push(self._to_output.push(clean))
         return out
 
     def _mark_of(self, end: int) -> Mark | None:

@@ -18,6 +18,7 @@ from agent_runtime.events import (
     EventData,
     EventStream,
     LoopBlocked,
+    LoopLag,
     LoopStalled,
     ReloadFailed,
     TurnMarked,
@@ -83,7 +84,7 @@ class Conversation:
         self._saved = asyncio.Event()
         self._models_loaded = asyncio.Event()
         self._watcher: FileWatcher | None = None
-        self._watchdog = LoopWatchdog(self._loop, self._loop_blocked)
+        self._watchdog = LoopWatchdog(self._loop, self._loop_watched)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -311,7 +312,7 @@ class Conversation:
     def _emit(self, data: EventData, cause: str | None = None) -> None:
         self._events.emit(data, cause=cause)
 
-    def _loop_blocked(self, data: LoopStalled | LoopBlocked) -> None:
+    def _loop_watched(self, data: LoopStalled | LoopBlocked | LoopLag) -> None:
         """In the turn that has to wait for it. A loop that stands still tells it from another thread."""
         turn_id = self._session._report.turn_id if self._session is not None else None
         self._events.emit(data, turn_id=turn_id)

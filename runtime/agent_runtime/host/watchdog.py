@@ -6,42 +6,54 @@ import asyncio
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
+from math import ceil
 from time import monotonic
 from types import FrameType
 from typing import Final
 
-from agent_runtime.events import LoopBlocked, LoopStalled
+from agent_runtime.events import LoopBlocked, LoopLag, LoopStalled
 
 BEAT: Final = 0.02
 """Seconds between two signs of life of the loop, and between two looks at them."""
 LOOKS: Final = 4
 """Looks in a row without a new sign: a call that blocks is caught 60 to 100 ms after it began. They are counted, not
 timed: where the whole process gets no processor, this thread doesn't get to look either."""
+LAG_WINDOW: Final = 10.0
+"""Seconds back from now whose lags are told."""
+LAG_INTERVAL: Final = 1.0
+"""Seconds between two times that they are."""
 
 
 class LoopWatchdog:
     """Watches one loop from a thread of its own.
 
     Each blockage is told twice: when it is noticed, with the stack and the innermost line of the user's own code, where
-    there is one; and when it is over, with its length. Start and stop it on the loop.
+    there is one; and when it is over, with its length. How late each sign of life came is told once a second. Start and
+    stop it on the loop.
 
     Args:
         loop: the running loop.
-        emit: gets `LoopStalled` in the watchdog's thread, since the loop can't tell it, and `LoopBlocked` on the loop.
+        emit: gets `LoopStalled` in the watchdog's thread, since the loop can't tell it, and the others on the loop.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, emit: Callable[[LoopStalled | LoopBlocked], object]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, emit: Callable[[LoopStalled | LoopBlocked | LoopLag], object]
+    ) -> None:
         self._loop = loop
         self._emit = emit
         self._loop_thread = threading.get_ident()
         self._beat_at = monotonic()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = loop.time()
+        self._lags = Lags()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="loop-watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
+        self._due = self._loop.time()
         self._beat()
         self._thread.start()
 
@@ -53,7 +65,11 @@ class LoopWatchdog:
 
     def _beat(self) -> None:
         self._beat_at = monotonic()
-        self._timer = self._loop.call_later(BEAT, self._beat)
+        now = self._loop.time()
+        if (lag := self._lags.add(now, now - self._due)) is not None:
+            self._emit(lag)
+        self._due = now + BEAT
+        self._timer = self._loop.call_at(self._due, self._beat)
 
     def _watch(self) -> None:
         seen, looks = self._beat_at, 0
@@ -85,6 +101,28 @@ class LoopWatchdog:
             self._loop.call_soon_threadsafe(self._emit, data)
         except RuntimeError:
             return  # the loop was closed meanwhile
+
+
+class Lags:
+    """How late a loop came to what was due, over the last `LAG_WINDOW` seconds."""
+
+    def __init__(self) -> None:
+        self._lags: deque[tuple[float, float]] = deque()
+        self._told_at: float | None = None
+
+    def add(self, now: float, lag: float) -> LoopLag | None:
+        """One more; once in `LAG_INTERVAL` what they come to."""
+        lags = self._lags
+        lags.append((now, max(0.0, lag)))
+        while lags[0][0] < now - LAG_WINDOW:
+            lags.popleft()
+        if self._told_at is None:
+            self._told_at = now
+        if now - self._told_at < LAG_INTERVAL:
+            return None
+        self._told_at = now
+        ordered = sorted(seconds for _, seconds in lags)
+        return LoopLag(ordered[ceil(0.99 * len(ordered)) - 1], ordered[-1], now - lags[0][0])
 
 
 def _stack_of(frame: FrameType | None) -> list[traceback.FrameSummary]:
