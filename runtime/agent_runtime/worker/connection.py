@@ -8,6 +8,7 @@ a server that accepts and hangs up isn't stormed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -93,6 +94,7 @@ class WorkerConnection:
         self._state = ConnectionState.IDLE
         self._waiting: deque[agent.WorkerMessage] = deque()
         self._something_to_send = asyncio.Event()
+        self._sent = asyncio.Event()
         self._attempts = 0
         self._known = False
         """Whether the server has ever taken the worker: then a refusal may pass, as when the server starts anew."""
@@ -107,6 +109,14 @@ class WorkerConnection:
         if self._state is ConnectionState.REGISTERED or message.HasField("update_job"):
             self._waiting.append(message)
             self._something_to_send.set()
+
+    async def flush(self, timeout: float) -> None:
+        """Wait until everything is sent, where that can be, for so many seconds at the most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._waiting and self._state is ConnectionState.REGISTERED:
+                    self._sent.clear()
+                    await self._sent.wait()
 
     async def run(self) -> None:
         """Stay registered until cancelled.
@@ -178,6 +188,7 @@ class WorkerConnection:
             while self._waiting:
                 await channel.send(self._waiting[0].SerializeToString())
                 self._waiting.popleft()
+                self._sent.set()
             self._something_to_send.clear()
             await self._something_to_send.wait()
 
