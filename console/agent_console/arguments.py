@@ -254,11 +254,12 @@ def _refuse_flags(flags: Mapping[str, object], why: str) -> None:
 
 
 @app.command
-def schema(name: Literal["event", "bundle", "config", "scenario"], /) -> int:
+def schema(name: Literal["event", "bundle", "config", "scenario", "worker"], /) -> int:
     """Print a JSON schema.
 
     Args:
-        name: event (a line of events.jsonl), bundle (bundle.json), config (config.json) or scenario (a scenario file).
+        name: event (a line of events.jsonl), bundle (bundle.json), config (config.json), scenario (a scenario file) or
+            worker (what a running worker answers at `/worker`).
     """
     from agent_runtime.bundle.schemas import schema_text
 

@@ -1,4 +1,4 @@
-"""JSON schemas of bundles and of scenario files, for programs that aren't ours.
+"""JSON schemas of bundles, of scenario files and of a worker's report, for programs that aren't ours.
 
 `python -m agent_runtime.bundle.schemas FOLDER` writes them as files.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-SchemaName: TypeAlias = Literal["event", "bundle", "config", "scenario"]
+SchemaName: TypeAlias = Literal["event", "bundle", "config", "scenario", "worker"]
 NAMES: Final[tuple[SchemaName, ...]] = get_args(SchemaName)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,7 +21,7 @@ def schema_text(name: SchemaName) -> str:
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write `event.json`, `bundle.json`, `config.json` and `scenario.json`."""
+    """Write `event.json`, `bundle.json`, `config.json`, `scenario.json` and `worker.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in NAMES:
@@ -44,6 +44,10 @@ def _schema(name: SchemaName) -> dict[str, Any]:
         from agent_runtime.evals.scenario import ScenarioFile
 
         return ScenarioFile.model_json_schema()
+    if name == "worker":
+        from agent_runtime.worker.report import schema as report_schema
+
+        return report_schema()
     from agent_runtime.settings import Settings
 
     return Settings.model_json_schema(mode="serialization")
