@@ -30,8 +30,8 @@ _ERROR: Final = (ev.ErrorOccurred, ev.ReloadFailed)
 
 
 def remember(events: Seq[AnyEvent], event: AnyEvent) -> Seq[AnyEvent]:
-    """The events with one more. Levels are for the meters: there would be nothing else to see."""
-    if isinstance(event.data, ev.AudioMeter):
+    """The events with one more. Figures are for the meters: there would be nothing else to see."""
+    if isinstance(event.data, ev.FIGURES):
         return events
     events = events.append(event)
     return events.trim(KEPT) if len(events) > 2 * KEPT else events

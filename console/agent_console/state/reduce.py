@@ -75,7 +75,7 @@ def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
     reducer = REDUCERS.get(type(event.data))
     if reducer is not None:
         state = reducer(state, event, event.data)
-    is_level = isinstance(event.data, ev.AudioMeter)
+    is_figure = isinstance(event.data, ev.FIGURES)
     same = event.session_id == state.session_id
     return replace(
         state,
@@ -83,8 +83,8 @@ def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
         seq=max(state.seq, event.seq) if same else event.seq,
         now=max(state.now, event.time) if same else event.time,
         turns=advance(state.turns, event),
-        events=state.events if is_level else remember(state.events, event),
-        event_count=state.event_count + (not is_level),
+        events=state.events if is_figure else remember(state.events, event),
+        event_count=state.event_count + (not is_figure),
         spending=spend(state.spending, event, state.model, state.voice),
         health=check(state.health, event),
         bench=lay_out(state.bench, event),

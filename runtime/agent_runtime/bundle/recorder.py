@@ -21,7 +21,7 @@ from agent_runtime.bundle.lock import lock
 from agent_runtime.bundle.scrubbing import Scrubber
 from agent_runtime.bundle.track import Track
 from agent_runtime.errors import BundleError, MediaError
-from agent_runtime.events import AnyEvent, AudioMeter, InputMuted
+from agent_runtime.events import FIGURES, AnyEvent, InputMuted
 from agent_runtime.events.codec import dumps
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Recorder:
 
     def event(self, event: AnyEvent) -> None:
         """It happened."""
-        if isinstance(event.data, AudioMeter) and self._full():
+        if isinstance(event.data, FIGURES) and self._full():
             return
         self._items.put(event)
 

@@ -17,9 +17,9 @@ from agent_runtime.bundle.reading import Bundle
 from agent_runtime.bundle.turns import RecordedTurn, TurnReader, recorded_turns
 from agent_runtime.errors import BundleError
 from agent_runtime.events import (
+    FIGURES,
     AgentStateChanged,
     AnyEvent,
-    AudioMeter,
     DeviceChanged,
     ErrorOccurred,
     LogWritten,
@@ -233,7 +233,7 @@ class _Run:
 
     def _heard(self, event: AnyEvent) -> None:
         data = event.data
-        if isinstance(data, AudioMeter | LogWritten):
+        if isinstance(data, (*FIGURES, LogWritten)):
             return
         with self._changed:
             self._last = time.monotonic()

@@ -77,7 +77,7 @@ from agent_runtime.events.session import (
     UserStateChanged,
 )
 from agent_runtime.events.stream import EventStream, Subscriber, Unsubscribe
-from agent_runtime.events.types import AnyEvent, EventData
+from agent_runtime.events.types import FIGURES, AnyEvent, EventData
 from agent_runtime.events.vitals import Circuit, CircuitsChanged, EchoCancellation, LoopLag
 from agent_runtime.events.workshop import (
     AudioDropped,
@@ -100,6 +100,7 @@ from agent_runtime.events.workshop import (
 )
 
 __all__ = [
+    "FIGURES",
     "ActiveSpeakers",
     "AgentChanged",
     "AgentHeard",

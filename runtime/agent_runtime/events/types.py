@@ -8,7 +8,7 @@ and read back (`agent_runtime.events.codec`).
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from agent_runtime.events.context import (
     ItemAdded,
@@ -182,3 +182,6 @@ EventData: TypeAlias = (
 )
 
 AnyEvent: TypeAlias = Event[EventData]
+
+FIGURES: Final = (AudioMeter, LoopLag)
+"""What comes all the time and tells how things stand: nothing happened. It is for meters, and no sign of life."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent_runtime.errors import BundleError
 from agent_runtime.events import (
+    FIGURES,
     AgentChanged,
     AnyEvent,
-    AudioMeter,
+    CircuitsChanged,
     DeviceChanged,
     EventData,
     EventStream,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 PAST: Final = 20_000
 """Events that are remembered, so that a recording that begins late tells what was said before."""
-STANDING: Final = (SessionStarted, AgentChanged, DeviceChanged, InputMuted, ModelLoading)
+STANDING: Final = (SessionStarted, AgentChanged, DeviceChanged, InputMuted, ModelLoading, CircuitsChanged)
 """What stays true until another of its kind: the last of each is kept longer than `PAST` goes back."""
 
 CodeInUse = Callable[[], "tuple[Path, WatchList]"]
@@ -89,7 +90,7 @@ class Recording:
                 self._recorder.event(event)
                 if isinstance(event.data, ReloadFinished):
                     self._copy_code()
-            if not isinstance(event.data, AudioMeter):
+            if not isinstance(event.data, FIGURES):
                 self._remember(event)
 
     def follow(self, stream: EventStream) -> None:
