@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,14 +14,13 @@ import numpy as np
 from agent_runtime.devices import discovery
 from agent_runtime.devices.backend import Captured, DeviceInfo, DeviceStream, Kind, Wanted
 from agent_runtime.devices.library import load_portaudio, restart_portaudio
+from agent_runtime.devices.priority import first_in_line
 from agent_runtime.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 
 INPUT_BLOCK = 0.01
 """Seconds of a block from the microphone: one frame."""
-AUDIO_NICENESS = -11
-"""What sound servers give their own threads. A limit of `nice` for the user's group lets us do the same."""
 _VIRTUAL_RATE = 48000
 """Hz at which devices that convert by themselves are opened: echo cancellation is best there."""
 
@@ -136,7 +134,7 @@ def _open_target(
         for channels in target.channel_counts:
             stream = _Stream(kind, target.name, rate, channels, on_stopped)
             try:
-                with _environment(target.environment):
+                with _environment(target.environment), first_in_line():
                     stream.raw = make(
                         samplerate=rate,
                         blocksize=round(rate * block),
@@ -161,13 +159,8 @@ def _open_target(
 
 def _guarded(callback: Callable[..., None], abort: type[Exception]) -> Callable[..., None]:
     """A callback that fails ends its stream, which is then opened again, and says why in the log."""
-    first = True
 
     def guarded(*arguments: Any) -> None:
-        nonlocal first
-        if first:
-            first = False
-            _go_first()
         try:
             callback(*arguments)
         except Exception as e:
@@ -175,13 +168,6 @@ def _guarded(callback: Callable[..., None], abort: type[Exception]) -> Callable[
             raise abort from e
 
     return guarded
-
-
-def _go_first() -> None:
-    """Let this thread run before others. macOS and Windows do that by themselves, Linux only where it is allowed."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), AUDIO_NICENESS)
 
 
 def _rescan(kind: Kind, device_id: str) -> bool:

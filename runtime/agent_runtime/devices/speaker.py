@@ -28,9 +28,9 @@ BLOCK = 0.004
 """Seconds of a block: three of them are on their way at a time, which is how fast silence comes after a cut."""
 HOLD = 1.0
 """Seconds for which speech waits for a lost device. Then it is spoken to nobody, so that the conversation goes on."""
-TOLERATED = 3
-"""Times that speech may break up before the device is opened again with longer blocks."""
-UNBEARABLE = 12
+TOLERATED = 1
+"""Times that speech breaks up until the device is opened again, in the next silence, with longer blocks."""
+UNBEARABLE = 6
 """Times after which that is done in the middle of speech."""
 FOREBODING = 12
 """Times that the device may run dry in silence, which nobody hears, before it is opened with longer blocks."""

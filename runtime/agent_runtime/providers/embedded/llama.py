@@ -211,7 +211,9 @@ class _Child:
             # Threads that wait for each other must not spin: on cores that are busy with speech and sound it made a
             # token take 10 to 50 times as long.
             env={**os.environ, "OMP_WAIT_POLICY": "passive"},
-            start_new_session=True,  # Ctrl+C in the terminal is for us to handle
+            # Ctrl+C in the terminal is for us to handle. Not in a session of its own: Linux shares the cores between
+            # sessions first, and ours, which mostly sleeps, then waited for up to 100 ms behind the model.
+            process_group=0,
         )
         self._reader = threading.Thread(target=self._read, name="llama-reader", daemon=True)
         self._reader.start()

@@ -10,7 +10,6 @@ Requests: `{"id": 1, "body": {...}}` is answered with any number of lines with t
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -30,9 +29,6 @@ _write_lock = threading.Lock()
 def _stand_back() -> None:
     if os.name == "posix":
         os.nice(NICENESS)
-    # Where Linux shares the cores between terminals first, a process of a new session counts as another terminal.
-    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
-        group.write(str(NICENESS))
 
 
 def _send(message: dict[str, Any]) -> None:
