@@ -28,6 +28,7 @@ ASCII: Final[Mapping[str, str]] = {
     **dict.fromkeys("\u201c\u201d", '"'),
     **dict.fromkeys("▏°", " "),
     "✗": "x",
+    "≈": "~",
     "↓": "v",
     "↑": "^",
 }

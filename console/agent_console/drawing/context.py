@@ -44,7 +44,7 @@ def _who(item: ContextItem) -> tuple[str, str]:
 
 def summary(bench: Bench) -> Line:
     """`412 tokens + 96 of tools`, for the heading."""
-    about = "" if bench.exact else "~"
+    about = "" if bench.exact else "≈"
     tools = f" + {bench.tool_tokens:,} of tools" if bench.tool_tokens else ""
     return ((f"{about}{bench.tokens:,} tokens{tools}", "value"),)
 

@@ -6,6 +6,7 @@ from math import ceil
 from typing import Final
 
 from agent_console.drawing import bars, status
+from agent_console.drawing.health import echo
 from agent_console.drawing.text import Line, clean, justify
 from agent_console.state import ConsoleState, Endpointing
 
@@ -33,6 +34,7 @@ def meter_lines(state: ConsoleState, now: float, width: int, height: int) -> lis
         *gap,
         *_end_of_turn(state.endpointing, now, width),
         *gap,
+        justify((("echo cancellation", "muted"),), echo(state.health.echo), width),
         justify((("dropped frames", "muted"),), _dropped(state) if dropped else (("none", "good"),), width),
     ]
 

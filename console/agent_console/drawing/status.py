@@ -276,7 +276,8 @@ def session_panel(state: ConsoleState, width: int) -> list[Line]:
             gap = "  " if answers else ""
             answers += [(f"{gap}{name} ", "muted"), (seconds(value), grade(value))]
         lines.append(_fact("answers", tuple(answers), width))
-    tokens = f"{usage.prompt_tokens:,} in · {usage.completion_tokens:,} out"
+    about = "≈" if usage.estimated else ""
+    tokens = f"{about}{usage.prompt_tokens:,} in · {about}{usage.completion_tokens:,} out"
     lines.append(_fact("tokens", ((tokens, "value"),), width))
     errors: Line = ((f" · {usage.tool_errors} failed", "error"),) if usage.tool_errors else ()
     lines.append(_fact("tool calls", ((str(usage.tool_calls), "value"), *errors), width))

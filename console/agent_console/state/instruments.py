@@ -109,6 +109,20 @@ def model_loading(state: ConsoleState, event: AnyEvent, data: ev.ModelLoading) -
     return replace(state, loading=items, banners=banners)
 
 
+def circuits_changed(state: ConsoleState, event: AnyEvent, data: ev.CircuitsChanged) -> ConsoleState:
+    """A banner as long as a provider is left alone: which, why, and who answers in its place."""
+    key = f"circuit:{data.part}"
+    banners = tuple(b for b in state.banners if b.key != key)
+    down = [circuit for circuit in data.circuits if circuit.state != "closed"]
+    if down:
+        up = next((circuit.name for circuit in data.circuits if circuit.state == "closed"), None)
+        names = ", ".join(circuit.name for circuit in down)
+        text = f"{data.part} {names} {'is' if len(down) == 1 else 'are'} left alone: {down[0].problem or 'it failed'}"
+        hint = f"{up} stands in" if up else "nothing else is left: each is asked all the same"
+        banners = (*banners, Banner(key, "warning" if up else "error", text, hint, time=event.time))
+    return replace(state, banners=banners)
+
+
 def llm_started(state: ConsoleState, event: AnyEvent, data: ev.LLMStarted) -> ConsoleState:
     """The model that answers."""
     return replace(state, model=data.model) if data.model != state.model else state
@@ -129,6 +143,7 @@ def llm_finished(state: ConsoleState, event: AnyEvent, data: ev.LLMFinished) -> 
             prompt_tokens=usage.prompt_tokens + data.prompt_tokens,
             completion_tokens=usage.completion_tokens + data.completion_tokens,
             cached_tokens=usage.cached_tokens + data.cached_tokens,
+            estimated=usage.estimated or data.estimated,
         ),
     )
 

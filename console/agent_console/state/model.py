@@ -177,6 +177,8 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    estimated: bool = False
+    """Some of the tokens are estimates."""
     characters: int = 0
     audio_seconds: float = 0.0
     tool_calls: int = 0

@@ -63,6 +63,7 @@ REDUCERS: Mapping[type, Reducer] = {
     ev.TurnMarked: workshop.turn_marked,
     ev.BranchesChanged: workshop.branches_changed,
     ev.RequestRefused: workshop.request_refused,
+    ev.CircuitsChanged: instruments.circuits_changed,
 }
 """What each kind of event does. The kinds left out move nothing that is shown yet."""
 

@@ -26,6 +26,8 @@ class ModelUsage:
     characters: int = 0
     seconds: float = 0.0
     """Of audio, made or heard."""
+    estimated: bool = False
+    """Some of the tokens are counted by the text's length, since the provider didn't tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,13 @@ Spending: TypeAlias = Mapping[tuple[Kind, str], ModelUsage]
 
 
 def spend(spending: Spending, event: AnyEvent, model: str, voice: str) -> Spending:
-    """What was used, with one event more; the same object if it used nothing."""
+    """What was used, with one event more; the same object if it used nothing.
+
+    `model` and `voice` are those that were asked, for recordings whose events don't say who answered.
+    """
     data = event.data
     if isinstance(data, ev.LLMFinished):
+        model = data.model or model
         old = spending.get(("llm", model), ModelUsage())
         new = replace(
             old,
@@ -78,9 +84,11 @@ def spend(spending: Spending, event: AnyEvent, model: str, voice: str) -> Spendi
             input=old.input + data.prompt_tokens,
             cached=old.cached + data.cached_tokens,
             output=old.output + data.completion_tokens,
+            estimated=old.estimated or data.estimated,
         )
         return {**spending, ("llm", model): new}
     if isinstance(data, ev.TTSFinished):
+        voice = data.model or voice
         old = spending.get(("tts", voice), ModelUsage())
         new = replace(
             old,
@@ -89,4 +97,7 @@ def spend(spending: Spending, event: AnyEvent, model: str, voice: str) -> Spendi
             seconds=old.seconds + data.audio_duration,
         )
         return {**spending, ("tts", voice): new}
+    if isinstance(data, ev.SpeechRecognized):
+        old = spending.get(("stt", data.model), ModelUsage())
+        return {**spending, ("stt", data.model): replace(old, seconds=old.seconds + data.audio_duration)}
     return spending
