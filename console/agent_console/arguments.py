@@ -258,8 +258,7 @@ def schema(name: Literal["event", "bundle", "config", "scenario", "worker"], /) 
     """Print a JSON schema.
 
     Args:
-        name: event (a line of events.jsonl), bundle (bundle.json), config (config.json), scenario (a scenario file) or
-            worker (what a running worker answers at `/worker`).
+        name: event (a line of events.jsonl), bundle, config, scenario (files) or worker (its answer at /worker).
     """
     from agent_runtime.bundle.schemas import schema_text
 
