@@ -9,6 +9,7 @@ TrackKind: TypeAlias = Literal["audio", "video", "unknown"]
 TrackSource: TypeAlias = Literal["microphone", "camera", "screenshare", "screenshare_audio", "unknown"]
 TrackState: TypeAlias = Literal["published", "unpublished", "subscribed", "unsubscribed", "muted", "unmuted", "failed"]
 Quality: TypeAlias = Literal["excellent", "good", "poor", "lost"]
+Encryption: TypeAlias = Literal["ok", "wrong_key", "no_key", "unencrypted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +140,54 @@ class ConnectionQuality:
     identity: str
     quality: Quality
     type: Literal["connection_quality"] = "connection_quality"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomServerMissing:
+    """No server is configured, so no room was joined; asked for, one is started on this machine."""
+
+    missing: str
+    """The settings without a value."""
+    binary: str
+    """The server's program that would be started."""
+    type: Literal["room_server_missing"] = "room_server_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionChanged:
+    """Whether a participant can be understood, in a room with end-to-end encryption or of theirs alone.
+
+    `wrong_key`: theirs is another; `no_key`: they encrypt and the agent doesn't; `unencrypted`: the other way round.
+    """
+
+    identity: str
+    state: Encryption
+    type: Literal["encryption_changed"] = "encryption_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFigures:
+    """How one track's packets come through."""
+
+    identity: str
+    """Whose track it is."""
+    sid: str
+    direction: Literal["in", "out"]
+    packets: int
+    """Received or sent since the track is there."""
+    lost: int
+    """How many of them never came; of one's own tracks, as the server tells."""
+    loss: float
+    """Share of the packets since the last figures that was lost, 0.0 to 1.0."""
+    jitter: float
+    """Seconds by which packets come unevenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFigures:
+    """How the room's sound comes through; every two seconds."""
+
+    round_trip: float | None
+    """Seconds to the server and back; None before it was measured."""
+    tracks: tuple[TrackFigures, ...]
+    type: Literal["room_figures"] = "room_figures"

@@ -64,15 +64,18 @@ from agent_runtime.events.reply import (
 from agent_runtime.events.room import (
     ActiveSpeakers,
     ConnectionQuality,
+    EncryptionChanged,
     ModeChanged,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantLinked,
     RoomConnected,
     RoomDisconnected,
+    RoomFigures,
     RoomInvitation,
     RoomReconnected,
     RoomReconnecting,
+    RoomServerMissing,
     TrackChanged,
 )
 from agent_runtime.events.session import (
@@ -179,9 +182,12 @@ EventData: TypeAlias = (
     | ActiveSpeakers
     | TrackChanged
     | ConnectionQuality
+    | RoomServerMissing
+    | EncryptionChanged
+    | RoomFigures
 )
 
 AnyEvent: TypeAlias = Event[EventData]
 
-FIGURES: Final = (AudioMeter, LoopLag)
+FIGURES: Final = (AudioMeter, LoopLag, RoomFigures)
 """What comes all the time and tells how things stand: nothing happened. It is for meters, and no sign of life."""
