@@ -19,7 +19,7 @@ _OURS: Final = ("agent_runtime", "agent_console", "agent_tools")
 class EventLogHandler(logging.Handler):
     """Passes log records on as `LogWritten`, from whatever thread they come."""
 
-    def __init__(self, emit: Callable[[LogWritten], None], redact: Redactor) -> None:
+    def __init__(self, emit: Callable[[LogWritten], object], redact: Redactor) -> None:
         super().__init__()
         self._emit = emit
         self._redact = redact

@@ -37,7 +37,7 @@ class Tracing:
         environment: unset, the process's own.
     """
 
-    def __init__(self, tell: Callable[[EventData], None], environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, tell: Callable[[EventData], object], environment: Mapping[str, str] = os.environ) -> None:
         self._tell = tell
         self._environment = environment
         self._provider: TracerProvider | None = None
