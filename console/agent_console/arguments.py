@@ -14,6 +14,7 @@ _PARTS = Group("Parts", sort_key=1)
 _AUDIO = Group("Audio", sort_key=2)
 _CONSOLE = Group("Console", sort_key=3)
 _BROWSER = Group("Browser", sort_key=4)
+_SERVING = Group("Serving", sort_key=5)
 _SCENARIOS = Group("For scenarios", sort_key=4)
 _BUNDLES = Group("For a bundle", sort_key=5)
 
@@ -61,10 +62,13 @@ def run(
     config: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
     plain: Annotated[bool, Parameter(group=_CONSOLE, negative="")] = False,
     serve: Annotated[bool, Parameter(group=_BROWSER, negative="")] = False,
-    host: Annotated[str | None, Parameter(group=_BROWSER)] = None,
-    port: Annotated[int | None, Parameter(group=_BROWSER)] = None,
+    headless: Annotated[bool, Parameter(group=_SERVING, negative="")] = False,
+    agent_name: Annotated[str | None, Parameter(group=_SERVING)] = None,
+    drain_timeout: Annotated[int | None, Parameter(group=_SERVING)] = None,
+    host: Annotated[str | None, Parameter(group=_SERVING)] = None,
+    port: Annotated[int | None, Parameter(group=_SERVING)] = None,
 ) -> int:
-    """Talk to an agent.
+    """Talk to an agent, or serve it.
 
     Args:
         agent: file.py, file.py:Name or package.module; the bundled assistant if left out.
@@ -88,14 +92,26 @@ def run(
         config: use this file instead of the nearest agent-console.toml.
         plain: lines of text instead of a screen, for a screen reader or a pipe.
         serve: show the console in a browser; sound stays this machine's.
-        host: with --serve, the address to listen at; localhost, which only this machine reaches, if left out.
-        port: with --serve, the port; 8000 if left out.
+        headless: take jobs from the LiveKit server that LIVEKIT_URL names, each in a process of its own, no screen.
+        agent_name: with --headless, come where the agent is asked for by this name instead of to every room.
+        drain_timeout: with --headless, seconds that jobs get to end by themselves when it is told to stop; 3600 if left
+            out.
+        host: the address to listen at, with --serve for the browser, with --headless for health and metrics; only this
+            machine reaches it if left out.
+        port: the port there; 8000 with --serve and 8081 with --headless if left out.
     """
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
     devices = {"audio.input_device": input_device, "audio.output_device": output_device, "text": text}
     files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
     rest = {"record": record, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
     flags = {**parts, **devices, **files, **rest}
+    workers = {"agent_name": agent_name, "drain_timeout": drain_timeout}
+    if headless:
+        from agent_console.headless import serve_headless
+
+        _refuse_flags({"serve": serve or None, "plain": plain or None}, "for a console, which --headless has none of")
+        return serve_headless(agent, flags, config, **workers, host=host, port=port)
+    _refuse_flags({name.replace("_", "-"): value for name, value in workers.items()}, "for --headless")
     return _serve(agent, flags, config, host, port) if serve else _open(agent, flags, config, plain, host or port)
 
 
@@ -104,7 +120,7 @@ def _open(agent: str | None, flags: Mapping[str, Any], config: Path | None, plai
     from agent_console.start import start
 
     if address is not None:
-        raise AgentConsoleError("--host and --port are for --serve: add it")
+        raise AgentConsoleError("--host and --port are for --serve and --headless: add one of them")
     start(agent, flags, config, plain=plain)
 
 

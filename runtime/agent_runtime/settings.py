@@ -21,7 +21,7 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 PROFILES: Final[dict[str, dict[str, Any]]] = {
     "dev": {},
-    "prod": {"reload": False, "log_level": "warning"},
+    "prod": {"reload": False},
     "test": {"reload": False, "text": True, "llm": "embedded"},
 }
 """What a profile sets where nothing else does, by dotted name."""
@@ -103,6 +103,10 @@ class LiveKitSettings(_Section):
     """Key; also `LIVEKIT_API_KEY`."""
     api_secret: SecretStr | None = None
     """Secret; also `LIVEKIT_API_SECRET`."""
+    room: str | None = Field(default=None, min_length=1)
+    """The room that the conversation begins in (`--room`); unset, it begins on this machine."""
+    encryption_key: SecretStr | None = None
+    """Encrypts the room's sound from end to end; everybody in it needs the same key."""
 
 
 class BudgetSettings(_Section):

@@ -53,6 +53,16 @@ def started_agents(path: Path) -> list[str]:
     return list(names)
 
 
+def names_a_worker(path: Path) -> bool:
+    """Whether the file says how a worker runs it: it uses `AgentServer` or `run_app`."""
+    tree = _parsed(path)
+    names = {"AgentServer", "run_app"}
+    return any(
+        (isinstance(node, ast.Name) and node.id in names) or (isinstance(node, ast.Attribute) and node.attr in names)
+        for node in (ast.walk(tree) if tree is not None else ())
+    )
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

@@ -206,7 +206,7 @@ class WorkerConnection:
             raise exc
         if self._attempts >= self._max_retry:
             self._happens("given up")
-            raise WorkerError(f"given up after {self._attempts} attempts: {exc}") from exc
+            raise WorkerError(f"given up after {self._attempts} attempts: {exc}", retry=True) from exc
         delay = min(2.0 * self._attempts, LONGEST_DELAY)
         self._attempts += 1
         logger.warning("%s; attempt %d of %d in %g s", exc, self._attempts, self._max_retry, delay)

@@ -1,0 +1,88 @@
+"""The entrypoint of a file that has an agent and says nothing of rooms: what the settings say, in a room."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from agent_runtime.agent_loader import LoadedAgent, Target, load_agent
+from agent_runtime.errors import AgentConsoleError
+from agent_runtime.events import EventData
+from agent_runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from agent_runtime.compat.job import JobContext, JobProcess
+    from agent_runtime.host.providers import Providers
+    from agent_runtime.voice.agent import Agent
+    from agent_runtime.voice.session import AgentSession
+
+logger = logging.getLogger(__name__)
+
+_LOADED: Final = "agent_runtime.agent_file"
+"""Where a process keeps what was made ready for its job."""
+
+
+@dataclass(slots=True)
+class _Ready:
+    """What waits for the job: the code, and the parts of a session with their weights in memory."""
+
+    code: LoadedAgent
+    providers: Providers
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFile:
+    """An agent's code and the settings, which can be sent to the process of a job.
+
+    `AgentFile(…)` itself is the entrypoint, its `set_up` what makes a process ready.
+    """
+
+    target: Target
+    settings: Settings
+
+    def set_up(self, process: JobProcess) -> None:
+        """Load the code and the models' weights. Raises AgentLoadError, or AgentConsoleError for a missing part."""
+        process.userdata[_LOADED] = self._get_ready()
+
+    async def __call__(self, job: JobContext) -> None:
+        """Talk to who is in the job's room, until they leave for good."""
+        ready: _Ready = job.proc.userdata.pop(_LOADED)
+        agent, session = await ready.code.build()
+        session = self._complete(agent, session, ready.providers)
+        session.on("close", lambda _: job.shutdown("the session is over"))
+        await job.connect()
+        await session.start(agent, room=job.room)
+
+    def _get_ready(self) -> _Ready:
+        from agent_runtime.host.providers import make_providers
+
+        problems: list[str] = []
+
+        def tell(data: EventData) -> None:
+            if problem := getattr(data, "error", None):
+                problems.append(str(problem))
+
+        code = load_agent(self.target)
+        providers = make_providers(self.settings, tell)
+        asyncio.run(_load(providers, tell))
+        if problems:
+            raise AgentConsoleError("; ".join(problems))
+        gc.freeze()  # the weights' tables live as long as the process: looking through them for garbage is in vain
+        return _Ready(code, providers)
+
+    def _complete(self, agent: Agent, session: AgentSession[Any] | None, ours: Providers) -> AgentSession[Any]:
+        """The session, made if the file makes none; what it leaves open is as the settings say."""
+        from agent_runtime.host.turn_taking import take_turns
+        from agent_runtime.voice.session import AgentSession
+
+        session = AgentSession() if session is None else session
+        session.update_options(**{part: getattr(ours, part) for part in session._left_open})
+        take_turns(session, agent, self.settings, ours)
+        return session
+
+
+async def _load(providers: Providers, tell: Any) -> None:
+    await providers.load(tell)
