@@ -120,6 +120,8 @@ class Conversation:
             on_files=self._watch,
             turn_handling=own_handling,
         )
+        if self._settings.livekit.room is not None:
+            self.set_mode("room")
         on_ready()
         self._in_background(self._load(providers, session))
         self._in_background(check_llm(providers.llm, self._emit))
@@ -243,7 +245,7 @@ class Conversation:
         """Take a turn by hand."""
         getattr(self._running().push_to_talk, action)()
 
-    def set_mode(self, mode: Literal["local", "room"], room: str | None = None) -> None:
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None, *, start_server: bool = False) -> None:
         """Go on in a room, or on this machine again."""
         if self._room_end is None:
             from agent_runtime.clock import LoopClock
@@ -258,7 +260,7 @@ class Conversation:
                 speak=lambda sink: recording.speak(sink, clock),
                 clock=clock,
             )
-        self._in_background(self._room_end.set_mode(mode, room))
+        self._in_background(self._room_end.set_mode(mode, room, start_server=start_server))
 
     def record(self, on: bool) -> None:
         """Begin a session bundle, or complete the one that is written."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.clock import Clock
 from agent_runtime.errors import AgentConsoleError, RoomError
-from agent_runtime.events import ErrorOccurred, EventData, ModeChanged, RoomDisconnected
+from agent_runtime.events import ErrorOccurred, EventData, ModeChanged, RoomDisconnected, RoomServerMissing
 from agent_runtime.io import AudioInput, AudioOutput, TextOutput
 from agent_runtime.settings import LiveKitSettings
 from agent_runtime.utils import shortuuid
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from agent_runtime.room import RoomIO
+    from agent_runtime.room.joining import Server
+    from agent_runtime.room.local_server import LocalServer
     from agent_runtime.voice.session import AgentSession
 
 logger = logging.getLogger(__name__)
@@ -61,10 +63,12 @@ class RoomEnd:
         self._hear = hear
         self._speak = speak
         self._clock = clock
-        self._name = name or shortuuid("console-")
+        self._name = name or settings.room or shortuuid("console-")
         self._lock = asyncio.Lock()
         self._room: rtc.Room | None = None
         self._io: RoomIO | None = None
+        self._own_server: LocalServer | None = None
+        self._server: Server | None = None
         self._rejoining: asyncio.Task[None] | None = None
         self._local: tuple[AudioInput | None, AudioOutput | None, TextOutput | None] | None = None
         """What the session has on this machine, while it is away."""
@@ -75,14 +79,20 @@ class RoomEnd:
         """Where the conversation is."""
         return "local" if self._local is None else "room"
 
-    async def set_mode(self, mode: Literal["local", "room"], room: str | None = None) -> None:
-        """Move there; if that fails the conversation stays where it is, and the event says why."""
+    async def set_mode(
+        self, mode: Literal["local", "room"], room: str | None = None, *, start_server: bool = False
+    ) -> None:
+        """Move there; if that fails the conversation stays where it is, and the event says why.
+
+        Where no server is configured `start_server` starts one; without it `RoomServerMissing` says that it could.
+        """
         self._stop_rejoining()
         async with self._lock:
             asked = self._clock.now()
             try:
                 if mode == "room":
-                    await self._enter(room or self._name, asked)
+                    if await self._find_server(start_server):
+                        await self._enter(room or self._name, asked)
                 else:
                     await self._return(asked)
             except AgentConsoleError as exc:
@@ -93,18 +103,39 @@ class RoomEnd:
         self._stop_rejoining()
         async with self._lock:
             await self._leave()
+            if self._own_server is not None:
+                await self._own_server.aclose()
+
+    async def _find_server(self, start: bool) -> bool:
+        """Whether there is a server to go to. Raises RoomError if there can't be one."""
+        from agent_runtime.room.joining import Server
+        from agent_runtime.room.local_server import LocalServer, find_server
+
+        if self._server is not None:
+            return True
+        missing = Server.missing(self._settings)
+        binary = find_server() if self._settings.url is None else None
+        if binary is None:
+            self._server = Server.from_settings(self._settings)
+        elif start:
+            own = LocalServer(binary, clock=self._clock)
+            self._server, self._own_server = await own.start(), own
+        else:
+            self._emit(RoomServerMissing(", ".join(missing), binary), None)
+        return self._server is not None
 
     async def _enter(self, name: str, asked: float, *, again: bool = False) -> None:
         from livekit import rtc
 
-        from agent_runtime.room.joining import Server, connect
+        from agent_runtime.room.joining import connect, encrypted
 
         if not again and self._io is not None and name == self._name:
             return
-        server = Server.from_settings(self._settings)
+        server = self._server
+        assert server is not None, "found before"
         room = rtc.Room()
         token = server.token(name, f"agent-{shortuuid()[:6]}", kind="agent", name="agent")
-        await connect(room, server, token)
+        await connect(room, server, token, encrypted(self._settings))
         await self._speech_over(asked)
         first = self._local is None
         if first:

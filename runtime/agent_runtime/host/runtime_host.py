@@ -117,9 +117,12 @@ class RuntimeHost:
         """Load the agent's code again, changed or not."""
         self._request(lambda conversation: conversation.reload())
 
-    def set_mode(self, mode: Literal["local", "room"], room: str | None = None) -> None:
-        """Go on in a LiveKit room, or on this machine again. `room` is its name; unset, one of the session's own."""
-        self._request(lambda conversation: conversation.set_mode(mode, room))
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None, *, start_server: bool = False) -> None:
+        """Go on in a LiveKit room, or on this machine again. `room` is its name; unset, one of the session's own.
+
+        Where no server is configured, `start_server` starts one for as long as the session lasts.
+        """
+        self._request(lambda conversation: conversation.set_mode(mode, room, start_server=start_server))
 
     def record(self, on: bool) -> None:
         """Begin a session bundle, or complete the one that is written."""
@@ -285,5 +288,6 @@ def _written(target: Target) -> str:
 
 
 def _secrets(settings: Settings) -> list[str]:
-    secrets = (settings.openai.api_key, settings.livekit.api_key, settings.livekit.api_secret)
+    livekit = settings.livekit
+    secrets = (settings.openai.api_key, livekit.api_key, livekit.api_secret, livekit.encryption_key)
     return [secret.get_secret_value() for secret in secrets if secret is not None]

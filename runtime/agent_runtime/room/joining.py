@@ -42,10 +42,14 @@ class Server:
         """Raises RoomError, with what to do, if something is missing."""
         url, key, secret = settings.url, settings.api_key, settings.api_secret
         if url is None or key is None or secret is None:
-            named = {"livekit.url": url, "livekit.api_key": key, "livekit.api_secret": secret}
-            missing = ", ".join(name for name, value in named.items() if value is None)
-            raise RoomError(NO_SERVER.format(missing=f"{missing} not set"))
+            raise RoomError(NO_SERVER.format(missing=f"{', '.join(cls.missing(settings))} not set"))
         return cls(url, key.get_secret_value(), secret.get_secret_value())
+
+    @staticmethod
+    def missing(settings: LiveKitSettings) -> list[str]:
+        """The settings that a server needs and that have no value."""
+        needed = ("url", "api_key", "api_secret")
+        return [f"livekit.{name}" for name in needed if getattr(settings, name) is None]
 
     def token(self, room: str, identity: str, *, kind: Kind = "standard", name: str = "") -> str:
         """Lets `identity` into `room` for `TOKEN_LIFE`."""
@@ -79,6 +83,14 @@ async def connect(
         raise RoomError(f"{where}: check that it is a LiveKit server (LIVEKIT_URL) and runs", retry=True) from None
     except rtc.ConnectError as exc:
         raise explain(exc.message, server) from None
+
+
+def encrypted(settings: LiveKitSettings) -> rtc.RoomOptions:
+    """Options of a connection with the shared key that is configured, if one is."""
+    if settings.encryption_key is None:
+        return rtc.RoomOptions()
+    key = settings.encryption_key.get_secret_value().encode()
+    return rtc.RoomOptions(encryption=rtc.E2EEOptions(rtc.KeyProviderOptions(shared_key=key)))
 
 
 async def delete_room(name: str) -> None:

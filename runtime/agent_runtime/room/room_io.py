@@ -16,6 +16,7 @@ from agent_runtime.events.room import ParticipantLinked
 from agent_runtime.io import AudioInput, AudioOutput, TextOutput, VideoInput
 from agent_runtime.room.audio_input import RoomAudioInput
 from agent_runtime.room.audio_output import RoomAudioOutput
+from agent_runtime.room.figures import RoomWatch
 from agent_runtime.room.joining import delete_room
 from agent_runtime.room.options import (
     DEFAULT_PARTICIPANT_KINDS,
@@ -92,6 +93,7 @@ class RoomIO:
         self._push_to_talk: RoomPushToTalk | None = None
         self._text_input_cb: TextInputCallback | None = None
         self._reports = RoomReports(room, self._emit, clock=LoopClock())
+        self._watch = RoomWatch(room, self._emit, clock=LoopClock())
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks = TaskSet()
         self._publishing = False
@@ -111,6 +113,7 @@ class RoomIO:
         self._make_parts()
         room = self._room
         self._reports.start()  # what happens is told before it is acted on
+        self._watch.start()
         room.on("connection_state_changed", self._on_connection)
         room.on("participant_connected", self._on_participant)
         room.on("participant_disconnected", self._on_participant_left)
@@ -135,6 +138,7 @@ class RoomIO:
         self._unsubscribe()
         self._detach()
         self._reports.stop()
+        await self._watch.aclose()
         await self._tasks.aclose()
         inputs = (self._audio_input, self._video_input, self._pre_connect)
         for part in (*inputs, self._agent_transcript, self._user_transcript, self._audio_output):
