@@ -1,11 +1,12 @@
-"""Events as lines: when, what, and what they say."""
+"""Events as lines: when, what, and what they say in plain words; opened, field by field too."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from agent_console.drawing.text import Line, clean, fit, wrap_spans
-from agent_console.state.history import Weight, facts, weight
+from agent_console.state.history import Weight, weight
+from agent_console.state.sentences import facts, sentence
 from agent_runtime.events import AnyEvent
 
 _STYLES: Final[dict[Weight, tuple[str, str]]] = {
@@ -30,10 +31,11 @@ def event_lines(event: AnyEvent, width: int, *, opened: bool) -> list[Line]:
         (f"{sign} ", style),
         (f"{fit(name_of(event), _NAME):<{_NAME}} ", style),
     )
-    said = clean(facts(event))
+    said = clean(sentence(event))
     room = max(8, width - 11 - _NAME)
     if not opened:
         return [(*head, (fit(said, room), "muted"))]
     where = f"{event.turn_id or 'no turn'} · seq {event.seq}"
-    body = wrap_spans([(said, "text"), ("\n" if said else "", ""), (where, "faint")], width - 5)
+    spans = [(said, "text"), ("\n", ""), (clean(facts(event)), "muted"), ("\n", ""), (where, "faint")]
+    body = wrap_spans(spans, width - 5)
     return [head, *((("     ", ""), *line) for line in body)]

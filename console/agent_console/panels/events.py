@@ -12,7 +12,8 @@ from agent_console.drawing.events import event_lines, name_of
 from agent_console.drawing.text import Line
 from agent_console.keys import Action, bindings
 from agent_console.state import ConsoleState, Seq
-from agent_console.state.history import KEPT, WEIGHTS, facts, weight
+from agent_console.state.history import KEPT, WEIGHTS, weight
+from agent_console.state.sentences import facts, sentence
 from agent_console.widgets.cursor_list import CursorList
 from agent_console.widgets.panel_view import PanelHost, PanelSpec, PanelView
 from agent_runtime.events import AnyEvent
@@ -86,7 +87,9 @@ class EventsPanel(PanelView):
         if WEIGHTS.index(weight(event)) < self._level:
             return False
         query = self.query_text
-        return not query or query in name_of(event) or query in event.data.type or query in facts(event).casefold()
+        if not query or query in name_of(event) or query in event.data.type:
+            return True
+        return query in sentence(event).casefold() or query in facts(event).casefold()
 
     def _look_again(self) -> None:
         """Another level or search: choose among all that are kept."""

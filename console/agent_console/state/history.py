@@ -1,8 +1,7 @@
-"""The events themselves, for those who want to see them: what they weigh and what they say on one line."""
+"""The events themselves, for those who want to see them: which are kept, and what they weigh."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
@@ -16,7 +15,17 @@ KEPT: Final = 5_000
 """Events that are kept at least; twice as many at most, so that the oldest go seldom and many at once."""
 WEIGHTS: Final[tuple[Weight, ...]] = ("debug", "info", "warning", "error")
 
-_DEBUG: Final = (ev.AgentText, ev.AgentHeard, ev.ModelLoading, ev.ItemAdded, ev.UserStateChanged, ev.AgentStateChanged)
+_DEBUG: Final = (
+    ev.AgentText,
+    ev.AgentHeard,
+    ev.ModelLoading,
+    ev.ItemAdded,
+    ev.UserStateChanged,
+    ev.AgentStateChanged,
+    ev.EchoCancellation,
+    ev.SpeechRecognized,
+    ev.ActiveSpeakers,
+)
 _WARNING: Final = (
     ev.LoopStalled,
     ev.LoopBlocked,
@@ -25,6 +34,8 @@ _WARNING: Final = (
     ev.AgentInterrupted,
     ev.TurnDiscarded,
     ev.TranscriptionTimedOut,
+    ev.UserTurnExceeded,
+    ev.RoomReconnecting,
 )
 _ERROR: Final = (ev.ErrorOccurred, ev.ReloadFailed)
 
@@ -42,6 +53,8 @@ _BY_CONTENT: Final[Mapping[type, Callable[[Any], Weight]]] = {
     ev.LogWritten: lambda data: data.level,
     ev.ToolFinished: lambda data: "warning" if data.is_error else "info",
     ev.DeviceChanged: lambda data: "warning" if data.state in ("lost", "unavailable") else "info",
+    ev.CircuitsChanged: lambda data: "warning" if any(c.state == "open" for c in data.circuits) else "info",
+    ev.RoomDisconnected: lambda data: "warning" if data.advice else "info",
     ev.SessionClosed: lambda data: "error" if data.reason == "error" else "info",
 }
 
@@ -57,18 +70,3 @@ def weight(event: AnyEvent) -> Weight:
     if isinstance(data, _WARNING):
         return "warning"
     return "debug" if isinstance(data, _DEBUG) else "info"
-
-
-def facts(event: AnyEvent) -> str:
-    """What an event says: its cause, then each of its fields that says something, ids last."""
-    found = [f"({event.cause})"] if event.cause else []
-    ids: list[str] = []
-    for field in dataclasses.fields(event.data):
-        value = getattr(event.data, field.name)
-        if field.name != "type" and value not in (None, "", ()):
-            (ids if field.name.endswith("_id") else found).append(f"{field.name}={_short(value)}")
-    return "  ".join([*found, *ids])
-
-
-def _short(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else value if isinstance(value, str) else str(value)

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from agent_console.state.model import LOG_LIMIT, Banner, ConsoleState, LogLine, Note, Rule
+from agent_console.state.sentences import WAITS_FOR
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
 
@@ -66,14 +67,6 @@ def agent_state_changed(state: ConsoleState, event: AnyEvent, data: ev.AgentStat
 def reload_started(state: ConsoleState, event: AnyEvent, data: ev.ReloadStarted) -> ConsoleState:
     """New code is being loaded."""
     return replace(state, reloading=True)
-
-
-WAITS_FOR = {
-    "speech": "the agent to finish speaking",
-    "tool": "a tool to end",
-    "handoff": "the handoff",
-    "task": "a task to be complete",
-}
 
 
 def reload_pending(state: ConsoleState, event: AnyEvent, data: ev.ReloadPending) -> ConsoleState:
