@@ -203,3 +203,18 @@ def test_a_boundary_that_cannot_be_is_refused(value: Any) -> None:
 def test_a_mode_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="'adaptive' or 'vad'"):
         play(0.1, turn_handling={"interruption": {"mode": "clever"}})
+
+
+def test_each_verdict_is_measured() -> None:
+    measured: list[Any] = []
+
+    async def act(stage: Stage) -> None:
+        stage.session.on("metrics_collected", lambda event: measured.append(event.metrics))
+
+    speeches = [UserSpeech(6.0, 6.6, "Mm-hmm."), UserSpeech(9.0, 10.0, "Stop it", interims=[(9.4, "Stop it")])]
+    stage = story(16.0, *speeches, act=act)
+    judged = [m for m in measured if m.type == "interruption_metrics"]
+    assert [(m.num_backchannels, m.num_interruptions, m.num_requests) for m in judged] == [(1, 0, 1), (0, 1, 1)]
+    assert [round(m.detection_delay, 6) for m in judged] == [1.1, 0.4]
+    (usage,) = [u for u in stage.session.usage.model_usage if u.type == "interruption_usage"]
+    assert (usage.provider, usage.model, usage.total_requests) == ("embedded", "words-and-length", 2)

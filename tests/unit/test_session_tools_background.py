@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, RunContext, ToolFlag, function_tool
+from agent_runtime import Agent, AgentTask, RunContext, ToolFlag, function_tool
 from agent_runtime.llm.async_toolset import AsyncToolset
 from agent_runtime.testing import Answer, Stage, UserSpeech, in_virtual_time, run_virtual, scripted_session
 from agent_tools.mcp_tools import make_tool, result_text
@@ -419,3 +419,39 @@ def test_outside_of_a_session_updates_are_kept_with_the_result() -> None:
             assert ids == ["call_1", "call_1_update_1", "call_1_update_2"]
 
     run_virtual(scenario())
+
+
+def away(stage: Stage) -> list[float]:
+    return stage.times("user_state_changed", new="away")
+
+
+def test_while_a_tool_works_on_the_user_waits_and_is_not_away() -> None:
+    answers = [calls("book"), Answer("I am asking"), Answer("It is booked")]
+    stage = play(30.0, HELLO, agent=Slow, answers=answers, durations=[1.0, 1.0], user_away_timeout=3.0)
+    # It tells its result at 9.0, and that is heard to 10.51; the silence counts from there.
+    assert away(stage) == [13.51]
+
+
+def test_silence_counts_from_the_end_of_a_tool_of_which_nothing_is_told() -> None:
+    answers = [calls("stoppable"), Answer("On it"), calls("cancel_task"), Answer("Stopped")]
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(20.0)
+        (running,) = stage.session._engine.calls.cancellable
+        running.cancel()
+
+    stage = play(40.0, HELLO, agent=Slow, act=act, answers=answers, durations=[1.0, 1.0], user_away_timeout=3.0)
+    assert away(stage) == [23.0]
+
+
+def test_a_tool_of_an_agent_that_waits_for_its_task_does_not_hold_the_silence_off() -> None:
+    class Asks(Slow):
+        @function_tool
+        async def ask(self, context: RunContext[Any]) -> str:
+            """Work on, and have somebody else talk meanwhile."""
+            await AgentTask[str](instructions="Wait.")
+            return "asked"
+
+    answers = [calls("stoppable", "ask"), Answer("On it")]
+    stage = play(30.0, HELLO, agent=Asks, answers=answers, durations=[1.0], user_away_timeout=3.0)
+    assert len(away(stage)) == 1

@@ -83,8 +83,24 @@ def test_words_are_counted_over_turns_until_the_agent_is_heard() -> None:
 
 def test_time_counts_from_the_first_voice() -> None:
     stage, agent = listen(9.5, LONG, answers=[OK], turn_handling=limit(max_duration=5.0))
-    assert [at for at, _ in agent.exceeded] == [6.0], "the first transcript 5 s after 0.5, and once for each segment"
+    assert [at for at, _ in agent.exceeded] == [5.5], "once for each segment"
     assert causes(stage, "user_turn_exceeded") == ["max_duration"]
+
+
+def test_a_recogniser_without_interims_does_not_put_the_limit_off() -> None:
+    stage = play(14.0, UserSpeech(0.5, 9.0, "-"), answers=[SORRY], turn_handling=limit(max_duration=5.0))
+    assert stage.times("user_turn_exceeded") == [5.5]
+    assert stage.times("agent_state_changed", new="speaking") == [6.0]
+    assert ("user", "") not in stage.said(), "nothing is known yet of what they said"
+
+
+def test_push_to_talk_has_the_same_limit() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(0.4)
+        stage.session.push_to_talk.press()
+
+    _, agent = listen(9.5, UserSpeech(0.5, 9.0, "-"), act=act, turn_handling=limit(max_duration=5.0))
+    assert [at for at, _ in agent.exceeded] == [5.1], "what was heard just before the press counts"
 
 
 def test_each_segment_that_exceeds_is_told_once() -> None:

@@ -161,3 +161,10 @@ def test_a_held_speech_that_gives_up_the_floor_lets_the_output_go() -> None:
     m = after(*HELD, **HOLDS)
     assert i.ResumeOutput("s", False) in m.feed(i.FloorReleased("s", busy=False), 1.5)
     assert (m.floor, m.holder) == (Floor.OPEN, None)
+
+
+def test_the_users_silence_does_not_count_while_calls_run_on() -> None:
+    m = after(away_timeout=5.0)
+    assert m.feed(i.CallsRunOn(True), 2.0) == [i.CancelTimer("away")]
+    assert m.feed(i.Activity(), 3.0) == []
+    assert m.feed(i.CallsRunOn(False), 4.0) == [i.SetTimer("away", 9.0)]

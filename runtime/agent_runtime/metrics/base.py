@@ -195,7 +195,7 @@ class RealtimeModelMetrics(_Metrics):
 
 
 class InterruptionMetrics(_Metrics):
-    """How it was found whether the user wants to interrupt the agent. Counts go up over the session."""
+    """How it was found whether the user wants to interrupt the agent. Counts are of this verdict alone."""
 
     type: Literal["interruption_metrics"] = "interruption_metrics"
     timestamp: float

@@ -247,10 +247,11 @@ class Agent(RemembersArguments, HandoffTarget):
 
     async def on_user_turn_exceeded(self, ev: UserTurnExceededEvent) -> None:
         """The user talks longer than `user_turn_limit` allows. By default it politely cuts in."""
-        # What they said becomes part of the conversation with the reply, and must not become one again.
-        self.session.clear_user_turn()
+        if ev.transcript:
+            # What they said becomes part of the conversation with the reply, and must not become one again.
+            self.session.clear_user_turn()
         await self.session.generate_reply(
-            user_input=ev.transcript,
+            user_input=ev.transcript or NOT_GIVEN,
             instructions="The user has talked for long. Cut in politely with one short sentence.",
             allow_interruptions=False,
             tool_choice="none",

@@ -38,6 +38,7 @@ evet, tamam, hı hı, anladım, tabii, peki, हाँ, हां, जी, ठ�
 class InterruptionDetector(Protocol):
     """Judges speech over the agent's; give one as `turn_handling["interruption"]["mode"]`.
 
+    One that has a `provider` is named with it in `InterruptionMetrics`.
     It is asked at every window of voice and every transcript, on the session's loop, so it must answer at once. A model
     that runs elsewhere answers with the latest that it knows.
     """
@@ -65,6 +66,7 @@ class WordsAndLength:
     """
 
     model = "words-and-length"
+    provider = "embedded"
     threshold = 0.5
 
     def probability(self, text: str, voiced: float) -> float:

@@ -136,6 +136,7 @@ class Engine:
         delay = agent._min_consecutive_speech_delay
         self.scheduler.min_delay = delay if delay is not NOT_GIVEN else self.options.min_consecutive_speech_delay
         self._apply_devices(hears)
+        self.calls.tell_presence()
 
     def _apply_devices(self, hears: bool) -> None:
         self.playout.set_output(self.session.output.active_audio)
@@ -287,7 +288,8 @@ class Engine:
         self.tool_ended()
 
     def tool_ended(self) -> None:
-        """A tool is over."""
+        """A tool is over, or goes on in the background."""
+        self.calls.tell_presence()
         self.agents.swaps.do_if_safe()
         self.agents.moves.tell()
 

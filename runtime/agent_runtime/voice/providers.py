@@ -44,11 +44,11 @@ class Providers:
         def on_error(error: Any) -> None:
             self._on_error(kind, error)
 
-        provider.on("metrics_collected", self._on_metrics)
+        provider.on("metrics_collected", self.collect)
         provider.on("error", on_error)
 
         def unsubscribe_both() -> None:
-            provider.off("metrics_collected", self._on_metrics)
+            provider.off("metrics_collected", self.collect)
             provider.off("error", on_error)
 
         self._unsubscribe[kind] = unsubscribe_both
@@ -60,7 +60,8 @@ class Providers:
         self._current.clear()
         self._circuits.close()
 
-    def _on_metrics(self, metrics: Any) -> None:
+    def collect(self, metrics: Any) -> None:
+        """Count and tell what a provider, or a judge of interruptions, measured."""
         report = self._engine.report
         if metrics.type in ("llm_metrics", "tts_metrics") and metrics.speech_id is None:
             current = self._engine.scheduler.current

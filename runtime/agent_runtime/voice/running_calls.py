@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from agent_runtime.llm import ChatContext, FunctionCall, FunctionCallOutput
+from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.running_call import RunningCall
 from agent_runtime.voice.tool_handling import (
     STILL_RUNNING,
@@ -36,6 +37,7 @@ class RunningCalls:
         """Those that passed `admit`."""
         self._options: dict[int, tuple[ToolHandlingOptions | None, CompleteToolOptions]] = {}
         self._has_marked = False
+        self._awaited = False
         self.leaving: set[Agent] = set()
         """Agents that hand the conversation over and wait for their calls."""
 
@@ -59,6 +61,17 @@ class RunningCalls:
         """It doesn't run any more."""
         if call in self._calls:
             self._calls.remove(call)
+
+    def tell_presence(self) -> None:
+        """Have the user's silence count, or not while calls that may still bring up something work in the background.
+
+        The calls of an agent that waits for its `AgentTask` bring up nothing.
+        """
+        agent = self._engine.agent
+        awaited = any(call.released and call.owner in (agent, None) for call in self._calls)
+        if awaited != self._awaited:
+            self._awaited = awaited
+            self._engine.feed(inputs.CallsRunOn(awaited))
 
     # --- duplicates --------------------------------------------------------------------------------------------------
 

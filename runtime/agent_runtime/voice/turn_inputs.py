@@ -134,6 +134,13 @@ class Activity:
     """A sign of life that isn't speech (typing, a key): the user is there."""
 
 
+@dataclass(frozen=True, slots=True)
+class CallsRunOn:
+    """Whether tool calls run in the background whose result the user may be waiting for."""
+
+    running: bool
+
+
 # --- inputs: what the agent's side tells -----------------------------------------------------------------------------
 
 
@@ -251,6 +258,7 @@ Input: TypeAlias = (
     | ClearRequested
     | TalkPressed
     | Activity
+    | CallsRunOn
     | ReplyScheduled
     | FloorTaken
     | InterruptibleChanged

@@ -51,7 +51,8 @@ USER: Final[Table] = {
     (_U.ASIDE, i.VoiceStarted): (Row((U.hear_voice,), _U.SPEAKING),),
     (_U.SPEAKING, i.VoiceStarted): (Row((U.hear_voice,)),),
     (_U.TALKING, i.VoiceStarted): (Row((U.note_voice_start,)),),
-    (_U.SPEAKING, i.VoiceWindow): (Row((U.follow_voice,)),),
+    (_U.SPEAKING, i.VoiceWindow): (Row((U.follow_voice, U.watch_length)),),
+    (_U.TALKING, i.VoiceWindow): (Row((U.watch_length,)),),
     (_U.SPEAKING, i.VoiceEnded): (
         Row((U.lose_voice, U.settle), _U.PAUSED, when=U.ends_by_silence),
         Row((U.lose_voice,), _U.PAUSED),
@@ -126,6 +127,7 @@ USER: Final[Table] = {
     # --- the rest
     (_U.PAUSED, i.NothingSaid): (Row((U.discard_empty,), _U.LISTENING),),
     (ANY, i.Activity): (Row((U.user_is_there,)),),
+    (ANY, i.CallsRunOn): (Row((U.note_calls,)),),
     (ANY, i.TimerFired): _EVERYWHERE,
     (ANY, i.Closed): (Row((U.close_user,), _U.CLOSED),),
 }

@@ -143,6 +143,8 @@ class Talk:
     """What the user said since the agent was heard last, over all their turns."""
 
     started_at: float | None = None
+    heard_until: float = 0.0
+    """When the agent fell silent."""
     text: str = ""
     words: int = 0
     told: bool = False
@@ -179,6 +181,8 @@ class TurnMemory:
         """When the agent began to be heard, the last time."""
         self.overlap: Overlap | None = None
         self.talk = Talk()
+        self.calls_run_on = False
+        """Tool calls run in the background: the user's silence is that of somebody who waits."""
         self.untranscribed: Untranscribed | None = None
         self.voice_since: float | None = None
         """When the voice that is heard now began."""
@@ -242,14 +246,16 @@ class TurnMemory:
             self.wait.agent_starts(self.now)
         elif self.agent_state == "speaking":
             self.wait.agent_ends(self.now)
+            self.talk.heard_until = self.now
         self.act(i.SetAgentState(self.agent_state, new, cause))
         self.agent_state = new
         self.watch_presence()
 
     def watch_presence(self) -> None:
-        """While nobody speaks or thinks, count the time until the user is away."""
+        """While nobody speaks, thinks or works in the background, count the time until the user is away."""
         timeout = self.settings.away_timeout
-        if timeout is not None and self.user_state == "listening" and self.agent_state == "listening":
+        silent = self.user_state == "listening" and self.agent_state == "listening" and not self.calls_run_on
+        if timeout is not None and silent:
             self.set_timer("away", self.now + timeout)
         else:
             self.cancel_timer("away")

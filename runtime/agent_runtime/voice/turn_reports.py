@@ -8,6 +8,7 @@ from agent_runtime import events as ev
 from agent_runtime.voice import turn_inputs as inputs
 
 if TYPE_CHECKING:
+    from agent_runtime.voice.backchannel import InterruptionDetector
     from agent_runtime.voice.engine import Engine
 
 
@@ -49,6 +50,23 @@ def overlap(engine: Engine, action: inputs.TellOverlap) -> None:
         )
 
     report.call("overlapping_speech", payload)
+    engine.providers.collect(_judged(engine, judge, action, delay))
+
+
+def _judged(engine: Engine, judge: InterruptionDetector, action: inputs.TellOverlap, delay: float) -> Any:
+    from agent_runtime.metrics import InterruptionMetrics, Metadata
+
+    return InterruptionMetrics(
+        timestamp=engine.report.wall(),
+        # It answers on the session's loop, at once.
+        total_duration=0.0,
+        prediction_duration=0.0,
+        detection_delay=delay,
+        num_interruptions=int(action.is_interruption),
+        num_backchannels=int(not action.is_interruption and not action.agent_ended),
+        num_requests=1,
+        metadata=Metadata(model_name=judge.model, model_provider=getattr(judge, "provider", None)),
+    )
 
 
 def untranscribed(engine: Engine, action: inputs.TellUntranscribed) -> None:

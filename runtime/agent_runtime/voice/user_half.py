@@ -131,6 +131,16 @@ class UserHalf(TurnMemory):
         if event.silence > self.wait.delay / 2 and not self.turn.transcript:
             self.act(i.OpenGate())
 
+    def watch_length(self, event: i.VoiceWindow) -> None:
+        """Tell if a turn takes longer than it may, whether or not its words are known yet."""
+        longest = self.settings.max_seconds
+        if longest is None or event.silence > 0.0 or self.agent_state == "speaking":
+            return
+        seconds = self.now - self._talking_since()
+        if seconds >= longest:
+            said = f"{self.talk.text} {self.turn.interim}".strip()
+            self._exceeded(said, count_words(said), seconds, "max_duration")
+
     def lose_voice(self, event: i.VoiceEnded) -> None:
         """The user fell silent."""
         self.note_voice_end(event)
@@ -210,17 +220,24 @@ class UserHalf(TurnMemory):
         if not text or (s.max_words is None and s.max_seconds is None):
             return
         if talk.started_at is None:
-            talk.started_at = self.turn.started_at if self.turn.started_at is not None else self.now
+            talk.started_at = self._talking_since()
         words, said = talk.words + count_words(text), f"{talk.text} {text}".strip()
         seconds = self.now - talk.started_at
-        if not talk.told and s.max_words is not None and words >= s.max_words:
-            self.act(i.TellExceeded(self.turn.transcript, said, words, seconds, "max_words"))
-            talk.told = True
-        elif not talk.told and s.max_seconds is not None and seconds >= s.max_seconds:
-            self.act(i.TellExceeded(self.turn.transcript, said, words, seconds, "max_duration"))
-            talk.told = True
+        if s.max_words is not None and words >= s.max_words:
+            self._exceeded(said, words, seconds, "max_words")
+        elif s.max_seconds is not None and seconds >= s.max_seconds:
+            self._exceeded(said, words, seconds, "max_duration")
         if final:
             talk.words, talk.text, talk.told = words, said, False
+
+    def _exceeded(self, said: str, words: int, seconds: float, cause: i.LimitCause) -> None:
+        if not self.talk.told:
+            self.act(i.TellExceeded(self.turn.transcript, said, words, seconds, cause))
+            self.talk.told = True
+
+    def _talking_since(self) -> float:
+        began = self.turn.started_at if self.turn.started_at is not None else self.now
+        return max(began, self.talk.heard_until)
 
     def _begin_early(self, text: str, confidence: float) -> None:
         s, turn = self.settings, self.turn
@@ -381,6 +398,11 @@ class UserHalf(TurnMemory):
             self.set_user_state("listening", self.now, "away_timer")
         else:
             self.watch_presence()
+
+    def note_calls(self, event: i.CallsRunOn) -> None:
+        """While tools work in the background the user waits, and isn't away."""
+        self.calls_run_on = event.running
+        self.watch_presence()
 
     def tell_untranscribed(self, event: object) -> None:
         """Tell that speech brought no words in time."""
