@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,6 @@ from agent_runtime.errors import AgentConsoleError
 _PARTS = Group("Parts", sort_key=1)
 _AUDIO = Group("Audio", sort_key=2)
 _CONSOLE = Group("Console", sort_key=3)
-_BROWSER = Group("Browser", sort_key=4)
 _SERVING = Group("Serving", sort_key=5)
 _SCENARIOS = Group("For scenarios", sort_key=4)
 _BUNDLES = Group("For a bundle", sort_key=5)
@@ -26,6 +26,35 @@ def _version() -> str:
     from importlib.metadata import version
 
     return f"agent-console {version('agent-console')}"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Serving:
+    """Where others reach the agent."""
+
+    serve: Annotated[bool, Parameter(negative="")] = False
+    """show the console in a browser; sound stays this machine's."""
+    headless: Annotated[bool, Parameter(negative="")] = False
+    """take jobs from the LiveKit server that LIVEKIT_URL names, each in a process of its own, without a console."""
+    agent_name: str | None = None
+    """with --headless, come where the agent is asked for by this name instead of to every room."""
+    drain_timeout: int | None = None
+    """with --headless, the seconds that jobs get to end by themselves when it is told to stop; 3600 if left out."""
+    host: str | None = None
+    """the address to listen at: of the browser's page, or of health and metrics; this machine alone if left out."""
+    port: int | None = None
+    """the port there; 8000 with --serve, 8081 with --headless if left out."""
+
+    @property
+    def somewhere(self) -> bool:
+        """Whether it isn't a console in this terminal."""
+        return self.serve or self.headless
+
+    @property
+    def of_workers(self) -> dict[str, Any]:
+        """The options that only a worker has."""
+        return {"agent_name": self.agent_name, "drain_timeout": self.drain_timeout}
 
 
 app = App(
@@ -61,12 +90,7 @@ def run(
     profile: Annotated[Literal["dev", "prod", "test"] | None, Parameter(group=_CONSOLE)] = None,
     config: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
     plain: Annotated[bool, Parameter(group=_CONSOLE, negative="")] = False,
-    serve: Annotated[bool, Parameter(group=_BROWSER, negative="")] = False,
-    headless: Annotated[bool, Parameter(group=_SERVING, negative="")] = False,
-    agent_name: Annotated[str | None, Parameter(group=_SERVING)] = None,
-    drain_timeout: Annotated[int | None, Parameter(group=_SERVING)] = None,
-    host: Annotated[str | None, Parameter(group=_SERVING)] = None,
-    port: Annotated[int | None, Parameter(group=_SERVING)] = None,
+    serving: Annotated[Serving, Parameter(group=_SERVING)] = Serving(),
 ) -> int:
     """Talk to an agent, or serve it.
 
@@ -91,44 +115,38 @@ def run(
         profile: a set of defaults.
         config: use this file instead of the nearest agent-console.toml.
         plain: lines of text instead of a screen, for a screen reader or a pipe.
-        serve: show the console in a browser; sound stays this machine's.
-        headless: take jobs from the LiveKit server that LIVEKIT_URL names, each in a process of its own, no screen.
-        agent_name: with --headless, come where the agent is asked for by this name instead of to every room.
-        drain_timeout: with --headless, seconds that jobs get to end by themselves when it is told to stop; 3600 if left
-            out.
-        host: the address to listen at, with --serve for the browser, with --headless for health and metrics; only this
-            machine reaches it if left out.
-        port: the port there; 8000 with --serve and 8081 with --headless if left out.
+        serving: where others reach it.
     """
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
     devices = {"audio.input_device": input_device, "audio.output_device": output_device, "text": text}
     files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
     rest = {"record": record, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
     flags = {**parts, **devices, **files, **rest}
-    workers = {"agent_name": agent_name, "drain_timeout": drain_timeout}
-    if headless:
-        from agent_console.headless import serve_headless
-
-        _refuse_flags({"serve": serve or None, "plain": plain or None}, "for a console, which --headless has none of")
-        return serve_headless(agent, flags, config, **workers, host=host, port=port)
-    _refuse_flags({name.replace("_", "-"): value for name, value in workers.items()}, "for --headless")
-    return _serve(agent, flags, config, host, port) if serve else _open(agent, flags, config, plain, host or port)
+    return _serve(agent, flags, config, serving) if serving.somewhere else _open(agent, flags, config, plain, serving)
 
 
-def _open(agent: str | None, flags: Mapping[str, Any], config: Path | None, plain: bool, address: object) -> int:
+def _open(agent: str | None, flags: Mapping[str, Any], config: Path | None, plain: bool, serving: Serving) -> int:
     """Open the console here."""
     from agent_console.start import start
 
-    if address is not None:
+    if serving.host is not None or serving.port is not None:
         raise AgentConsoleError("--host and --port are for --serve and --headless: add one of them")
+    _refuse_flags(serving.of_workers, "for --headless")
     start(agent, flags, config, plain=plain)
 
 
-def _serve(agent: str | None, flags: Mapping[str, Any], config: Path | None, host: str | None, port: int | None) -> int:
-    """Open it in browsers."""
+def _serve(agent: str | None, flags: Mapping[str, Any], config: Path | None, serving: Serving) -> int:
+    """Open it in browsers, or serve the agent without one."""
+    host, port = serving.host, serving.port
+    if serving.headless:
+        from agent_console.headless import serve_headless
+
+        _refuse_flags({"serve": serving.serve or None}, "for a console, and --headless is without one")
+        return serve_headless(agent, flags, config, **serving.of_workers, host=host, port=port)
     from agent_console.serve import serve
     from agent_console.start import check_settings
 
+    _refuse_flags(serving.of_workers, "for --headless")
     check_settings(agent, flags, config)
     return serve(_arguments, host or "localhost", 8000 if port is None else port)
 
@@ -266,7 +284,7 @@ def hold_to(
 def _refuse_flags(flags: Mapping[str, object], why: str) -> None:
     given = next((name for name, value in flags.items() if value is not None), None)
     if given is not None:
-        raise AgentConsoleError(f"--{given} is {why}: leave it out")
+        raise AgentConsoleError(f"--{given.replace('_', '-')} is {why}: leave it out")
 
 
 @app.command

@@ -5,6 +5,7 @@ python -m tests.support.reference_page
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable
@@ -49,16 +50,29 @@ def _command(name: str, function: Callable[..., Any]) -> str:
         if parameter.kind is parameter.POSITIONAL_ONLY:
             needed = parameter.default is parameter.empty
             words.append(parameter.name.upper() if needed else f"[{parameter.name.upper()}]")
-            shown = parameter.name.upper()
+            rows.append(f"| `{parameter.name.upper()}` | {descriptions[parameter.name]} |")
+        elif dataclasses.is_dataclass(hints[parameter.name]):
+            rows += _group(hints[parameter.name])
         else:
-            flag = parameter.name.replace("_", "-")
-            shown = f"--{flag}{_value(hints[parameter.name])}"
-            if "bool" in parameter.annotation and "negative" not in parameter.annotation:
-                shown = f"--{flag}, --no-{flag}"
-        rows.append(f"| `{shown}` | {descriptions[parameter.name]} |")
+            rows.append(_flag(parameter, hints[parameter.name], descriptions[parameter.name]))
     line = " ".join(["agent-console", *([name] if name else []), *words])
     table = "\n".join(["| | |", "|---|---|", *rows]) + "\n" if rows else ""
     return f"### `{line}`\n\n{sentence}\n\n{table}".rstrip("\n") + "\n"
+
+
+def _group(flags: type[Any]) -> list[str]:
+    """The rows of flags that are fields of one class; what each is for stands under it."""
+    told = re.findall(r"^ {4}(\w+): .+\n {4}\"\"\"(.+)\"\"\"$", inspect.getsource(flags), flags=re.MULTILINE)
+    hints, parameters = get_type_hints(flags), inspect.signature(flags).parameters
+    return [_flag(parameters[name], hints[name], description) for name, description in told]
+
+
+def _flag(parameter: inspect.Parameter, hint: Any, description: str) -> str:
+    name = parameter.name.replace("_", "-")
+    shown = f"--{name}{_value(hint)}"
+    if "bool" in parameter.annotation and "negative" not in parameter.annotation:
+        shown = f"--{name}, --no-{name}"
+    return f"| `{shown}` | {description} |"
 
 
 def _value(hint: Any) -> str:

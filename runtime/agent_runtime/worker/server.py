@@ -78,7 +78,6 @@ class _Config:
     multiprocessing_context: Literal["spawn", "forkserver"]
     preload_modules: tuple[str, ...]
     prometheus_port: int | None
-    prometheus_multiproc_dir: str | None
     log_level: str | ServerEnvOption[str]
     log_style: LogStyle | None = None
     """How the jobs' processes log; None leaves it to them."""
@@ -89,7 +88,7 @@ class AgentServer(EventEmitter[EventTypes]):
 
     It emits `worker_started` when its first processes are ready, and `worker_registered` with its id and the server's
     information whenever the server knows it (again). The arguments are described by `ServerOptions`; `setup_fnc` is its
-    `prewarm_fnc`.
+    `prewarm_fnc`, and `prometheus_multiproc_dir` isn't needed here.
     """
 
     def __init__(
@@ -142,7 +141,6 @@ class AgentServer(EventEmitter[EventTypes]):
             multiprocessing_context=multiprocessing_context,
             preload_modules=tuple(preload_modules or ()),
             prometheus_port=prometheus_port,
-            prometheus_multiproc_dir=prometheus_multiproc_dir,
             log_level=checked_log_level(log_level),
         )
         self._entrypoint_fnc: Entrypoint | None = None
