@@ -16,12 +16,12 @@ A TOML file, a table for each model by the name that the usage panel shows; what
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import math
 from pathlib import Path
 from typing import Any, Final
 
 from agent_console.state.spending import Price, Prices
-from agent_console.toml_lines import place
+from agent_runtime.toml_lines import TomlFileError, at_line, place, read_toml
 
 FILE: Final = "prices.toml"
 FIELDS: Final = tuple(field.name for field in dataclasses.fields(Price))
@@ -33,12 +33,9 @@ def load_prices(file: Path) -> tuple[Prices, list[str]]:
     if not file.exists():
         return empty, []
     try:
-        text = file.read_text("utf-8")
-        table = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        return empty, [f"{file.name}: can't be read: {error}"]
-    except tomllib.TOMLDecodeError as error:
-        return empty, [f"{file.name}: isn't TOML: {error}"]
+        text, table = read_toml(file)
+    except TomlFileError as error:
+        return empty, [f"{at_line(file.name, error.line)}: {error.problem}"]
     problems: list[str] = []
     currency = table.pop("currency", "$")
     if not isinstance(currency, str):
@@ -58,7 +55,7 @@ def _price(model: str, values: Any, file: str, text: str, problems: list[str]) -
         where = f"{place(file, text, model, name)}: {model}.{name}"
         if name not in FIELDS:
             problems.append(f"{where}: isn't known; there are {', '.join(FIELDS)}")
-        elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             problems.append(f"{where}: {value!r} isn't a price: write a number")
         else:
             good[name] = float(value)

@@ -8,7 +8,7 @@ or `"ansi_blue"` in a theme that is `ansi`.
 
 from __future__ import annotations
 
-import tomllib
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
 from agent_console.data import data_folder
-from agent_console.toml_lines import line_of
+from agent_runtime.toml_lines import TomlFileError, at_line, line_of, read_toml
 
 DARK: Final = "nocturne"
 LIGHT: Final = "paper"
@@ -63,7 +63,7 @@ class ThemeProblem:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = self.file.name if self.line is None else f"{self.file.name}:{self.line}"
+        place = at_line(self.file.name, self.line)
         where = f"{place}: {self.field}" if self.field else place
         return f"{where}: {self.problem}"
 
@@ -88,10 +88,14 @@ def load_themes(folders: Iterable[Path] = ()) -> Themes:
     problems: list[ThemeProblem] = []
     for folder in (data_folder("themes"), *folders):
         for file in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+            text = ""
             try:
-                theme = _read(file)
+                text, data = read_toml(file)
+                theme = _theme(data, file.stem)
+            except TomlFileError as error:
+                problems.append(ThemeProblem(file, "", error.problem, error.line))
             except _BadThemeError as error:
-                problems.append(ThemeProblem(file, error.field, error.problem, _line(file, error.field)))
+                problems.append(ThemeProblem(file, error.field, error.problem, _line(text, error.field)))
             else:
                 found[theme.name] = theme
     return Themes(tuple(found.values()), tuple(problems))
@@ -100,17 +104,16 @@ def load_themes(folders: Iterable[Path] = ()) -> Themes:
 def files_in(folders: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
     """The theme files that there are, with what tells that one was saved."""
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.toml"))]
-    stats = [(file, file.stat()) for file in found]
+    stats = []
+    for file in found:
+        with contextlib.suppress(FileNotFoundError):  # an editor that saves by renaming takes it away for a moment
+            stats.append((file, file.stat()))
     return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
-def _line(file: Path, field: str) -> int | None:
+def _line(text: str, field: str) -> int | None:
     table, _, key = field.rpartition(".")
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return line_of(text, table, key) or line_of(text, table or key) if field else None
+    return line_of(text, table, key) or line_of(text, table or key)
 
 
 def with_fallbacks(variables: Mapping[str, str]) -> dict[str, str]:
@@ -129,14 +132,8 @@ def _blend(background: Color, color: str, share: float) -> str:
     return color if parsed.ansi is not None else background.blend(parsed, share, alpha=1.0).hex
 
 
-def _read(file: Path) -> Theme:
-    try:
-        data = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _BadThemeError("", f"can't be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise _BadThemeError("", f"isn't TOML: {error}") from error
-    name = data.pop("name", file.stem)
+def _theme(data: dict[str, Any], file_name: str) -> Theme:
+    name = data.pop("name", file_name)
     dark = data.pop("dark", True)
     ansi = data.pop("ansi", False)
     if not isinstance(name, str) or not name:

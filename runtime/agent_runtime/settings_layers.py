@@ -7,9 +7,8 @@ import difflib
 import inspect
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +26,7 @@ from agent_runtime.settings_places import (
     find_project_file,
     user_config_file,
 )
+from agent_runtime.toml_lines import TomlFileError, at_line, line_of_name, read_toml
 
 DEFAULT_ORIGIN: Final = "default"
 
@@ -78,6 +78,14 @@ class Layer:
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    problems: list[ConfigError] = field(default_factory=list)
+    """What stands there and is no setting."""
+    is_file: bool = False
+    """Whether it is read anew each time from where somebody edits it: what is wrong in it can be left out and said."""
+
+    def leave_out(self, name: str) -> None:
+        """Forget a value."""
+        del self.values[name], self.origins[name]
 
 
 class _LayerSource(PydanticBaseSettingsSource):
@@ -118,6 +126,31 @@ class ResolvedSettings:
 
     settings: Settings
     origins: Mapping[str, str]
+    problems: tuple[ConfigError, ...] = ()
+    """What was left out of files."""
+    from_files: frozenset[str] = frozenset()
+    """The settings that a file holds."""
+    dotenv: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Everything that the `.env` beside the agent holds."""
+
+    def without(self, name: str, problem: str) -> ResolvedSettings:
+        """With a setting's default, because its value can't be used after all, as `problem` says.
+
+        Raises ConfigError if the value doesn't come from a file.
+        """
+        origin = self.origins[name]
+        error = ConfigError(origin, "" if origin.startswith("--") else name, problem)
+        if name not in self.from_files:
+            raise error
+        *sections, leaf = name.split(".")
+        default = setting_fields()[name].get_default(call_default_factory=True)
+        update: dict[str, Any] = {leaf: default}
+        for depth in range(len(sections), 0, -1):
+            section = self.get(".".join(sections[:depth]))
+            update = {sections[depth - 1]: section.model_copy(update=update)}
+        origins = {key: value for key, value in self.origins.items() if key != name}
+        settings = self.settings.model_copy(update=update)
+        return replace(self, settings=settings, origins=origins, problems=(*self.problems, error))
 
     def rows(self) -> list[SettingRow]:
         """Every setting, in the order of the model."""
@@ -141,6 +174,7 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     project_file: Path | None = None,
     user_file: Path | None = None,
+    lenient: bool = False,
 ) -> ResolvedSettings:
     """Find and check every setting.
 
@@ -151,6 +185,7 @@ def load_settings(
         environ: environment variables; the process's own if left out.
         project_file: read this file instead of looking for one.
         user_file: the user's own file; the platform's usual place if left out.
+        lenient: leave out what is wrong in a file and say so in `problems`, instead of raising.
 
     Raises:
         ConfigError: a value is wrong. It names the place, the setting and what would be right.
@@ -160,24 +195,46 @@ def load_settings(
         raise ConfigError(str(project_file), "", "there is no such file: check --config")
     project_file = project_file or find_project_file(folder)
     user_file = user_file or user_config_file()
+    dotenv, beside = dotenv_layer(folder / ".env")
     layers = [
         flags_layer(flags or {}),
         environment_layer(os.environ if environ is None else environ),
-        dotenv_layer(folder / ".env"),
+        beside,
         *([toml_layer(project_file)] if project_file else []),
         *([toml_layer(user_file)] if user_file.is_file() else []),
     ]
+    problems: list[ConfigError] = []
+    for layer in layers:
+        if layer.problems and not (lenient and layer.is_file):
+            raise layer.problems[0]
+        problems += layer.problems
+    settings, origins = _merged(layers, problems if lenient else None)
+    holders = {name: next((layer for layer in layers if name in layer.origins), None) for name in origins}
+    from_files = frozenset(name for name, holder in holders.items() if holder is not None and holder.is_file)
+    return ResolvedSettings(settings, origins, tuple(problems), from_files, dotenv)
+
+
+def _merged(layers: list[Layer], problems: list[ConfigError] | None) -> tuple[Settings, dict[str, str]]:
+    """The settings and where each comes from. What is wrong is raised; with `problems`, files lose it to that list."""
+    while True:
+        with_profile = [*layers, *_profile_layers(layers)]
+        origins: dict[str, str] = {}
+        for layer in reversed(with_profile):
+            origins.update(layer.origins)
+        try:
+            return Settings.from_sources(tuple(_LayerSource(layer) for layer in with_profile)), origins
+        except ValidationError as exc:
+            for name, error in _config_errors(exc, origins):
+                holder = next(layer for layer in with_profile if name in layer.values)
+                if problems is None or not holder.is_file:
+                    raise error from None
+                holder.leave_out(name)
+                problems.append(error)
+
+
+def _profile_layers(layers: Iterable[Layer]) -> list[Layer]:
     profile = next((layer.values["profile"] for layer in layers if "profile" in layer.values), "dev")
-    if profile in PROFILES:
-        layers.append(profile_layer(profile))
-    origins: dict[str, str] = {}
-    for layer in reversed(layers):
-        origins.update(layer.origins)
-    try:
-        settings = Settings.from_sources(tuple(_LayerSource(layer) for layer in layers))
-    except ValidationError as exc:
-        raise _config_error(exc, origins) from None
-    return ResolvedSettings(settings, origins)
+    return [profile_layer(profile)] if isinstance(profile, str) and profile in PROFILES else []
 
 
 def flags_layer(flags: Mapping[str, Any]) -> Layer:
@@ -186,17 +243,27 @@ def flags_layer(flags: Mapping[str, Any]) -> Layer:
     return Layer(given, {name: _flag(name, value) for name, value in given.items()})
 
 
-def environment_layer(environ: Mapping[str, str], *, origin: str = "") -> Layer:
-    """`AGENT_CONSOLE_…` and the conventional variables. An empty one counts as not set."""
+def environment_layer(environ: Mapping[str, str], places: Mapping[str, str] | None = None) -> Layer:
+    """`AGENT_CONSOLE_…` and the conventional variables. An empty one counts as not set.
+
+    Args:
+        environ: the variables.
+        places: where each of them stands, if that is in a file.
+    """
     by_variable = {ENV_PREFIX + name.replace(".", "_").upper(): name for name in setting_fields()}
-    layer = Layer()
+    layer = Layer(is_file=places is not None)
+
+    def origin(variable: str) -> str:
+        return variable if places is None else f"{places[variable]}: {variable}"
+
     for variable, name in (CONVENTIONAL_VARIABLES | by_variable).items():
         if value := environ.get(variable):
             layer.values[name] = value
-            layer.origins[name] = f"{origin}{variable}"
+            layer.origins[name] = origin(variable)
     for variable in environ:
         if variable.startswith(ENV_PREFIX) and variable not in by_variable:
-            raise ConfigError(f"{origin}{variable}", "", f"there is no such setting{_near(variable, by_variable)}")
+            problem = f"there is no such setting{_near(variable, by_variable)}"
+            layer.problems.append(ConfigError(origin(variable), "", problem))
     return layer
 
 
@@ -212,23 +279,29 @@ def read_dotenv(path: Path) -> dict[str, str]:
         raise ConfigError(str(path), "", f"can't be read: {exc}") from exc
 
 
-def dotenv_layer(path: Path) -> Layer:
-    """The settings that a `.env` file holds; variables that mean nothing to us are left alone."""
-    return environment_layer(read_dotenv(path), origin=f"{_short(path)}: ")
+def dotenv_layer(path: Path) -> tuple[dict[str, str], Layer]:
+    """What a `.env` file holds, and the settings among it; variables that mean nothing to us are left alone."""
+    try:
+        variables = read_dotenv(path)
+    except ConfigError as exc:
+        return {}, Layer(problems=[ConfigError(_short(path), "", exc.problem)], is_file=True)
+    lines: dict[str, int] = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines() if variables else (), start=1):
+        if assigned := re.match(r"\s*(?:export\s+)?'?(\w+)'?\s*=", line):
+            lines[assigned[1]] = number
+    return variables, environment_layer(variables, {name: at_line(_short(path), lines.get(name)) for name in variables})
 
 
 def toml_layer(path: Path) -> Layer:
     """The settings that a TOML file holds. A path in it is relative to the file."""
+    layer = Layer(is_file=True)
     try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(_short(path), "", f"can't be read: {exc}") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(_short(path), "", f"not valid TOML: {exc}") from exc
-    layer = Layer()
+        text, document = read_toml(path)
+    except TomlFileError as exc:
+        layer.problems.append(ConfigError(at_line(_short(path), exc.line), "", exc.problem))
+        return layer
     fields = setting_fields()
-    for name, value in _flatten(document, path, text):
+    for name, value in _flatten(document, path, text, layer.problems):
         if isinstance(value, str) and _is_path(fields[name]):
             value = path.parent / value
         elif isinstance(value, str) and name == "agent" and ".py" in value:
@@ -246,20 +319,23 @@ def profile_layer(profile: str) -> Layer:
     return Layer(dict(values), dict.fromkeys(values, f"profile {profile}"))
 
 
-def _flatten(document: dict[str, Any], path: Path, text: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(
+    document: dict[str, Any], path: Path, text: str, problems: list[ConfigError], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Settings by dotted name; what is none goes to `problems`."""
     fields = setting_fields()
     sections = {name.rpartition(".")[0] for name in fields} - {""}
     for key, value in document.items():
         name = f"{prefix}{key}"
-        if name in sections:
-            if not isinstance(value, dict):
-                raise ConfigError(_place(path, text, name), name, f"this is a section: write [{name}] and lines in it")
-            yield from _flatten(value, path, text, f"{name}.")
-        elif name in fields:
+        if name in fields:
             yield name, value
+        elif name in sections and isinstance(value, dict):
+            yield from _flatten(value, path, text, problems, f"{name}.")
         else:
-            known = [*fields, *sections]
-            raise ConfigError(_place(path, text, name), name, f"there is no such setting{_near(name, known)}")
+            problem = f"this is a section: write [{name}] and lines in it"
+            if name not in sections:
+                problem = f"there is no such setting{_near(name, [*fields, *sections])}"
+            problems.append(ConfigError(_place(path, text, name), name, problem))
 
 
 def _near(name: str, known: Mapping[str, object] | list[str]) -> str:
@@ -271,15 +347,7 @@ def _near(name: str, known: Mapping[str, object] | list[str]) -> str:
 
 def _place(path: Path, text: str, dotted: str) -> str:
     """`file:line` of a setting in a TOML file, or the file alone where the line isn't plain to see."""
-    section = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line):
-            section = f"{header[1]}."
-            if header[1] == dotted:
-                return f"{_short(path)}:{number}"
-        elif (entry := re.match(r"""\s*["']?([\w.\-]+)["']?\s*=""", line)) and f"{section}{entry[1]}" == dotted:
-            return f"{_short(path)}:{number}"
-    return _short(path)
+    return at_line(_short(path), line_of_name(text, dotted))
 
 
 def _short(path: Path) -> str:
@@ -315,16 +383,19 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _config_error(exc: ValidationError, origins: Mapping[str, str]) -> ConfigError:
-    """The first thing that pydantic found wrong, in words that name place, setting and remedy."""
-    first = exc.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"] if part != "function-after")
-    message = first["msg"].removeprefix("Value error, ")
-    info = setting_fields().get(name)
-    value = first.get("input")
-    if first["type"] != "value_error":
-        message = message[:1].lower() + message[1:]
-        if info is not None and not _is_secret(info):
-            message = f"{value!r}: {message}"
-    origin = origins.get(name, DEFAULT_ORIGIN)
-    return ConfigError(origin, "" if origin.startswith("--") else name, message)  # a flag is its own name
+def _config_errors(exc: ValidationError, origins: Mapping[str, str]) -> list[tuple[str, ConfigError]]:
+    """What pydantic found wrong, by setting, in words that name place, setting and remedy."""
+    fields = setting_fields()
+    found: dict[str, ConfigError] = {}
+    for error in exc.errors(include_url=False):
+        place = ".".join(str(part) for part in error["loc"])
+        name = next(name for name in fields if place == name or place.startswith(f"{name}."))
+        message = error["msg"].removeprefix("Value error, ")
+        if error["type"] != "value_error":
+            message = message[:1].lower() + message[1:]
+            if not _is_secret(fields[name]):
+                message = f"{error.get('input')!r}: {message}"
+        origin = origins.get(name, DEFAULT_ORIGIN)
+        # A flag is its own name.
+        found.setdefault(name, ConfigError(origin, "" if origin.startswith("--") else name, message))
+    return list(found.items())

@@ -57,6 +57,7 @@ def test_no_file_is_no_problem(tmp_path: Path) -> None:
         ("output = 1.60", "outptu = 1.60", "prices.toml:6: gpt-4.1-mini.outptu: isn't known; there are input"),
         ("output = 1.60", 'output = "1.60"', "prices.toml:6: gpt-4.1-mini.output: '1.60' isn't a price"),
         ("output = 1.60", "output = -1", "prices.toml:6: gpt-4.1-mini.output: -1 isn't a price"),
+        ("output = 1.60", "output = nan", "prices.toml:6: gpt-4.1-mini.output: nan isn't a price"),
         ("output = 1.60", "output = true", "prices.toml:6: gpt-4.1-mini.output: True isn't a price"),
         ('currency = "€"', "currency = 3", "prices.toml:1: currency: must be a text"),
         ('currency = "€"', '"gpt-5" = 3', "prices.toml:1: gpt-5: must be a table"),
@@ -69,12 +70,14 @@ def test_a_bad_price_is_named_and_the_rest_counts(tmp_path: Path, before: str, a
     assert prices.cost("heart", ModelUsage(characters=1_000_000)) == 15
 
 
-@pytest.mark.parametrize("content", [b"currency = ", b"\xff\xfe"])
-def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "where"), [(b"[m]\ncurrency = ", "prices.toml:2: "), (b"\xff\xfe", "prices.toml: ")]
+)
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: bytes, where: str) -> None:
     file = tmp_path / "prices.toml"
     file.write_bytes(content)
     prices, (problem,) = load_prices(file)
-    assert problem.startswith("prices.toml: ")
+    assert problem.startswith(where)
     assert prices.models == {}
 
 

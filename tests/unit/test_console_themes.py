@@ -79,7 +79,7 @@ def test_a_folder_that_is_not_there_is_fine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "field", "problem"),
     [
-        ("name = ", "", "isn't TOML"),
+        ("dark = true\nname = ", "", "isn't TOML"),
         (GOOD.replace('"teal"', '"blurple"'), "colors.primary", "isn't a colour"),
         (GOOD.replace('"teal"', "7"), "colors.primary", "isn't a colour"),
         (GOOD.replace('primary = "teal"\n', ""), "colors.primary", "is missing"),
@@ -99,8 +99,12 @@ def test_a_bad_theme_is_named_and_the_rest_load(tmp_path: Path, text: str, field
     (only,) = found.problems
     assert only.field == field
     assert problem in only.problem
-    place = "bad.toml:" if field else "bad.toml: "
-    assert str(only).startswith(place)
+    assert str(only).startswith("bad.toml:")
+
+
+def test_the_line_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    (problem,) = load_themes([write(tmp_path, "bad.toml", GOOD.replace('"teal"', "teal"))]).problems
+    assert str(problem) == "bad.toml:5: isn't TOML: Invalid value"
 
 
 def test_the_line_of_a_bad_colour_is_named(tmp_path: Path) -> None:

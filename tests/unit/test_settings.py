@@ -44,7 +44,7 @@ def test_each_layer_wins_over_those_below(folder, monkeypatch):
     got = {row.name: (row.value, row.origin) for row in resolved.rows()}
     assert got["vad"] == ("embedded", "--vad")
     assert got["tts"] == ("embedded", "AGENT_CONSOLE_TTS")
-    assert got["stt"] == ("embedded", ".env: AGENT_CONSOLE_STT")
+    assert got["stt"] == ("embedded", ".env:1: AGENT_CONSOLE_STT")
     assert got["theme"] == ("project", "agent-console.toml:1")
     assert got["log_level"] == ("error", "user.toml:2")
     assert got["reload"] == ("false", "profile prod")
@@ -98,7 +98,7 @@ def test_the_nearest_project_file_is_found_up_to_the_repository(tmp_path):
         ),
         ('input_wav = "x"', "agent-console.toml:1: input_wav: there is no such setting; did you mean"),
         ('audio = "x"', "agent-console.toml:1: audio: this is a section: write [audio] and lines in it"),
-        ("llm = [", "agent-console.toml: not valid TOML: "),
+        ('theme = "x"\nllm = [', "agent-console.toml:2: isn't TOML: Invalid value"),
         (
             '# one\n\nprofile = "devel"',
             "agent-console.toml:3: profile: 'devel': input should be 'dev', 'prod' or 'test'",
@@ -119,6 +119,81 @@ def test_a_wrong_line_is_named_with_what_would_be_right(folder, monkeypatch, tex
     with pytest.raises(ConfigError) as caught:
         load(folder)
     assert str(caught.value).startswith(message)
+
+
+WRONG = """
+theme = "paper"
+llmm = "embedded"
+profile = ["dev"]
+log_level = "loud"
+keys = 3
+[budgets]
+answer = -1
+llm = 0.8
+[audio]
+high_pass = "perhaps"
+[endpointing]
+min_delay = 0.2
+"""
+
+
+def test_a_wrong_line_is_left_out_and_the_rest_counts(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "agent-console.toml").write_text(WRONG)
+    (folder / ".env").write_text("# ours\nexport AGENT_CONSOLE_STT=whisper\nAGENT_CONSOLE_LMM=x\nOPENAI_API_KEY=sk-1\n")
+    user = 'log_level = "error"\ntheme = '
+    resolved = load_settings({}, folder=folder, environ={}, user_file=write_user(folder, user), lenient=True)
+    settings = resolved.settings
+    assert (settings.theme, settings.budgets.llm, settings.endpointing.min_delay) == ("paper", 0.8, 0.2)
+    assert (settings.budgets.answer, settings.log_level, settings.audio.high_pass) == (1.0, "info", True)
+    assert resolved.dotenv["OPENAI_API_KEY"] == "sk-1"
+    told = [str(problem).split(": ")[:2] for problem in resolved.problems]
+    assert sorted(told) == [
+        [".env:2", "AGENT_CONSOLE_STT"],
+        [".env:3", "AGENT_CONSOLE_LMM"],
+        ["agent-console.toml:11", "audio.high_pass"],
+        ["agent-console.toml:3", "llmm"],
+        ["agent-console.toml:4", "profile"],
+        ["agent-console.toml:5", "log_level"],
+        ["agent-console.toml:6", "keys"],
+        ["agent-console.toml:8", "budgets.answer"],
+        ["user.toml:2", "isn't TOML"],
+    ]
+    assert "sk-1" not in repr(resolved)
+
+
+def write_user(folder: Path, text: str) -> Path:
+    (folder / "user.toml").write_text(text)
+    return folder / "user.toml"
+
+
+def test_what_a_lower_place_says_counts_where_a_higher_one_is_wrong(folder):
+    (folder / "agent-console.toml").write_text('profile = "devel"\nlog_level = "loud"\n')
+    user = write_user(folder, 'profile = "prod"\nlog_level = "error"\n')
+    resolved = load_settings({}, folder=folder, environ={}, user_file=user, lenient=True)
+    assert (resolved.settings.log_level, resolved.settings.reload) == ("error", False)
+    assert resolved.origins["log_level"].endswith("user.toml:2")
+    assert len(resolved.problems) == 2
+
+
+def test_flags_and_variables_are_refused_all_the_same(folder):
+    (folder / "agent-console.toml").write_text("[budgets]\nanswer = -1\n")
+    with pytest.raises(ConfigError, match="--log-level: 'loud'"):
+        load_settings({"log_level": "loud"}, folder=folder, environ={}, user_file=folder / "no", lenient=True)
+    environ = {"AGENT_CONSOLE_LOG_LEVEL": "loud"}
+    with pytest.raises(ConfigError, match="AGENT_CONSOLE_LOG_LEVEL: log_level: 'loud'"):
+        load_settings(folder=folder, environ=environ, user_file=folder / "no", lenient=True)
+
+
+def test_a_value_that_turns_out_wrong_later_gives_way_to_the_default(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "agent-console.toml").write_text('[audio]\ninput_wav = "gone.wav"\n')
+    resolved = load(folder, {"theme": "dusk"}).without("audio.input_wav", "gone")
+    assert resolved.settings.audio.input_wav is None
+    assert "audio.input_wav" not in resolved.origins
+    assert list(map(str, resolved.problems)) == ["agent-console.toml:2: audio.input_wav: gone"]
+    with pytest.raises(ConfigError, match=r"^--theme: there is none$"):
+        resolved.without("theme", "there is none")
 
 
 def test_a_near_match_of_a_provider_is_offered(folder):
