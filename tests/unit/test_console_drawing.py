@@ -27,6 +27,7 @@ from agent_console.state import (
     UserSaid,
     reduce_all,
 )
+from agent_console.state.bench import Bench
 from agent_runtime.events import TurnPart
 from tests.support.conversation import STORIES
 
@@ -273,3 +274,29 @@ def test_percentiles_are_values_that_were_measured() -> None:
     ordered = [float(n) for n in range(1, 101)]
     assert [status.percentile(ordered, share) for share in (0.5, 0.95, 0.99)] == [50.0, 95.0, 99.0]
     assert status.percentile([3.0], 0.5) == 3.0
+
+
+def test_a_call_in_the_background_tells_how_far_it_is_and_whether_you_were_told() -> None:
+    call = ToolCall("c", "book", "{}", "t", 0.0, "A", updates=("asking the hotel", "half way"))
+    running = text(drawn(call))
+    assert "… half way" in running
+    assert "asking the hotel" not in running
+    assert "asking the hotel" in text(drawn(call, opened=True))
+    done = replace(call, output="booked", duration=2.0, reply="skipped")
+    assert "half way" not in text(drawn(done))
+    assert "→ the agent had nothing more to say about it" in text(drawn(done))
+
+
+def test_dropped_words_say_why() -> None:
+    said = UserSaid("t", 2, 0.0, "mhm", state="discarded", why="backchannel")
+    assert "mhm discarded · it was a listener's word" in text(drawn(said))
+
+
+def test_the_header_says_that_new_code_is_loaded() -> None:
+    assert "loading new code" in text(status.header(ConsoleState(reloading=True), 0.0, 100))
+    assert "loading new code" not in text(status.header(ConsoleState(), 0.0, 100))
+
+
+def test_a_branch_of_any_name_fits_on_its_line() -> None:
+    state = ConsoleState(bench=Bench(branch="a\nb" * 30))
+    assert all(len(part) <= 24 and "\n" not in part for part, _ in status.bench_marks(state))

@@ -456,3 +456,45 @@ def test_the_entries_share_their_past() -> None:
     after = reduce(before, Event(10_000, 99.0, "session-1", "new", None, ev.AgentText("new", "new", "x")))
     assert after.entries.first_difference(before.entries) == len(before.entries)
     assert isinstance(after.entries, Seq)
+
+
+# --- what is told of calls in the background, and of speech that brought nothing ----------------------------------
+
+
+def call_of(tape: Tape) -> ToolCall:
+    (call,) = [entry for entry in tape.state.entries if isinstance(entry, ToolCall)]
+    return call
+
+
+def test_a_call_keeps_what_it_told_and_what_became_of_its_reply(tape: Tape) -> None:
+    tape.emit(ev.ToolStarted("c1", "book", "{}"))
+    tape.emit(ev.ToolUpdated("c1", "c1", "book", "asking the hotel"))
+    tape.emit(ev.ToolUpdated("c1_update_1", "c1", "book", "half way"))
+    assert call_of(tape).updates == ("asking the hotel", "half way")
+    tape.emit(ev.ToolFinished("c1", "book", "booked", False, 2.0))
+    for status in ("scheduled", "completed"):
+        tape.emit(ev.ToolReplyUpdated(("c1_final",), status, "s"))  # type: ignore[arg-type]
+        assert call_of(tape).reply == status
+    assert call_of(tape).output == "booked"
+
+
+def test_a_reply_finds_its_call_by_the_whole_id(tape: Tape) -> None:
+    tape.emit(ev.ToolStarted("call_1", "one", "{}"))
+    tape.emit(ev.ToolStarted("call_12", "two", "{}"))
+    tape.emit(ev.ToolReplyUpdated(("call_12_final",), "skipped", "s"))
+    tape.emit(ev.ToolReplyUpdated(("call_9",), "skipped", "s"))
+    assert [call.reply for call in tape.state.entries if isinstance(call, ToolCall)] == ["", "skipped"]
+    tape.emit(ev.ToolUpdated("x", "unknown", "one", "nothing"))
+    assert not any(call.updates for call in tape.state.entries if isinstance(call, ToolCall))
+
+
+def test_speech_without_words_and_a_turn_that_is_too_long_are_notes(tape: Tape) -> None:
+    tape.emit(ev.TranscriptionTimedOut(1.2, 0.5))
+    tape.emit(ev.UserTurnExceeded("…", 52, 12.0), "max_words")
+    unheard, exceeded = tape.state.entries
+    assert isinstance(unheard, Note)
+    assert isinstance(exceeded, Note)
+    assert (unheard.level, exceeded.level) == ("warning", "info")
+    assert "1.20 s of speech brought no words" in unheard.text
+    assert "52 words" in exceeded.text
+    assert "max_words" in exceeded.text

@@ -64,6 +64,9 @@ def anything(draw: st.DrawFn) -> EventData:
         lambda: ev.TTSFirstByte("s", 0.1),
         lambda: ev.PlayoutStarted("s"),
         lambda: ev.LoopBlocked(0.3, "a.py", 1, ""),
+        lambda: ev.EndpointingLearned(0.4, 0.3),
+        lambda: ev.OverlappingSpeech(draw(st.booleans()), 0.7, 0.5, 1.0, 0.4),
+        lambda: ev.TranscriptionTimedOut(1.0, 0.5),
         lambda: ev.PlayoutFinished("s", 1.0, False),
         lambda: measured(draw(TIMES), *draw(st.lists(st.tuples(st.sampled_from(NAMES), TIMES), max_size=5))),
     ]
@@ -196,6 +199,27 @@ def test_a_call_that_blocked_is_named_in_its_turn() -> None:
     ]
     (line,) = [line for line in text if "agent.py:58 blocked the agent" in line]
     assert "0.37 s" in line
+
+
+def test_what_was_learnt_and_judged_in_a_turn_stands_below_it() -> None:
+    turn = turn_after(
+        *COMMITTED,
+        (2.6, ev.EndpointingLearned(0.42, 0.31), "pause"),
+        (2.7, ev.OverlappingSpeech(True, 0.72, 0.5, 2.5, 0.2), "length"),
+        (3.0, measured(2.0, ("endpointing", 0.5), ("llm", 0.5)), None),
+    )
+    text = "\n".join(
+        "".join(part for part, _ in line) for line in drawing.waterfall(turn, stages(turn, 3.0), 3.0, 200, Budgets())
+    )
+    assert "· endpointing.min_delay is now 0.42 s" in text
+    assert "· you spoke over the agent: an interruption, 0.72 ≥ 0.50" in text
+
+
+def test_remarks_stand_below_a_turn_that_waits_for_nothing_too() -> None:
+    turn = turn_after(SPOKEN[0], (1.5, ev.UserTurnExceeded("…", 52, 12.0), "max_words"))
+    text = ["".join(part for part, _ in line) for line in drawing.waterfall(turn, (), 1.6, 200, Budgets())]
+    assert text[1] == "you are speaking"
+    assert "52 words" in text[2]
 
 
 # --- what would have saved time --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from rich.cells import cell_len
 from agent_console.drawing.latency import grade, seconds, waterfall
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state import AgentSaid, Entry, Latency, Note, Rule, ToolCall, UserSaid
+from agent_console.state.sentences import REPLIES, why
 
 GUTTER: Final = 9
 NUMBERS: Final = 9
@@ -83,7 +85,7 @@ def _user(said: UserSaid, look: Look) -> list[Line]:
     if said.state == "open":
         spans.append((" …" if text or interim else "…", "interim"))
     if said.state == "discarded":
-        spans.append((" discarded", "faint"))
+        spans.append((f" discarded · {why(said.why)}" if said.why else " discarded", "faint"))
     number = (f"{said.number}", "faint") if said.number else None
     return _block(_who("you", "user bold"), wrap_spans(spans, _text_width(look)), look, number)
 
@@ -120,6 +122,7 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
         body += wrap_spans([(_pretty(call.arguments), "muted")], width)
         for text, style in ((_pretty(call.output), "text"), (call.details, "error")):
             body += wrap_spans([(clean(text).rstrip("\n"), style)], width) if text else []
+        body += _progress(call, call.updates, width)
     else:
         body = [_call_line(call, width - line_width((number,)) + NUMBERS - 2)]
         result = [line for line in wrap_spans([(clean(call.output).strip(), "muted")], width) if line]
@@ -127,8 +130,18 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
             result = [tuple((text, "error") for text, _ in line) for line in result]
         if len(result) > FOLDED:
             result = [*result[: FOLDED - 1], (*result[FOLDED - 1], (" …", "faint"))]
-        body += result
+        body += result + _progress(call, call.updates[-1:] if call.duration is None else (), width)
     return _block(_who("tool", "tool"), body, look, number)
+
+
+def _progress(call: ToolCall, updates: Sequence[str], width: int) -> list[Line]:
+    """What a call told while it ran, and what became of the reply that tells what came of it."""
+    lines: list[Line] = []
+    for update in updates:
+        lines += wrap_spans([("… ", "faint"), (clean(update), "muted")], width)
+    if call.reply:
+        lines += wrap_spans([("→ ", "faint"), (REPLIES[call.reply], "muted")], width)
+    return lines
 
 
 def took(duration: float) -> str:

@@ -54,6 +54,8 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
     left: Line = ((" ", ""), ("◆ ", "agent"), (name, "bold"), (f"  {state.mode}", "muted"))
     if state.recording is not None:
         left = (*left, ("  ● rec", "error bold"))
+    if state.reloading:
+        left = (*left, ("  loading new code", "fair"))
     turn = f"turn {state.turn_number}" if state.turn_number else "no turns yet"
     right: Line = (*bench_marks(state), (turn + " ", "muted"))
     space = width - line_width(right) - 2
@@ -72,7 +74,7 @@ def bench_marks(state: ConsoleState) -> Line:
     """What was done by hand and isn't what the agent's code does: tools that are stood in for, another branch."""
     count, branch = len(state.bench.stand_ins), state.bench.branch
     mocked: Line = ((f"! {count} mocked", "fair bold"), ("  ", "")) if count else ()
-    return (*mocked, (clean(branch), "selected"), ("  ", "")) if branch not in ("", "main") else mocked
+    return (*mocked, (fit(clean(branch), 20), "selected"), ("  ", "")) if branch not in ("", "main") else mocked
 
 
 def _device(word: str, device: Device, width: int, *, muted: bool = False) -> Line:

@@ -38,13 +38,14 @@ def waterfall(turn: Turn, parts: Sequence[Stage], now: float, width: int, budget
     """What the user said, each stretch of the wait with its cause, the whole, and what was heard."""
     lines: list[Line] = [_spoken(turn, parts, now, width)]
     if not parts:
-        return [*lines, ((_waiting(turn), "faint"),)] if turn.quiet_at is None else lines
+        waiting: list[Line] = [((_waiting(turn), "faint"),)] if turn.quiet_at is None else []
+        return [*lines, *waiting, *_remarks(turn, width)]
     total = parts[-1].end - parts[0].start
     most = worst(parts)
     for stage, hundredths in zip(parts, shares([part.seconds for part in parts], total), strict=True):
         lines += _stage(stage, hundredths / 100, parts[0].start, total, width, budgets, is_worst=stage is most)
     lines += _whole(total, width, budgets, open_=parts[-1].is_open)
-    return [*lines, *_blocked(turn, width), *_heard(turn, now, width)]
+    return [*lines, *_blocked(turn, width), *_heard(turn, now, width), *_remarks(turn, width)]
 
 
 def _blocked(turn: Turn, width: int) -> list[Line]:
@@ -56,6 +57,15 @@ def _blocked(turn: Turn, width: int) -> list[Line]:
     if turn.stalled_by:
         rows.append((("✗ ", "bad"), (clean(turn.stalled_by), "bad bold"), (" blocks the agent now", "bad bold")))
     return rows
+
+
+def _remarks(turn: Turn, width: int) -> list[Line]:
+    """What was learnt and judged meanwhile."""
+    lines: list[Line] = []
+    for remark in turn.remarks:
+        body = wrap_spans([(clean(remark), "muted")], width - 2)
+        lines += [((("· " if index == 0 else "  "), "faint"), *line) for index, line in enumerate(body)]
+    return lines
 
 
 def _spoken(turn: Turn, parts: Sequence[Stage], now: float, width: int) -> Line:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent_console.state.heard import heard_length
-from agent_console.state.model import AgentSaid, ConsoleState, Entry, Latency, ToolCall, UserSaid
+from agent_console.state.model import AgentSaid, ConsoleState, Entry, Latency, Note, ToolCall, UserSaid
 from agent_console.state.percentiles import add_turn
+from agent_console.state.sentences import sentence
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
 
@@ -136,13 +137,42 @@ def tool_finished(state: ConsoleState, event: AnyEvent, data: ev.ToolFinished) -
     """Its result stands where the call stands, however much was said since."""
     calls, errors = state.usage.tool_calls + 1, state.usage.tool_errors + data.is_error
     state = replace(state, usage=replace(state.usage, tool_calls=calls, tool_errors=errors))
-    index = state.entries.rindex(lambda e: isinstance(e, ToolCall) and e.call_id == data.call_id)
+    index = _call_index(state, data.call_id)
     if index is None:
         return state
-    call = state.entries[index]
-    assert isinstance(call, ToolCall)
+    call = _call(state, index)
     done = replace(call, output=data.output, is_error=data.is_error, details=data.details, duration=data.duration)
     return _put(state, index, done)
+
+
+def tool_updated(state: ConsoleState, event: AnyEvent, data: ev.ToolUpdated) -> ConsoleState:
+    """How far a call is stands where the call stands."""
+    index = _call_index(state, data.call_id)
+    if index is None:
+        return state
+    call = _call(state, index)
+    return _put(state, index, replace(call, updates=(*call.updates, data.message)))
+
+
+def tool_reply_updated(state: ConsoleState, event: AnyEvent, data: ev.ToolReplyUpdated) -> ConsoleState:
+    """The calls that a reply tells of know what became of it. Its ids are theirs, with what they tell behind."""
+    for update_id in data.update_ids:
+        index = state.entries.rindex(
+            lambda e, of=update_id: isinstance(e, ToolCall) and (of == e.call_id or of.startswith(f"{e.call_id}_"))
+        )
+        if index is not None:
+            state = _put(state, index, replace(_call(state, index), reply=data.status))
+    return state
+
+
+def transcription_timed_out(state: ConsoleState, event: AnyEvent, data: ev.TranscriptionTimedOut) -> ConsoleState:
+    """People wonder why nothing answers."""
+    return _append(state, Note("warning", event.time, sentence(event), turn_id=event.turn_id))
+
+
+def user_turn_exceeded(state: ConsoleState, event: AnyEvent, data: ev.UserTurnExceeded) -> ConsoleState:
+    """Why the agent cuts in."""
+    return _append(state, Note("info", event.time, sentence(event), turn_id=event.turn_id))
 
 
 def turn_measured(state: ConsoleState, event: AnyEvent, data: ev.TurnMeasured) -> ConsoleState:
@@ -185,6 +215,16 @@ def _user_entry(state: ConsoleState, event: AnyEvent) -> tuple[ConsoleState, int
     said = state.entries[index]
     assert isinstance(said, UserSaid)
     return state, index, said
+
+
+def _call_index(state: ConsoleState, call_id: str) -> int | None:
+    return state.entries.rindex(lambda e: isinstance(e, ToolCall) and e.call_id == call_id)
+
+
+def _call(state: ConsoleState, index: int) -> ToolCall:
+    call = state.entries[index]
+    assert isinstance(call, ToolCall)
+    return call
 
 
 def _message_index(state: ConsoleState, item_id: str) -> int | None:

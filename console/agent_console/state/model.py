@@ -69,6 +69,10 @@ class ToolCall:
     is_error: bool = False
     details: str = ""
     duration: float | None = None
+    updates: tuple[str, ...] = ()
+    """What it told while it ran, the newest last."""
+    reply: Literal["", "scheduled", "completed", "interrupted", "skipped"] = ""
+    """What became of the reply that tells what came of it in the background."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TypeAlias
 
+from agent_console.state.sentences import sentence
 from agent_console.state.sequence import Seq
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent, TurnPart
@@ -14,6 +15,7 @@ from agent_runtime.events import AnyEvent, TurnPart
 COUNTDOWNS_KEPT = 16
 """Countdowns of one turn that are kept, the newest."""
 BLOCKS_KEPT = 4
+REMARKS_KEPT = 4
 _RECENT = 16
 """Turns back from the end that may still change."""
 
@@ -81,6 +83,8 @@ class Turn:
     interrupted: bool = False
     is_measured: bool = False
     """The parts are the runtime's own."""
+    remarks: tuple[str, ...] = ()
+    """What was learnt and judged in this turn, in plain words, the newest `REMARKS_KEPT`."""
 
     @property
     def end(self) -> float | None:
@@ -237,6 +241,10 @@ def _measured(turn: Turn, event: AnyEvent, data: ev.TurnMeasured) -> Turn:
     return replace(turn, start=data.start, parts=parts, audible_at=audible, is_measured=True)
 
 
+def _remark(turn: Turn, event: AnyEvent, data: ev.EventData) -> Turn:
+    return replace(turn, remarks=(*turn.remarks[-REMARKS_KEPT + 1 :], sentence(event)))
+
+
 def _waits_for_reply(turn: Turn) -> bool:
     """Whether what the reply does now is what the user waits for; a reply that was begun early isn't yet."""
     return turn.committed_at is not None or turn.by not in ("speech", "push_to_talk")
@@ -260,5 +268,9 @@ CHANGES: dict[type, Callable[..., Turn]] = {
     ev.LoopStalled: _stalled,
     ev.LoopBlocked: _blocked,
     ev.TurnMeasured: _measured,
+    ev.EndpointingLearned: _remark,
+    ev.OverlappingSpeech: _remark,
+    ev.TranscriptionTimedOut: _remark,
+    ev.UserTurnExceeded: _remark,
 }
 """The kinds of event that tell something of a turn's time."""
