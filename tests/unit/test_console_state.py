@@ -467,30 +467,30 @@ def call_of(tape: Tape) -> ToolCall:
 
 
 def test_a_call_keeps_what_it_told_and_what_became_of_its_reply(tape: Tape) -> None:
-    tape.emit(ev.ToolStarted("c1", "book", "{}"))
-    tape.emit(ev.ToolUpdated("c1", "c1", "book", "asking the hotel"))
-    tape.emit(ev.ToolUpdated("c1_update_1", "c1", "book", "half way"))
+    tape(ev.ToolStarted("c1", "book", "{}"))
+    tape(ev.ToolUpdated("c1", "c1", "book", "asking the hotel"))
+    tape(ev.ToolUpdated("c1_update_1", "c1", "book", "half way"))
     assert call_of(tape).updates == ("asking the hotel", "half way")
-    tape.emit(ev.ToolFinished("c1", "book", "booked", False, 2.0))
+    tape(ev.ToolFinished("c1", "book", "booked", False, 2.0))
     for status in ("scheduled", "completed"):
-        tape.emit(ev.ToolReplyUpdated(("c1_final",), status, "s"))  # type: ignore[arg-type]
+        tape(ev.ToolReplyUpdated(("c1_final",), status, "s"))  # type: ignore[arg-type]
         assert call_of(tape).reply == status
     assert call_of(tape).output == "booked"
 
 
 def test_a_reply_finds_its_call_by_the_whole_id(tape: Tape) -> None:
-    tape.emit(ev.ToolStarted("call_1", "one", "{}"))
-    tape.emit(ev.ToolStarted("call_12", "two", "{}"))
-    tape.emit(ev.ToolReplyUpdated(("call_12_final",), "skipped", "s"))
-    tape.emit(ev.ToolReplyUpdated(("call_9",), "skipped", "s"))
+    tape(ev.ToolStarted("call_1", "one", "{}"))
+    tape(ev.ToolStarted("call_12", "two", "{}"))
+    tape(ev.ToolReplyUpdated(("call_12_final",), "skipped", "s"))
+    tape(ev.ToolReplyUpdated(("call_9",), "skipped", "s"))
     assert [call.reply for call in tape.state.entries if isinstance(call, ToolCall)] == ["", "skipped"]
-    tape.emit(ev.ToolUpdated("x", "unknown", "one", "nothing"))
+    tape(ev.ToolUpdated("x", "unknown", "one", "nothing"))
     assert not any(call.updates for call in tape.state.entries if isinstance(call, ToolCall))
 
 
 def test_speech_without_words_and_a_turn_that_is_too_long_are_notes(tape: Tape) -> None:
-    tape.emit(ev.TranscriptionTimedOut(1.2, 0.5))
-    tape.emit(ev.UserTurnExceeded("…", 52, 12.0), "max_words")
+    tape(ev.TranscriptionTimedOut(1.2, 0.5))
+    tape(ev.UserTurnExceeded("…", 52, 12.0), "max_words")
     unheard, exceeded = tape.state.entries
     assert isinstance(unheard, Note)
     assert isinstance(exceeded, Note)
