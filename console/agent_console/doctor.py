@@ -55,10 +55,12 @@ def examine() -> Iterator[Finding]:
     yield from _sound()
     yield from _embedded_models()
     try:
-        resolved = load_settings()
+        resolved = load_settings(lenient=True)
     except ConfigError as exc:
         yield Finding("bad", "settings", str(exc), "put that right")
     else:
+        for problem in resolved.problems:
+            yield Finding("bad", "settings", str(problem), "put that right; it is left out until then")
         yield from _keys(resolved)
 
 

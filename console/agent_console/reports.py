@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent_console.cli import BAD_INPUT
 from agent_runtime.agent_loader import parse_target
 from agent_runtime.settings_layers import load_settings
 
@@ -17,14 +19,16 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def print_config(agent: str | None, config_file: Path | None) -> int:
-    """Each setting, its value (secrets masked) and where it came from."""
+    """Each setting, its value (secrets masked) and where it came from; then what is wrong in the files, with 2."""
     target = parse_target(agent) if agent is not None else None
     folder = target.path.parent if target is not None and target.path is not None else None
-    resolved = load_settings(folder=folder, project_file=config_file)
+    resolved = load_settings(folder=folder, project_file=config_file, lenient=True)
     rows = [("SETTING", "VALUE", "FROM")]
     rows += [(row.name, row.value or "-", row.origin) for row in resolved.rows()]
-    print(table(rows))
-    return 0
+    print(table(rows), flush=True)
+    for problem in resolved.problems:
+        print(f"agent-console: {problem}", file=sys.stderr)
+    return BAD_INPUT if resolved.problems else 0
 
 
 def print_devices() -> int:

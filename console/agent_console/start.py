@@ -9,14 +9,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from agent_console.data import data_folder
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent, parse_target
-from agent_runtime.errors import AgentConsoleError, ConfigError
+from agent_runtime.errors import AgentConsoleError, AgentLoadError, ConfigError
 from agent_runtime.settings_places import anything_is_set, user_config_file
 
 if TYPE_CHECKING:
@@ -38,19 +38,20 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
 
     `plain` opens no screen: the session is told in lines of text.
 
-
-    Raises AgentConsoleError, with the terminal untouched, for what the user can put right.
+    Raises AgentConsoleError, with the terminal untouched, for what the user can put right. What is wrong in a file of
+    settings is left out and told.
     """
     if agent is None and not flags and config_file is None and not anything_is_set(Path.cwd(), os.environ):
         # The first call that anybody makes. Nothing can be wrong, so the settings needn't hold up the first frame.
         settings, options, load = _defaults, {"mode": "local"}, loader(None)
     else:
-        resolved, target = resolve(agent, flags, config_file)
-        check_files(resolved)
-        check_theme(resolved)
+        resolved, target = resolve(agent, flags, config_file, lenient=True)
+        usable = with_what_is_there(resolved)
         load = loader(target)
-        settings, options = (lambda: resolved.settings), _app_options(resolved)
+        settings, options = (lambda: usable.settings), _app_options(usable)
     if plain:
+        for text in options.get("notices", ()):
+            print(f"agent-console: {text}", file=sys.stderr)
         run_in_lines(settings, load)
     check_terminal()
     run_console(settings, options, load)
@@ -58,9 +59,8 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
 
 def check_settings(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> None:
     """Raise AgentConsoleError for what would keep a console from starting so. The agent's code isn't run."""
-    resolved, _ = resolve(agent, flags, config_file)
-    check_files(resolved)
-    check_theme(resolved)
+    resolved, _ = resolve(agent, flags, config_file, lenient=True)
+    with_what_is_there(resolved)
 
 
 def _defaults() -> Settings:
@@ -81,56 +81,68 @@ def loader(target: Target | None) -> Callable[[], LoadedAgent]:
 
 
 def resolve(
-    agent: str | None, flags: Mapping[str, Any], config_file: Path | None
+    agent: str | None, flags: Mapping[str, Any], config_file: Path | None, *, lenient: bool = False
 ) -> tuple[ResolvedSettings, Target | None]:
     """The settings, and the agent that they are for: the one given, else the configured one; None is the bundled one.
 
-    What the agent's `.env` holds is in the environment from then on, for the agent's own code.
+    What the agent's `.env` holds is in the environment from then on, for the agent's own code. `lenient` is
+    `load_settings`'s.
     """
-    from agent_runtime.settings_layers import load_settings, read_dotenv
+    from agent_runtime.settings_layers import load_settings
 
     target = parse_target(agent) if agent is not None else None
     folder = target.path.parent if target is not None and target.path is not None else Path.cwd()
-    resolved = load_settings(flags, folder=folder, project_file=config_file)
-    for name, value in read_dotenv(folder / ".env").items():
+    resolved = load_settings(flags, folder=folder, project_file=config_file, lenient=lenient)
+    for name, value in resolved.dotenv.items():
         os.environ.setdefault(name, value)
     if target is None and resolved.settings.agent is not None:
-        target = parse_target(resolved.settings.agent)
+        try:
+            target = parse_target(resolved.settings.agent)
+        except AgentLoadError as exc:
+            raise ConfigError(resolved.origins["agent"], "agent", str(exc)) from exc
     return resolved, target
 
 
-def check_files(resolved: ResolvedSettings) -> None:
-    """Raise ConfigError if a file that is named can't be read or written."""
-    audio = resolved.settings.audio
-    if audio.input_wav is not None:
+def with_what_is_there(resolved: ResolvedSettings) -> ResolvedSettings:
+    """The settings without files and themes that can't be used.
+
+    Raises ConfigError for one that a flag or a variable names: it was meant for this very call.
+    """
+    for name, problem in _not_there(resolved):
+        resolved = resolved.without(name, problem)
+    return resolved
+
+
+def _not_there(resolved: ResolvedSettings) -> Iterator[tuple[str, str]]:
+    """Settings that name what can't be read, written or drawn with, and why not."""
+    if (wav := resolved.settings.audio.input_wav) is not None:
         from agent_runtime.errors import MediaError
         from agent_runtime.media.wav import WavReader
 
         try:
-            WavReader(audio.input_wav).close()
+            WavReader(wav).close()
         except MediaError as exc:
-            raise ConfigError(resolved.origins["audio.input_wav"], "", str(exc)) from exc
+            yield "audio.input_wav", str(exc)
     for name in ("audio.output_wav", "events"):
         path: Path | None = resolved.get(name)
         if path is not None and not path.absolute().parent.is_dir():
-            raise ConfigError(resolved.origins[name], "", f"there is no folder {path.absolute().parent}: make it first")
+            yield name, f"there is no folder {path.absolute().parent}: make it first"
+    if (theme := resolved.settings.theme) is not None and (problem := _theme_problem(theme)):
+        yield "theme", problem
 
 
-def check_theme(resolved: ResolvedSettings) -> None:
-    """Raise ConfigError for a theme that doesn't exist, naming those that do."""
-    wanted = resolved.settings.theme
-    if wanted is None:
-        return
+def _theme_problem(wanted: str) -> str:
+    """Why there is no theme of this name, and which there are; empty if there is one."""
     from textual.theme import BUILTIN_THEMES
 
     from agent_console.themes import load_themes
 
     found = load_themes([user_themes_folder()])
     known = sorted({theme.name for theme in found.themes} | set(BUILTIN_THEMES))
-    if wanted not in known:
-        broken = [str(problem) for problem in found.problems if problem.file.stem == wanted]
-        problem = broken[0] if broken else f"there is no theme {wanted!r}: use {', '.join(known)}"
-        raise ConfigError(resolved.origins["theme"], "theme", problem)
+    if wanted in known:
+        return ""
+    broken = [str(problem) for problem in found.problems if problem.file.stem == wanted]
+    return broken[0] if broken else f"there is no theme {wanted!r}: use {', '.join(known)}"
 
 
 def user_themes_folder() -> Path:
@@ -149,8 +161,9 @@ def run_console(
 
     backend = LocalBackend(settings, load)
     prices, wrong = load_prices(user_config_file().parent / PRICES)
+    given = {**options, "notices": [*options.get("notices", ()), *wrong]}
     run_app(
-        lambda: ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, notices=wrong, **options),
+        lambda: ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, **given),
         backend.stop,
     )
 
@@ -196,6 +209,7 @@ def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:
         "keymap": settings.keys,
         "places": resolved.origins,
         "budgets": Budgets(budgets.pop("answer"), budgets),
+        "notices": [str(problem) for problem in resolved.problems],
     }
     return options if settings.theme is None else options | {"theme": settings.theme}
 

@@ -63,12 +63,12 @@ def refused(folder: Path, *arguments: str) -> str:
         (["empty.py"], "there is no agent in empty.py: write a class that extends agent_runtime.Agent"),
         (["two.py"], "two.py has 2 agents: say which, two.py:One or two.py:Two"),
         (["greeter.py", "--llm", "gpt"], "--llm: 'gpt' is not a provider of llm: use 'auto', 'embedded', "),
-        (["greeter.py", "--theme", "dusk"], "--theme: theme: there is no theme 'dusk': use "),
+        (["greeter.py", "--theme", "dusk"], "--theme: there is no theme 'dusk': use "),
         (["greeter.py", "--input-wav", "gone.wav"], "--input-wav: gone.wav: can't be read: No such file or directory"),
         (["greeter.py", "--input-wav", "greeter.py"], "--input-wav: greeter.py: "),
         (["greeter.py", "--output-wav", "no/where.wav"], "--output-wav: there is no folder "),
         (["greeter.py", "--config", "gone.toml"], "gone.toml: there is no such file: check --config"),
-        (["greeter.py", "--config", "wrong.toml"], "wrong.toml:2: audio.input: there is no such setting; did you mean"),
+        (["--config", "wrong.toml"], "wrong.toml:1: agent: there is no file gone.py"),
         (["greeter.py", "--flag"], "Unknown option: "),
         (["greeter.py", "--log-level", "loud"], "Invalid value"),
         (["greeter.py", "second.py"], "second.py"),
@@ -78,7 +78,7 @@ def refused(folder: Path, *arguments: str) -> str:
 def test_what_is_wrong_is_said_in_one_line(folder, arguments, message):
     (folder / "empty.py").write_text("x = 1")
     (folder / "two.py").write_text(AGENT.replace("Greeter", "One") + AGENT.replace("Greeter", "Two"))
-    (folder / "wrong.toml").write_text('[audio]\ninput = "usb"\n')
+    (folder / "wrong.toml").write_text('agent = "gone.py"\n')
     said = refused(folder, *arguments)
     assert said.startswith("agent-console: ")
     assert message in said
@@ -95,7 +95,60 @@ def test_a_broken_agent_comes_with_its_traceback_and_nothing_of_ours_in_it(folde
 
 def test_a_secret_in_a_wrong_place_is_not_repeated(folder):
     (folder / "agent-console.toml").write_text('[openai]\napi_key = ["sk-hidden-hidden-hidden"]\n')
-    assert "hidden" not in refused(folder, "greeter.py")
+    with console(folder, *QUIET, "greeter.py") as process:
+        process.wait_for(r"agent-console.toml:2: openai.api_key: input should")
+        assert b"hidden" not in process.output
+
+
+WRONG = """
+theme = "dusk"
+log_level = "loud"
+[budgets]
+answer = -1
+"""
+
+
+def test_what_is_wrong_in_a_settings_file_is_told_and_the_console_starts_with_the_rest(folder):
+    (folder / "agent-console.toml").write_text(WRONG)
+    with console(folder, *QUIET, "greeter.py") as process:
+        process.wait_for("agent listening")
+        process.wait_for(r"agent-console.toml:2: theme: there is no theme 'dusk': use ")
+        process.wait_for(r"agent-console.toml:5: budgets.answer: -1: input should be greater than 0")
+        process.press("escape", "escape")
+        process.wait_for(r"agent-console.toml:3: log_level: 'loud': input should be 'debug', 'info'")
+
+
+def test_lines_of_text_begin_with_what_is_wrong_in_a_settings_file(folder):
+    (folder / "agent-console.toml").write_text(WRONG)
+    done = subprocess.run(
+        [sys.executable, "-m", "agent_console", *QUIET, "--plain", "greeter.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        input="/quit\n",
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "agent-console: agent-console.toml:5: budgets.answer: -1: " in done.stderr
+
+
+def test_the_list_of_settings_ends_with_what_is_wrong(folder):
+    (folder / "agent-console.toml").write_text(WRONG)
+    done = subprocess.run(
+        [sys.executable, "-m", "agent_console", "config"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "budgets.answer" in done.stdout
+    assert done.stderr.splitlines() == [
+        "agent-console: agent-console.toml:3: log_level: 'loud': input should be 'debug', 'info', 'warning' or 'error'",
+        "agent-console: agent-console.toml:5: budgets.answer: -1: input should be greater than 0",
+    ]
 
 
 # --- how it runs -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from agent_console.drawing import status
 from agent_console.drawing.bars import level_bar, progress, strip
 from agent_console.drawing.entries import Look, compact_arguments, draw
 from agent_console.drawing.latency import grade, latency_line, waterfall
-from agent_console.drawing.text import Line, clean, crop, fit, justify, wrap
+from agent_console.drawing.text import Line, clean, crop, fit, justify, line_width, wrap
 from agent_console.state import (
     AgentSaid,
     Banner,
@@ -251,7 +251,16 @@ def test_banners_give_way_to_what_to_do() -> None:
     (line,) = status.banner_lines([banner], 60)
     assert text([line]).startswith(" ✗ a very long")
     assert text([line]).endswith("· press e")
-    assert len(status.banner_lines([banner] * 9, 60)) == 3
+    first, *others = status.banner_lines([banner] * 9, 60)
+    assert "6 more" in text([status.banner_lines([Banner("x", "error", "no", "")] * 9, 60)[0]])
+    assert line_width(first) <= 60
+    assert len(others) == 2
+
+
+def test_a_banner_without_anything_else_to_do_is_read_to_its_end() -> None:
+    told = "agent-console.toml:5: budgets.answer: -1: input should be greater than 0"
+    one, two = status.banner_lines([Banner("notice", "warning", told)], 60)
+    assert f"{text([one]).rstrip()} {text([two]).strip()}" == f" ! {told}"
 
 
 def test_loading_is_one_line_and_then_none() -> None:

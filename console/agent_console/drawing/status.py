@@ -91,14 +91,25 @@ def _device(word: str, device: Device, width: int, *, muted: bool = False) -> Li
 
 
 def banner_lines(banners: Sequence[Banner], width: int, limit: int = 3) -> list[Line]:
-    """One line each, the newest last: what happened and what to do."""
+    """The newest, that last: what happened and what to do; how many more there are stands behind the first.
+
+    One takes a line, or two if there is nothing to do about it but what it says itself.
+    """
     lines: list[Line] = []
-    for banner in banners[-limit:]:
+    shown = banners[-limit:]
+    for banner in shown:
         glyph, style = ("✗", "error") if banner.level == "error" else ("!", "fair")
         hint = f" · {clean(banner.hint)} " if banner.hint else " "
-        text = fit(clean(banner.text), max(20, width - 5 - min(len(hint), width // 2)))
-        rest = fit(hint, max(0, width - 4 - cell_len(text)))
-        lines.append(((f" {glyph} ", f"{style} bold"), (text, style), (rest, "muted")))
+        if banner is shown[0] and len(banners) > limit:
+            hint = f"{hint.rstrip()} · {len(banners) - limit} more, esc goes on "
+        text = clean(banner.text).replace("\n", " ")
+        room = max(20, width - 5 - min(len(hint), width // 2))
+        start, end = wrap(text, room)[0] if not banner.hint else (0, len(text))
+        first, second = fit(text[start:end], room), fit(text[end:].strip(), width - 5)
+        rest = fit(hint, max(0, width - 4 - cell_len(first)))
+        lines.append(((f" {glyph} ", f"{style} bold"), (first, style), (rest, "muted")))
+        if second:
+            lines.append((("   ", ""), (second, style)))
     return lines
 
 
