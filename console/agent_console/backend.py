@@ -55,6 +55,12 @@ class Backend(Protocol):
     def reload(self) -> None:
         """Load the agent's code again, changed or not."""
 
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None, *, start_server: bool = False) -> None:
+        """Go on in a LiveKit room, or on this machine again. `room` is its name; unset, the configured or an own one.
+
+        Where no server is configured, `start_server` starts one for as long as the session lasts.
+        """
+
     def record(self, on: bool) -> None:
         """Begin a session bundle, or complete the one that is written."""
 

@@ -49,6 +49,7 @@ ACTIONS: Final = (
     Action("reload", "r", "reload", "Load the agent's code again, into the running conversation.", "Agent", 70),
     Action("traceback", "e", "traceback", "Show why the last reload failed.", "Agent"),
     Action("devices", "d", "devices", "Pick a microphone and a speaker.", "Agent", 65),
+    Action("room", "ctrl+o", "room", "Go on in a LiveKit room, or on this machine again.", "Agent", 58),
     Action("record", "R", "record", "Record the session into a bundle, or complete it.", "Agent", 60),
     Action("mark_turn", "x", "mark", "Mark the selected or newest turn, to come back to it.", "Agent"),
     Action("fork", "f", "fork", "Go on from the selected or newest turn in a branch of its own.", "Agent"),

@@ -18,7 +18,7 @@ from agent_console.drawing.text import Line, clean
 from agent_console.state import AgentSaid, ConsoleState, Entry, Latency, Note, Rule, ToolCall, UserSaid, reduce
 from agent_runtime.events import AnyEvent
 
-HELP: Final = "a line is said to the agent; /mute /unmute /interrupt /reload /quit"
+HELP: Final = "a line is said to the agent; /mute /unmute /interrupt /reload /room /local /quit"
 _WIDE: Final = 10_000
 
 Input: TypeAlias = AnyEvent | str | None
@@ -55,7 +55,7 @@ class Narrator:
         for banner in state.banners:
             if (banner.key, banner.text) not in self._banners and banner.key != "error":
                 self._banners.add((banner.key, banner.text))
-                hint = banner.hint.removeprefix("e shows why; ")  # there are no keys here
+                hint = banner.hint.removeprefix("e shows why; ").replace("^o", "/room")  # there are no keys here
                 yield self._stamped(clean(f"{banner.level}: {banner.text}. {hint}".rstrip()))
 
     def _stamped(self, line: str) -> str:
@@ -117,7 +117,7 @@ def run_plain(backend: Backend, lines: Iterable[str], write: Callable[[str], Non
             elif isinstance(item, str):
                 if item == "/quit":
                     break
-                asked += _obey(backend, item, write)
+                asked += _obey(backend, item, write, narrator.state)
             else:
                 for line in narrator.tell(item):
                     write(line)
@@ -146,13 +146,15 @@ def _read(lines: Iterable[str], put: Callable[[Input], None]) -> None:
     put(None)
 
 
-def _obey(backend: Backend, line: str, write: Callable[[str], None]) -> int:
+def _obey(backend: Backend, line: str, write: Callable[[str], None], state: ConsoleState) -> int:
     """Do what a line says; 1 if it was said to the agent."""
     commands: dict[str, Callable[[], None]] = {
         "/mute": lambda: backend.set_muted(True),
         "/unmute": lambda: backend.set_muted(False),
         "/interrupt": backend.interrupt,
         "/reload": backend.reload,
+        "/room": lambda: backend.set_mode("room", start_server=state.room.offer is not None),
+        "/local": lambda: backend.set_mode("local"),
         "/help": lambda: write(HELP),
     }
     if line in commands:

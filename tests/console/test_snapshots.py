@@ -48,6 +48,7 @@ SHOWN_ON = {
     "agent": "recovered",
     "health": "recovered",
     "meters": "counting_down",
+    "room": "in_a_room",
 }
 """Where a panel has most to show; on the others it is the busy talk."""
 

@@ -56,6 +56,9 @@ class ScriptedBackend:
     def reload(self) -> None:
         self.calls.append(("reload",))
 
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None, *, start_server: bool = False) -> None:
+        self.calls.append(("set_mode", mode, start_server))
+
     def record(self, on: bool) -> None:
         self.calls.append(("record", on))
 

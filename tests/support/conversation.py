@@ -423,7 +423,52 @@ def workshop() -> Script:
     return script
 
 
+def in_a_room() -> Script:
+    """In a LiveKit room: three people, a muted camera, packets that get lost, a connection that broke and is back."""
+    script = voice_turn()
+    agent = "agent-7f3a21"
+    script.emit(ev.RoomConnected("support-desk", agent))
+    token = "eyJhbGciOi.eyJ2aWRl.c2VjcmV0"
+    invitation = ev.RoomInvitation(
+        "support-desk", "ws://127.0.0.1:7880", token, "lk room join", f"https://m/?t={token}"
+    )
+    script.emit(invitation.without_token())
+    script.emit(ev.ModeChanged("room", "support-desk", 0.34), "key")
+    for identity, name, kind in (
+        ("ana", "Ana Sørli", "standard"),
+        ("sip-4795", "", "sip"),
+        ("watcher", "", "standard"),
+    ):
+        script.emit(ev.ParticipantJoined(identity, name, kind))
+    tracks = (
+        (agent, "TR_1", "roomio_audio", "audio", "microphone", "published", False),
+        ("ana", "TR_2", "microphone", "audio", "microphone", "subscribed", False),
+        ("ana", "TR_3", "camera", "video", "camera", "muted", True),
+        ("sip-4795", "TR_4", "phone", "audio", "microphone", "subscribed", False),
+        ("watcher", "TR_5", "screen", "video", "screenshare", "published", False),
+    )
+    for track in tracks:
+        script.emit(ev.TrackChanged(*track))  # type: ignore[arg-type]
+    script.emit(ev.ParticipantLinked("ana"))
+    script.emit(ev.RoomReconnecting())
+    script.wait(1.2)
+    script.emit(ev.RoomReconnected(1.2))
+    for identity, quality in ((agent, "excellent"), ("ana", "good"), ("sip-4795", "poor")):
+        script.emit(ev.ConnectionQuality(identity, quality))  # type: ignore[arg-type]
+    script.emit(ev.EncryptionChanged("watcher", "unencrypted"))
+    script.emit(ev.ActiveSpeakers(("ana",)))
+    figures = (
+        ev.TrackFigures(agent, "TR_1", "out", 4820, 2, 0.0, 0.002),
+        ev.TrackFigures("ana", "TR_2", "in", 6104, 31, 0.004, 0.006),
+        ev.TrackFigures("sip-4795", "TR_4", "in", 5950, 417, 0.11, 0.048),
+    )
+    script.emit(ev.RoomFigures(0.042, figures))
+    script.wait(0.3)
+    return script
+
+
 STORIES = {
+    "in_a_room": in_a_room,
     "workshop": workshop,
     "starting": starting,
     "listening": listening,

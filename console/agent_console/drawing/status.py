@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from agent_console.drawing import bars
 from agent_console.drawing.latency import grade, latency_line, seconds, waterfall
+from agent_console.drawing.room import room_devices, room_mark
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap
 from agent_console.state import Banner, ConsoleState, Device, Endpointing, Latency, Loading
 
@@ -51,7 +52,10 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
         (f"  {clock_text(now):>6} ", "text"),
     )
     name = fit(clean(state.agent), max(8, width // 3)) or "agent-console"
-    left: Line = ((" ", ""), ("◆ ", "agent"), (name, "bold"), (f"  {state.mode}", "muted"))
+    where = room_mark(state.room)
+    left: Line = ((" ", ""), ("◆ ", "agent"), (name, "bold"), *((("  ", ""), *where) if where else ()))
+    if not where or state.mode == "replay":
+        left = (*left, (f"  {state.mode}", "muted"))
     if state.recording is not None:
         left = (*left, ("  ● rec", "error bold"))
     if state.reloading:
@@ -65,7 +69,9 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
         ("   ", ""),
         *_device("speaker", state.speaker, space - space // 2 - 4),
     )
-    if state.mode == "text":
+    if state.room.here:
+        devices = ((" ", ""), *room_devices(state.room, width - line_width(right) - 2))
+    elif state.mode == "text":
         devices = ((" no microphone and no speaker: you type", "muted"),)
     return [justify(left, states, width), justify(devices, right, width)]
 

@@ -137,6 +137,9 @@ class ReplayBackend:
     def reload(self) -> None:
         """See `Backend.reload`: nothing."""
 
+    def set_mode(self, mode: Literal["local", "room"], room: str | None = None, *, start_server: bool = False) -> None:
+        """See `Backend.set_mode`: nothing."""
+
     def record(self, on: bool) -> None:
         """See `Backend.record`: nothing."""
 

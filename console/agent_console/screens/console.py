@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -61,13 +62,17 @@ class ConsoleScreen(ScrollingScreen):
         self.dock = PanelDock(self, id="dock")
         self._banner_bar = Notices(
             lambda state, now, w, _: draw.banner_lines(self._banners(), w),
-            lambda state: (state.banners, self._notices, len(self._dismissed)),
+            lambda state: (state.banners, state.room.here, self._notices, len(self._dismissed)),
             id="banners",
         )
         self._instruments = {
             "header": Panel(lambda state, now, w, _: draw.header(state, now, w), id="header"),
             "banners": self._banner_bar,
-            "loading": Notices(_loading, lambda state: (state.loading,), id="loading"),
+            "loading": Notices(
+                lambda state, now, w, _: [*filter(None, [draw.loading_line(state.loading, w)])],
+                lambda state: (state.loading,),
+                id="loading",
+            ),
             "audio": Panel(lambda state, now, w, _: draw.audio_panel(state, now, w), id="audio"),
             "latency": Panel(
                 self._draw_latency, lambda state: (state.latencies, self.transcript.selected), id="latency"
@@ -144,7 +149,7 @@ class ConsoleScreen(ScrollingScreen):
         return self._state.endpointing is not None or clipped or self.transcript.is_timing or panel
 
     def _banners(self) -> list[Banner]:
-        return [b for b in (*self._notices, *self._state.banners) if (b.key, b.time) not in self._dismissed]
+        return [b for b in (*self._notices, *self._state.shown_banners) if (b.key, b.time) not in self._dismissed]
 
     def _draw_latency(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
         transcript = self.transcript
@@ -225,7 +230,7 @@ class ConsoleScreen(ScrollingScreen):
 
     @property
     def _can_talk(self) -> bool:
-        return self._state.microphone.state not in ("unavailable", "lost", "closed")
+        return self._state.room.here or self._state.microphone.state not in ("unavailable", "lost", "closed")
 
     def action_push_to_talk(self) -> None:
         """Start or send a turn by key."""
@@ -320,6 +325,11 @@ class ConsoleScreen(ScrollingScreen):
         from agent_console.screens.devices import DevicesScreen
 
         self.app.push_screen(DevicesScreen(self._host.backend))
+
+    def action_room(self) -> None:
+        """Go on in a room, or here again. Asked again where no server is configured, start one."""
+        room = self._state.room
+        self._host.backend.set_mode("local" if room.here else "room", start_server=room.offer is not None)
 
     # --- recording -------------------------------------------------------------------------------------------------
 
@@ -424,6 +434,11 @@ class ConsoleScreen(ScrollingScreen):
         return self._host.backend
 
     @property
+    def keymap_in_use(self) -> Mapping[str, str]:
+        """See `PanelHost.keymap_in_use`."""
+        return self._host.keymap_in_use
+
+    @property
     def budgets(self) -> Budgets:
         """See `PanelHost.budgets`."""
         return self._host.budgets
@@ -483,8 +498,3 @@ class ConsoleScreen(ScrollingScreen):
     async def action_quit(self) -> None:
         """Leave."""
         await self.app.action_quit()
-
-
-def _loading(state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
-    line = status.loading_line(state.loading, width)
-    return [line] if line else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
 from agent_console.state.sequence import Seq
@@ -44,6 +45,8 @@ def remember(events: Seq[AnyEvent], event: AnyEvent) -> Seq[AnyEvent]:
     """The events with one more. Figures are for the meters: there would be nothing else to see."""
     if isinstance(event.data, ev.FIGURES):
         return events
+    if isinstance(event.data, ev.RoomInvitation):  # shown to everybody who looks on
+        event = replace(event, data=event.data.without_token())
     events = events.append(event)
     return events.trim(KEPT) if len(events) > 2 * KEPT else events
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from agent_console.state.bench import Bench
 from agent_console.state.health import Health
 from agent_console.state.percentiles import Histogram
+from agent_console.state.room import Room
 from agent_console.state.sequence import Seq
 from agent_console.state.spending import Spending
 from agent_console.state.turns import Turn
@@ -79,7 +80,7 @@ class ToolCall:
 class Rule:
     """A line across the transcript: something changed here."""
 
-    kind: Literal["reload", "reload_failed", "handoff", "branch", "closed"]
+    kind: Literal["reload", "reload_failed", "handoff", "branch", "mode", "closed"]
     time: float
     text: str
     details: str = ""
@@ -258,6 +259,7 @@ class ConsoleState:
     spending: Spending = field(default_factory=dict)
     health: Health = field(default_factory=Health)
     bench: Bench = field(default_factory=Bench)
+    room: Room = field(default_factory=Room)
     errors: int = 0
 
     meters: Meters = Meters()
@@ -275,3 +277,8 @@ class ConsoleState:
     reload_duration: float | None = None
     usage: Usage = Usage()
     banners: tuple[Banner, ...] = ()
+
+    @property
+    def shown_banners(self) -> tuple[Banner, ...]:
+        """Those that matter where the conversation is: in a room this machine's sound isn't missed."""
+        return tuple(b for b in self.banners if not (self.room.here and b.key.startswith("device:")))

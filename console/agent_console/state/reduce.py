@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent_console.state import conversation, instruments, workshop
+from agent_console.state import conversation, instruments, room_banners, workshop
 from agent_console.state.bench import lay_out
 from agent_console.state.health import check
 from agent_console.state.history import remember
 from agent_console.state.model import ConsoleState
+from agent_console.state.room import enter
 from agent_console.state.spending import spend
 from agent_console.state.turns import advance
 from agent_runtime import events as ev
@@ -68,6 +69,14 @@ REDUCERS: Mapping[type, Reducer] = {
     ev.BranchesChanged: workshop.branches_changed,
     ev.RequestRefused: workshop.request_refused,
     ev.CircuitsChanged: instruments.circuits_changed,
+    ev.ModeChanged: room_banners.mode_changed,
+    ev.RoomConnected: room_banners.room_connected,
+    ev.RoomReconnecting: room_banners.room_reconnecting,
+    ev.RoomReconnected: room_banners.room_reconnected,
+    ev.RoomDisconnected: room_banners.room_disconnected,
+    ev.RoomServerMissing: room_banners.server_missing,
+    ev.EncryptionChanged: room_banners.encryption_changed,
+    ev.ParticipantLeft: room_banners.participant_left,
 }
 """What each kind of event does. The kinds left out move nothing that is shown yet."""
 
@@ -93,6 +102,7 @@ def reduce(state: ConsoleState, event: AnyEvent) -> ConsoleState:
         spending=spend(state.spending, event, state.model, state.voice),
         health=check(state.health, event),
         bench=lay_out(state.bench, event),
+        room=enter(state.room, event),
     )
 
 

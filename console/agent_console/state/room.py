@@ -182,4 +182,5 @@ _CHANGES: Final[Mapping[type, Callable[[Room, Any], Room]]] = {
 def enter(room: Room, event: AnyEvent) -> Room:
     """The room after an event; the same object if it tells nothing of that."""
     change = _CHANGES.get(type(event.data))
-    return room if change is None else change(room, event.data)
+    data: Any = event.data
+    return room if change is None else change(room, data)

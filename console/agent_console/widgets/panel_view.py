@@ -6,7 +6,7 @@ palette and layout are made from the registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,11 @@ class PanelHost(Protocol):
     @property
     def backend(self) -> Backend:
         """The session, for requests."""
+        ...
+
+    @property
+    def keymap_in_use(self) -> Mapping[str, str]:
+        """The keys of actions that aren't the default ones."""
         ...
 
     @property
