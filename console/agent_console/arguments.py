@@ -14,6 +14,7 @@ from agent_runtime.errors import AgentConsoleError
 _PARTS = Group("Parts", sort_key=1)
 _AUDIO = Group("Audio", sort_key=2)
 _CONSOLE = Group("Console", sort_key=3)
+_ROOM = Group("LiveKit", sort_key=4)
 _SERVING = Group("Serving", sort_key=5)
 _SCENARIOS = Group("For scenarios", sort_key=4)
 _BUNDLES = Group("For a bundle", sort_key=5)
@@ -57,6 +58,27 @@ class Serving:
         return {"agent_name": self.agent_name, "drain_timeout": self.drain_timeout}
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Rooms:
+    """The LiveKit room to begin in, and the server that has it."""
+
+    room: str | None = None
+    """Begin in this room instead of at this machine's microphone; ctrl+o goes from the one to the other."""
+    url: str | None = None
+    """The server; LIVEKIT_URL if left out."""
+    api_key: str | None = None
+    """Its key; LIVEKIT_API_KEY if left out."""
+    api_secret: str | None = None
+    """Its secret, which others on this machine can read here; LIVEKIT_API_SECRET if left out."""
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """As settings."""
+        values = {"room": self.room, "url": self.url, "api_key": self.api_key, "api_secret": self.api_secret}
+        return {f"livekit.{name}": value for name, value in values.items()}
+
+
 app = App(
     name="agent-console",
     help="Build, hear, see and debug a voice agent in the terminal.",
@@ -90,6 +112,7 @@ def run(
     profile: Annotated[Literal["dev", "prod", "test"] | None, Parameter(group=_CONSOLE)] = None,
     config: Annotated[Path | None, Parameter(group=_CONSOLE)] = None,
     plain: Annotated[bool, Parameter(group=_CONSOLE, negative="")] = False,
+    rooms: Annotated[Rooms, Parameter(group=_ROOM)] = Rooms(),
     serving: Annotated[Serving, Parameter(group=_SERVING)] = Serving(),
 ) -> int:
     """Talk to an agent, or serve it.
@@ -115,13 +138,14 @@ def run(
         profile: a set of defaults.
         config: use this file instead of the nearest agent-console.toml.
         plain: lines of text instead of a screen, for a screen reader or a pipe.
+        rooms: the LiveKit room to begin in.
         serving: where others reach it.
     """
     parts = {"llm": llm, "stt": stt, "tts": tts, "vad": vad, "turn_detection": turn_detection}
     devices = {"audio.input_device": input_device, "audio.output_device": output_device, "text": text}
     files = {"audio.input_wav": input_wav, "audio.output_wav": output_wav, "events": events, "recordings": recordings}
     rest = {"record": record, "theme": theme, "log_level": log_level, "reload": reload, "profile": profile}
-    flags = {**parts, **devices, **files, **rest}
+    flags = {**parts, **devices, **files, **rest, **rooms.flags}
     return _serve(agent, flags, config, serving) if serving.somewhere else _open(agent, flags, config, plain, serving)
 
 
