@@ -128,6 +128,8 @@ class BudgetSettings(_Section):
     """Seconds from the first token to the first sentence."""
     tts: float | None = Field(default=None, gt=0)
     """Seconds to the voice's first sound."""
+    floor: float | None = Field(default=None, gt=0)
+    """Seconds in which an answer that was ready let somebody finish."""
     playout: float | None = Field(default=None, gt=0)
     """Seconds from there to the speaker."""
 

@@ -19,6 +19,7 @@ LABELS: Final = {
     "tools": ("tools", "tools"),
     "llm_sentence": ("LLM first sentence", "sentence"),
     "tts": ("TTS first byte", "tts"),
+    "floor": ("wait for the floor", "floor"),
     "playout": ("to the speaker", "out"),
 }
 GOOD, FAIR = 1.0, 2.0
@@ -61,6 +62,7 @@ _BY_STAGE: Final = {
     **dict.fromkeys(("endpointing", "transcription", "hook"), "wait"),
     **dict.fromkeys(("llm", "tools", "llm_sentence"), "llm"),
     "tts": "tts",
+    "floor": "out",
     "playout": "out",
 }
 

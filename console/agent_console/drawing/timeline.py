@@ -39,12 +39,14 @@ def waterfall(turn: Turn, parts: Sequence[Stage], now: float, width: int, budget
     lines: list[Line] = [_spoken(turn, parts, now, width)]
     if not parts:
         waiting: list[Line] = [((_waiting(turn), "faint"),)] if turn.quiet_at is None else []
+        if turn.given_up_at is not None:
+            waiting = _in_vain(turn, width)
         return [*lines, *waiting, *_remarks(turn, width)]
     total = parts[-1].end - parts[0].start
     most = worst(parts)
     for stage, hundredths in zip(parts, shares([part.seconds for part in parts], total), strict=True):
         lines += _stage(stage, hundredths / 100, parts[0].start, total, width, budgets, is_worst=stage is most)
-    lines += _whole(total, width, budgets, open_=parts[-1].is_open)
+    lines += _whole(turn, total, width, budgets, open_=parts[-1].is_open)
     return [*lines, *_blocked(turn, width), *_heard(turn, now, width), *_remarks(turn, width)]
 
 
@@ -102,7 +104,7 @@ def _stage(
     return lines
 
 
-def _whole(total: float, width: int, budgets: Budgets, *, open_: bool) -> list[Line]:
+def _whole(turn: Turn, total: float, width: int, budgets: Budgets, *, open_: bool) -> list[Line]:
     over = budgets.is_over(WHOLE, total)
     style = "bad" if over else "good"
     cells = max(4, width - _LABEL - _NUMBER)
@@ -110,7 +112,7 @@ def _whole(total: float, width: int, budgets: Budgets, *, open_: bool) -> list[L
     bar = stretch(0.0, total / scale, cells, style)
     mark = min(cells - 1, int(budgets.answer / scale * cells))
     sign = "…" if open_ else "✗" if over else "✓"
-    label = "  so far" if open_ else "  as heard"
+    label = "  so far" if open_ else "  as heard" if turn.given_up_at is None else "  in vain"
     words = f"over the budget of {budgets.answer:.2f} s" if over else f"budget {budgets.answer:.2f} s"
     return [
         ((f"{label:<{_LABEL}}", "text bold"), *_at(bar, mark, "│"), (f" {total:5.2f} {sign}", f"{style} bold")),
@@ -126,11 +128,16 @@ def _at(bar: Line, cell: int, mark: str) -> Line:
 
 def _heard(turn: Turn, now: float, width: int) -> list[Line]:
     if turn.audible_at is None:
-        return []
+        return _in_vain(turn, width) if turn.given_up_at is not None else []
     until = turn.quiet_at if turn.quiet_at is not None else now
     words = f"{max(0.0, until - turn.audible_at):.2f} s"
     how = ", cut short" if turn.interrupted else "" if turn.quiet_at is not None else " …"
     return [justify((("agent heard", "agent"), (how, "fair")), ((words, "muted"), ("  ", "")), width)]
+
+
+def _in_vain(turn: Turn, width: int) -> list[Line]:
+    words = f"dropped: {turn.dropped_by}" if turn.dropped_by else "the answer was given up before it was heard"
+    return list(wrap_spans([(words, "fair")], width))
 
 
 # --- the session -----------------------------------------------------------------------------------------------------

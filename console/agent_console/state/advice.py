@@ -121,11 +121,23 @@ def _others(turns: Sequence[Turn]) -> list[Saving]:
     ]
 
 
+FLOOR: Final = {
+    "another_speech": "a speech before",
+    "min_consecutive_speech_delay": "min_consecutive_speech_delay",
+    "user_speaking": "letting you finish",
+}
+"""What an answer that was ready had to wait for."""
+
+
 def _who(part: str, setting: str | None) -> str:
     if part == "tools":
         return f"tool {setting}" if setting else "tools"
     if part == "hook":
         return setting or "on_user_turn_completed"
+    if part == "floor":
+        return FLOOR.get(setting or "", "")
+    if part == "playout":
+        return "the speaker's buffer"
     kind = {"llm": "llm", "llm_sentence": "llm", "tts": "tts", "transcription": "stt"}.get(part)
     return f"{kind} {setting or ''}".rstrip() if kind else ""
 

@@ -33,7 +33,7 @@ def stages(turn: Turn, now: float) -> tuple[Stage, ...]:
     """The turn's wait up to `now`, its parts without a gap: they add up to the whole."""
     found = [Stage(part.name, part.start, part.end, explain(part, turn)) for part in turn.parts]
     since = turn.end
-    waited = turn.audible_at is None and not turn.is_measured
+    waited = turn.audible_at is None and not turn.is_measured and turn.given_up_at is None
     countdown = final_countdown(turn)
     if waited and countdown is not None and turn.committed_at is None and not turn.parts:
         since = countdown.speech_ended
@@ -63,11 +63,17 @@ def _awaited(turn: Turn, now: float) -> tuple[str, str | None]:
 # --- why --------------------------------------------------------------------------------------------------------------
 
 _ENDED_BY: Final = {
-    "stt": "the recogniser said that you were done",
-    "manual": "the agent's code ended your turn",
-    "api": "the agent's code ended your turn",
-    "push_to_talk": "you sent it",
+    "stt": "turn_detection stt: the recogniser said that you were done",
+    "manual": "commit_user_turn: the agent's code ended your turn",
+    "api": "commit_user_turn: the agent's code ended your turn",
+    "push_to_talk": "push-to-talk: you sent it",
     "text": "you typed it",
+    "close": "the session closed",
+}
+_FLOOR: Final = {
+    "another_speech": "another speech of the agent was being heard",
+    "min_consecutive_speech_delay": "min_consecutive_speech_delay: a pause after the speech before",
+    "user_speaking": "you were heard: the agent let you finish",
 }
 
 
@@ -84,6 +90,8 @@ def explain(part: TurnPart, turn: Turn) -> str:
         return f"tool {setting}" if setting else "tools"
     if part.name == "llm_sentence":
         return f"llm {setting}: speech begins with a whole sentence".replace("llm :", "llm:")
+    if part.name == "floor":
+        return _FLOOR.get(setting, setting)
     if part.name == "playout":
         return "the speaker's buffer"
     return f"{part.name} {setting}".rstrip()

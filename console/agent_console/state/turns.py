@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TypeAlias
 
-from agent_console.state.sentences import sentence
+from agent_console.state.sentences import sentence, why
 from agent_console.state.sequence import Seq
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent, TurnPart
@@ -78,6 +78,10 @@ class Turn:
     waiting_for_voice: bool = False
     """Text went to the synthesizer, which hasn't given anything yet."""
     audible_at: float | None = None
+    given_up_at: float | None = None
+    """When the last speech that was to answer ended without a sound, or the turn was dropped."""
+    dropped_by: str = ""
+    """Why the turn was dropped, in plain words; empty if it wasn't."""
     quiet_at: float | None = None
     """When the agent's speech was over."""
     interrupted: bool = False
@@ -211,7 +215,10 @@ def _tts_started(turn: Turn, event: AnyEvent, data: ev.TTSStarted) -> Turn:
 
 
 def _first_byte(turn: Turn, event: AnyEvent, data: ev.TTSFirstByte) -> Turn:
-    turn = turn.mark("tts", event.time, turn.voice or None) if _waits_for_reply(turn) else turn
+    if _waits_for_reply(turn):
+        # The synthesizer may have waited for the end of a sentence that began before.
+        turn = turn.mark("llm_sentence", event.time - data.ttfb, turn.model or None)
+        turn = turn.mark("tts", event.time, turn.voice or None)
     return replace(turn, waiting_for_voice=False)
 
 
@@ -241,6 +248,21 @@ def _measured(turn: Turn, event: AnyEvent, data: ev.TurnMeasured) -> Turn:
     return replace(turn, start=data.start, parts=parts, audible_at=audible, is_measured=True)
 
 
+def _speech_created(turn: Turn, event: AnyEvent, data: ev.SpeechCreated) -> Turn:
+    return replace(turn, given_up_at=None) if turn.given_up_at is not None else turn
+
+
+def _speech_finished(turn: Turn, event: AnyEvent, data: ev.SpeechFinished) -> Turn:
+    silent = turn.audible_at is None and _waits_for_reply(turn)
+    return replace(turn, given_up_at=event.time) if silent else turn
+
+
+def _discarded(turn: Turn, event: AnyEvent, data: ev.TurnDiscarded) -> Turn:
+    if turn.audible_at is not None:
+        return turn
+    return replace(turn, given_up_at=event.time, dropped_by=why(event.cause) or "nothing is answered")
+
+
 def _remark(turn: Turn, event: AnyEvent, data: ev.EventData) -> Turn:
     return replace(turn, remarks=(*turn.remarks[-REMARKS_KEPT + 1 :], sentence(event)))
 
@@ -256,6 +278,9 @@ CHANGES: dict[type, Callable[..., Turn]] = {
     ev.EndpointingStarted: _countdown,
     ev.EndpointingCancelled: _cancelled,
     ev.TurnCommitted: _committed,
+    ev.TurnDiscarded: _discarded,
+    ev.SpeechCreated: _speech_created,
+    ev.SpeechFinished: _speech_finished,
     ev.HookFinished: _hook,
     ev.LLMStarted: _llm_started,
     ev.LLMFirstToken: _first_token,

@@ -73,11 +73,13 @@ class ItemAdded:
 class TurnPart:
     """One stretch of a turn's latency."""
 
-    name: Literal["endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "playout"]
+    name: Literal["endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "floor", "playout"]
+    """`floor`: the answer was ready and had to let somebody finish."""
     start: float
     end: float
     setting: str | None = None
-    """The setting, hook, tool or provider that this stretch waited for."""
+    """The setting, hook, tool or provider that this stretch waited for; for the floor `another_speech`,
+    `min_consecutive_speech_delay` or `user_speaking`."""
 
 
 @dataclass(frozen=True, slots=True)

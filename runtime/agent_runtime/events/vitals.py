@@ -11,7 +11,7 @@ class Circuit:
     """Whether a provider of a fallback adapter is asked."""
 
     name: str
-    """Its model, or its label where the model has no name."""
+    """Its model, or its class where the model has no name."""
     state: Literal["closed", "open", "half_open"]
     """`closed`: it is asked; `open`: it is left alone; `half_open`: it is being tried."""
     since: float

@@ -51,11 +51,13 @@ class Circuits:
 
 def served_by(provider: Any) -> str:
     """The model that answered or spoke last; behind a fallback, the one that did."""
-    named = getattr(provider, "metrics_metadata", None)
-    return str(named.get("model_name") or "") if named is not None else str(getattr(provider, "model", ""))
+    if provider is None:
+        return ""
+    model = getattr(provider, "metrics_metadata", {}).get("model_name")
+    return model if model and model != "unknown" else name_of(provider)
 
 
 def name_of(provider: Any) -> str:
     """What people know a provider by: its model, or the class where the model has no name."""
     model = getattr(provider, "model", "")
-    return str(model) if model and model != "unknown" else str(getattr(provider, "label", type(provider).__name__))
+    return str(model) if model and model != "unknown" else type(provider).__name__

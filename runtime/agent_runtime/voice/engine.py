@@ -263,6 +263,12 @@ class Engine:
         await speech.wait_if_not_interrupted([speech._authorized])
         return await self.turns.may_be_heard(speech)
 
+    def floor_held_by(self, speech: SpeechHandle) -> str | None:
+        """What a speech would have to wait for before it may be heard, as a part of a turn names it."""
+        if not speech._authorized.done():
+            return "min_consecutive_speech_delay" if self.scheduler.min_delay > 0 else "another_speech"
+        return "user_speaking" if self.turns.keeps_silent(speech) else None
+
     async def settled(self, speech: SpeechHandle) -> None:
         """Wait until what was heard of a speech that was just interrupted is in the conversation."""
         current = self.scheduler.current

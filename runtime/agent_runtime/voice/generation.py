@@ -16,7 +16,7 @@ from agent_runtime.utils import aio, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
-from agent_runtime.voice.circuits import served_by
+from agent_runtime.voice.circuits import name_of, served_by
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.tool_runner import ToolRunner
 from agent_tools import Tool
@@ -55,6 +55,9 @@ class Step:
         self.tts_ttfb: float | None = None
         self.synthesis_at: float | None = None
         """When the first text went to the synthesizer."""
+        self.floor_at: float | None = None
+        """When it might be heard after it had to wait for that."""
+        self._floor_held_by = ""
         self.heard_from: float | None = None
         """When the first sample (or text) of it was out."""
         self._audio: AsyncIterable[AudioFrame] | None = None
@@ -77,7 +80,7 @@ class Step:
         """Generate an answer to `chat_ctx`."""
         self.tools = ToolRunner(self.engine, self.speech, tools)
         model = self.engine.llm
-        self._emit(ev.LLMStarted(self.speech.id, model.model if model else "", self.speech.num_steps - 1), cause)
+        self._emit(ev.LLMStarted(self.speech.id, name_of(model) if model else "", self.speech.num_steps - 1), cause)
         self._source = self.engine.spawn(self._read_model(chat_ctx, tools.flatten()), "llm_node")
 
     def read(self, text: str | AsyncIterable[str], audio: AsyncIterable[AudioFrame] | None) -> None:
@@ -211,6 +214,18 @@ class Step:
             if index == len(self._deliveries) and self._source is not None and not self._source.done():
                 await asyncio.wait([self._source])
 
+    async def may_be_heard(self) -> bool:
+        """Wait for the floor and for the user's silence. False if the speech was interrupted."""
+        held_by = self.engine.floor_held_by(self.speech)
+        allowed = await self.engine.may_be_heard(self.speech)
+        self.waited_for_floor(held_by)
+        return allowed
+
+    def waited_for_floor(self, held_by: str | None) -> None:
+        """It has the floor now; note who had it before."""
+        if held_by is not None:
+            self.floor_at, self._floor_held_by = self.engine.clock.now(), held_by
+
     def began(self, at: float) -> None:
         """The first sample (or text) is out."""
         if self.heard_from is not None:
@@ -234,12 +249,14 @@ class Step:
             return
         model = self.engine.llm
         if self.first_token_at is not None:
-            clock.mark("llm", relative(self.first_token_at), model.model if model else None)
+            clock.mark("llm", relative(self.first_token_at), name_of(model) if model else None)
         if self.first_audio_at is not None:
             if self.synthesis_at is not None:
-                clock.mark("llm_sentence", relative(self.synthesis_at), model.model if model else None)
+                clock.mark("llm_sentence", relative(self.synthesis_at), name_of(model) if model else None)
             voice = self.engine.tts
-            clock.mark("tts", relative(self.first_audio_at), voice.model if voice else None)
+            clock.mark("tts", relative(self.first_audio_at), name_of(voice) if voice else None)
+        if self.floor_at is not None:
+            clock.mark("floor", relative(self.floor_at), self._floor_held_by)
 
     def finished(self, event: PlaybackFinishedEvent) -> None:
         """A stretch of it is over."""

@@ -12,7 +12,7 @@ from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall, GenerationCreatedEvent, MessageGeneration, ToolContext
 from agent_runtime.utils import aio
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
-from agent_runtime.voice.circuits import served_by
+from agent_runtime.voice.circuits import name_of, served_by
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.tool_runner import ToolRunner
@@ -45,7 +45,7 @@ class RealtimeStep(Step):
         """Take an answer as the model makes it."""
         self._messages = []
         self.tools = ToolRunner(self.engine, self.speech, tools)
-        self._emit(ev.LLMStarted(self.speech.id, self.engine.llm.model, self.speech.num_steps - 1), cause)
+        self._emit(ev.LLMStarted(self.speech.id, name_of(self.engine.llm), self.speech.num_steps - 1), cause)
         self._source = self.engine.spawn(self._read_generation(generation), "realtime generation")
 
     async def _read_generation(self, generation: GenerationCreatedEvent) -> None:
@@ -124,7 +124,7 @@ class RealtimeStep(Step):
         """Until its first sound the time is the model's, unless a voice of ours speaks for it."""
         clock = self.speech._turn_clock
         if clock is not None and self._own_voice and self.first_audio_at is not None:
-            clock.mark("llm", self.engine.report.relative(self.first_audio_at), self.engine.llm.model)
+            clock.mark("llm", self.engine.report.relative(self.first_audio_at), name_of(self.engine.llm))
         else:
             super().mark_generation()
 

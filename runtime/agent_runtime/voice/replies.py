@@ -294,9 +294,11 @@ class Replies:
         engine = self._engine
         await speech.wait_if_not_interrupted([speech._scheduled])
         step.allow_delivery()
+        held_by = engine.floor_held_by(speech)
         if not await self._take_floor(speech):
             await step.cancel()
             return None
+        step.waited_for_floor(held_by)
         step.allow_tools()
         try:
             messages = await self._play(step, agent, add_to_chat_ctx=True)

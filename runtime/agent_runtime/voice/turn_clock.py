@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 from agent_runtime.events import TurnMeasured, TurnPart
 
-PartName: TypeAlias = Literal["endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "playout"]
+PartName: TypeAlias = Literal[
+    "endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "floor", "playout"
+]
 
 
 class TurnClock:

@@ -15,6 +15,7 @@ from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice import turn_reports
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.blame import limited
+from agent_runtime.voice.circuits import name_of
 from agent_runtime.voice.cut_in import CutIn
 from agent_runtime.voice.end_of_turn import EndOfTurn
 from agent_runtime.voice.interruption import stop_speech
@@ -150,13 +151,17 @@ class TurnDriver:
 
     async def may_be_heard(self, speech: SpeechHandle) -> bool:
         """Wait until the user is silent, if the speech has to. False if it was interrupted."""
-        while speech.allow_interruptions and not self._gate.is_set() and not speech.interrupted:
+        while self.keeps_silent(speech) and not speech.interrupted:
             opened = asyncio.ensure_future(self._gate.wait())
             try:
                 await asyncio.wait({opened, speech._interrupted}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 opened.cancel()
         return not speech.interrupted
+
+    def keeps_silent(self, speech: SpeechHandle) -> bool:
+        """Whether the speech has to wait for the user's silence."""
+        return speech.allow_interruptions and not self._gate.is_set()
 
     def ensure_turn(self) -> str:
         """The id of the user's open turn; a transcript that comes without a start opens one."""
@@ -222,8 +227,9 @@ class TurnDriver:
     def _pause(self, action: inputs.PauseOutput) -> None:
         playout = self._engine.playout
         playout.pause()
-        position = playout.output.playback_position if playout.output is not None else 0.0
-        self._engine.report.emit(ev.PlayoutPaused(action.speech_id, position), "vad", turn_id=self._speech_turn())
+        self._engine.report.emit(
+            ev.PlayoutPaused(action.speech_id, playout.position), "vad", turn_id=self._speech_turn()
+        )
 
     def _resume(self, action: inputs.ResumeOutput) -> None:
         self._engine.playout.resume()
@@ -457,7 +463,7 @@ class TurnDriver:
         late = turn.final_at is not None and turn.deadline is not None and turn.final_at > turn.deadline
         if late and turn.final_at is not None:
             stt = engine.stt
-            clock.mark("transcription", relative(turn.final_at), stt.model if stt else None)
+            clock.mark("transcription", relative(turn.final_at), name_of(stt) if stt else None)
         clock.mark("endpointing", relative(now), turn.cause)
         return clock
 
