@@ -56,12 +56,11 @@ def test_who_comes_late_gets_what_happened_and_then_what_happens():
     outside = Outside()
 
     async def act(stage: Stage) -> None:
-        job = ObservedJob(outside.chunks.append)
+        job = ObservedJob()
         job.follow(stage.session)
         await stage.run_until(4.0)
         assert outside.chunks == []  # nobody watches
-        job.watch()
-        job.watch()  # a second one changes nothing
+        job.watch(outside.chunks.append)
         await stage.run_until(4.5)
         early = len(outside.events)
         assert early > 5
@@ -89,11 +88,11 @@ def test_a_long_past_is_told_in_slices():
     outside = Outside()
 
     async def act(stage: Stage) -> None:
-        job = ObservedJob(outside.chunks.append)
+        job = ObservedJob()
         job.follow(stage.session)
         for number in range(3 * SLICE):
             stage.session.events.emit(ev.TurnMarked(str(number)))
-        job.watch()
+        job.watch(outside.chunks.append)
         await asyncio.sleep(0.01)
         assert len(outside.lines) == SLICE  # the conversation goes on in between
         await asyncio.sleep(1.0)
@@ -108,9 +107,9 @@ def test_no_secret_leaves_the_process(monkeypatch):
     outside = Outside()
 
     async def act(stage: Stage) -> None:
-        job = ObservedJob(outside.chunks.append)
+        job = ObservedJob()
         job.follow(stage.session)
-        job.watch()
+        job.watch(outside.chunks.append)
         stage.session.events.emit(ev.ToolStarted("c", "get", '{"api_key": "anything", "city": "Rome"}'))
         logging.getLogger("agent_runtime.test").error("refused: sunny-day-4711")
         stage.session.events.emit(ev.RoomInvitation("r", "ws://l", "the-token", "lk", "http://l?token=the-token"))
@@ -129,10 +128,10 @@ def test_what_is_asked_is_done_or_refused():
     outside = Outside()
 
     async def act(stage: Stage) -> None:
-        job = ObservedJob(outside.chunks.append)
+        job = ObservedJob()
         job.ask(Asked("interrupt").to_json())  # nobody is there yet: it is logged
         job.follow(stage.session)
-        job.watch()
+        job.watch(outside.chunks.append)
         job.ask(Asked("mute", muted=True).to_json())
         job.ask(Asked("text", "Good morning").to_json())
         await stage.run_until(0.3)
@@ -151,7 +150,7 @@ def test_what_is_asked_is_done_or_refused():
 
 def test_the_figures_are_counted_whether_somebody_watches_or_not():
     async def act(stage: Stage) -> None:
-        job = ObservedJob(lambda lines: None)
+        job = ObservedJob()
         job.follow(stage.session)
         await stage.run_until(8.0)
         names = {name for _, name, _, _ in job.figures.take()}
@@ -165,12 +164,14 @@ def test_the_log_is_told_only_while_somebody_watches():
     before = logging.getLogger().handlers[:]
 
     async def act(stage: Stage) -> None:
-        job = ObservedJob(lambda lines: None)
+        job = ObservedJob()
         job.follow(stage.session)
         assert logging.getLogger().handlers == before
-        job.watch()
+        unwatch = job.watch(lambda lines: None)
+        other = job.watch(lambda lines: None)
+        unwatch()
         assert len(logging.getLogger().handlers) == len(before) + 1
-        job.unwatch()
+        other()
         assert logging.getLogger().handlers == before
         job.close()
 

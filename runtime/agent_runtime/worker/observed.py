@@ -78,21 +78,19 @@ class ObservedJob:
     """The sessions of one job. Everything in here is called on the job's loop, but for its events.
 
     Args:
-        send: gets lines of JSON, each an event of the published schema, while somebody watches.
-        log_level: the least severe lines of the process's log that are told with them.
+        log_level: the least severe lines of the process's log that are told to who watches.
     """
 
-    def __init__(self, send: Callable[[bytes], None], *, log_level: int = logging.INFO) -> None:
+    def __init__(self, *, log_level: int = logging.INFO) -> None:
         self.figures = Figures()
-        self._send = send
         self._log_level = log_level
         self._loop = asyncio.get_running_loop()
         self._recent = Recent()
         self._session: AgentSession[Any] | None = None
         self._tracings: list[Tracing] = []
         self._stops: list[Callable[[], None]] = []
-        self._lines: _Lines | None = None
-        self._watched: list[Callable[[], None]] = []
+        self._watchers: list[_Lines] = []
+        self._while_watched: list[Callable[[], None]] = []
 
     def follow(self, session: AgentSession[Any]) -> None:
         """A session begins: from now on it is the one that is asked."""
@@ -104,28 +102,29 @@ class ObservedJob:
         tracing = Tracing(events.emit)
         tracing.follow(events)
         self._tracings.append(tracing)
-        if self._lines is not None:
-            self._watch_session(session, self._lines)
+        if self._watchers:
+            self._look_closely(session)
 
-    def watch(self) -> None:
-        """Tell what happens, from what happened lately on."""
-        if self._lines is not None:
-            return
-        self._lines = _Lines(self._loop, self._send)
+    def watch(self, send: Callable[[bytes], None]) -> Callable[[], None]:
+        """Tell what happens, from what happened lately on: lines of JSON, each an event of the published schema.
+
+        Returns the function that ends it.
+        """
+        lines = _Lines(self._loop, send)
         for event in self._recent:
-            self._lines.put(event)
-        if self._session is not None:
-            self._watch_session(self._session, self._lines)
+            lines.put(event)
+        self._watchers.append(lines)
+        if self._session is not None and not self._while_watched:
+            self._look_closely(self._session)
 
-    def unwatch(self) -> None:
-        """Nobody watches any more."""
-        if self._lines is None:
-            return
-        self._lines.close()
-        self._lines = None
-        for stop in self._watched:
-            stop()
-        self._watched.clear()
+        def unwatch() -> None:
+            lines.close()
+            if lines in self._watchers:
+                self._watchers.remove(lines)
+            if not self._watchers:
+                self._look_away()
+
+        return unwatch
 
     def ask(self, line: str | bytes) -> None:
         """Do what somebody asks; what can't be done is told as an event."""
@@ -142,10 +141,12 @@ class ObservedJob:
                 self._session.events.emit(ev.RequestRefused(name, str(exc)))
 
     def close(self) -> None:
-        """The job is over: send what is left, for half a second at most."""
-        if self._lines is not None:
-            self._lines.flush()
-        self.unwatch()
+        """The job is over: tell what is left. The last traces get half a second."""
+        for lines in self._watchers:
+            lines.flush()
+            lines.close()
+        self._watchers.clear()
+        self._look_away()
         for stop in self._stops:
             stop()
         for tracing in self._tracings:
@@ -153,26 +154,35 @@ class ObservedJob:
 
     def _happened(self, event: AnyEvent) -> None:
         self._recent.put(event)
-        if self._lines is not None:
-            self._lines.put(event)
+        self._tell(event)
 
-    def _watch_session(self, session: AgentSession[Any], lines: _Lines) -> None:
-        """Also tell the meters, the log, and what blocks the loop."""
+    def _tell(self, event: AnyEvent) -> None:
+        for lines in tuple(self._watchers):
+            lines.put(event)
+
+    def _look_closely(self, session: AgentSession[Any]) -> None:
+        """While somebody watches: also the meters, the log, and what blocks the loop."""
         from agent_runtime.host.logs import EventLogHandler
         from agent_runtime.host.watchdog import LoopWatchdog
         from agent_runtime.redaction import Redactor
 
+        self._look_away()
         events = session.events
         handler = EventLogHandler(events.emit, Redactor())
         handler.setLevel(self._log_level)
         watchdog = LoopWatchdog(self._loop, events.emit)
         logging.getLogger().addHandler(handler)
         watchdog.start()
-        self._watched += [
-            events.subscribe(lines.put, types=FIGURES),
+        self._while_watched += [
+            events.subscribe(self._tell, types=FIGURES),
             lambda: logging.getLogger().removeHandler(handler),
             watchdog.stop,
         ]
+
+    def _look_away(self) -> None:
+        for stop in self._while_watched:
+            stop()
+        self._while_watched.clear()
 
 
 class _Lines:

@@ -62,6 +62,8 @@ class WorkerReport:
     """Why it isn't `registered`, in one line."""
     registrations: int = 0
     """How often the server took it; more than once after lost connections."""
+    attach: Literal["off", "read", "write"] = "off"
+    """Whether a console can attach to its jobs, and talk to them."""
 
     @property
     def is_healthy(self) -> bool:
