@@ -1,38 +1,26 @@
-"""The console as a Textual app: it owns the state, the frame ticker and the themes; the rest is its screen's."""
+"""The console as a Textual app: it owns the state and the frame ticker; the rest is its screen's."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
-import sys
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-from rich.text import Text
-from textual.app import App
-from textual.driver import Driver
-from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
 from agent_console.backend import Backend
+from agent_console.base_app import BaseApp
 from agent_console.commands import ConsoleCommands
 from agent_console.drawing.health import Drawing
-from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
-from agent_console.keymap import read_keymap
-from agent_console.panels import every_action
 from agent_console.pump import EventPump
 from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
 from agent_console.state.budgets import Budgets
 from agent_console.state.spending import Prices
-from agent_console.terminal_keys import tolerate_odd_keys
-from agent_console.themes import DARK, files_in, load_themes, with_fallbacks
 
 FRAME: Final = 1 / 30
 """Seconds between frames while something happens."""
@@ -40,25 +28,19 @@ REST_AFTER: Final = 15
 """Frames without anything new after which the ticker stops."""
 
 
-class ConsoleApp(App[None]):
+class ConsoleApp(BaseApp):
     """Shows a backend's session and passes on what a person asks of it.
 
     Args:
         backend: the session. The app starts it after the first paint and stops it when it leaves, also after a crash.
         mode: what the session will be (`local`, `text` …), to be shown until it says so itself.
-        theme: name of a bundled theme, of one of `theme_folders`, or of Textual's own.
-        keymap: other keys for actions, as `agent_console.keymap` reads them: `{"mute": "ctrl+t"}`.
-        places: where settings stand (`keys.mute`), to name them where something is wrong.
-        theme_folders: where the user's own themes are.
         budgets: how long an answer and its parts may take; a second for the whole if left out.
         prices: what models cost; nothing has a price if left out.
         notices: things to tell at the start, each one line.
         monotonic: seconds, for countdowns between events; a fixed one makes the screen depend on events alone.
-        encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
+        options: of `BaseApp`.
     """
 
-    CSS_PATH = Path(__file__).with_name("console.tcss")
-    TITLE = "agent-console"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-full")]  # noqa: RUF012  # as Textual has it
     COMMANDS: ClassVar[set[type[ConsoleCommands]]] = {ConsoleCommands}  # type: ignore[assignment]  # narrower
     ENABLE_COMMAND_PALETTE = True
@@ -68,18 +50,13 @@ class ConsoleApp(App[None]):
         backend: Backend,
         *,
         mode: str = "",
-        theme: str = DARK,
-        keymap: Mapping[str, Any] | None = None,
-        places: Mapping[str, str] | None = None,
-        theme_folders: Sequence[Path] = (),
         budgets: Budgets | None = None,
         prices: Prices | None = None,
         notices: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
-        encoding: str | None = None,
+        **options: Any,
     ) -> None:
         self.backend = backend
-        self.keymap_in_use, wrong_keys = read_keymap(keymap or {}, every_action(), places)
         self.budgets = budgets if budgets is not None else Budgets()
         self.prices = prices if prices is not None else Prices()
         self._frame_time = 0.0
@@ -94,59 +71,8 @@ class ConsoleApp(App[None]):
         self._quiet_frames = 0
         self._started = self._leaving = False
         self._asked_to_quit_at = float("-inf")
-        encoding = terminal_encoding(os.environ, sys.stderr.encoding) if encoding is None else encoding
-        self._plain = None if is_unicode(encoding) else PlainGlyphs(encoding)
-        super().__init__()
-        self._notices = [*notices, *wrong_keys]
-        self._load_themes(theme, theme_folders)
-        self.set_keymap(dict(self.keymap_in_use))
-
-    def get_driver_class(self) -> type[Driver]:
-        """See `App.get_driver_class`."""
-        tolerate_odd_keys()
-        return super().get_driver_class()
-
-    # --- themes ----------------------------------------------------------------------------------------------------
-
-    def _load_themes(self, theme: str, folders: Sequence[Path]) -> None:
-        self._theme_folders = folders
-        self._notices += self._read_themes()
-        if theme not in self.available_themes:
-            self._notices.append(f"theme {theme!r} isn't there; ctrl+p lists those that are")
-            theme = DARK
-        self.theme = theme
-
-    def _read_themes(self) -> list[str]:
-        """Register every theme; what is wrong with the others."""
-        self._theme_files = files_in(self._theme_folders)
-        found = load_themes(self._theme_folders)
-        for item in found.themes:
-            self.register_theme(item)
-        self.own_themes = frozenset(item.name for item in found.themes)
-        return [f"theme {problem}" for problem in found.problems]
-
-    def _reload_saved_themes(self) -> None:
-        """A theme that was saved is drawn at once; one that is broken is named and the old one stays."""
-        if files_in(self._theme_folders) == self._theme_files:
-            return
-        before = self.current_theme
-        for problem in self._read_themes():
-            self.notify(problem, severity="warning")
-        if self.current_theme != before:
-            self.refresh_css(animate=False)
-
-    def use_theme(self, name: str) -> None:
-        """Draw everything in another theme."""
-        self.theme = name
-
-    def get_css_variables(self) -> dict[str, str]:
-        """See `App.get_css_variables`: our own tokens are there whatever the theme."""
-        return with_fallbacks(super().get_css_variables())
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """See `App.get_line_filters`: ASCII where the terminal can do no more."""
-        filters = super().get_line_filters()
-        return filters if self._plain is None else [*filters, self._plain]
+        super().__init__(**options)
+        self._notices = [*notices, *self.problems]
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -197,10 +123,6 @@ class ConsoleApp(App[None]):
             self._leaving = True
             await asyncio.to_thread(self.backend.stop)
             self._pump.close()
-
-    def _fatal_error(self) -> None:
-        """Print the plain traceback once the terminal is restored; Textual's own prints every local variable."""
-        self.panic(Text(traceback.format_exc().rstrip()))
 
     def action_help_quit(self) -> None:
         """Ctrl+C: say how to quit; again within two seconds, quit."""
@@ -253,6 +175,6 @@ class ConsoleApp(App[None]):
         return self.state.seq > 0 and self._pump.waiting == 0 and self._drawn is self.state
 
     def _second(self) -> None:
-        self._reload_saved_themes()
+        self.reload_saved_themes()
         if self.state.started and not self.state.closed and self.screen_stack:
             self.console_screen.show(self.state, self._clock.now())

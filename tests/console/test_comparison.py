@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 from textual.pilot import Pilot
 
-from agent_console.replay.comparison_app import ACTIONS, Compared, ComparisonApp
+from agent_console.replay.comparison_app import Compared, ComparisonApp
+from agent_console.replay.keys import COMPARISON
 from agent_console.screens.help import HelpScreen
 from agent_runtime.bundle.comparison import Comparison, compare
 from agent_runtime.bundle.turns import RecordedTurn, ToolUse
@@ -201,7 +202,7 @@ async def test_what_can_not_be_run_is_said_and_a_defect_is_a_crash() -> None:
 async def test_help_has_every_key_and_each_has_its_method() -> None:
     async with finished() as it:
         screen = it.app.comparison_screen
-        assert all(hasattr(screen, f"action_{action.command}") for action in ACTIONS)
+        assert all(hasattr(screen, f"action_{action.command}") for action in COMPARISON)
         text = await it.press("question_mark")
         assert isinstance(it.app.screen, HelpScreen)
         assert "Show the runs side by side" in text
@@ -214,3 +215,19 @@ async def test_y_copies_the_report_as_text() -> None:
         await it.press("y")
         assert "! results" in it.app.clipboard
         assert "2 of 4 exchanges differ" in it.app.clipboard
+
+
+async def test_its_keys_are_those_of_the_settings() -> None:
+    keymap = {"compared": {"stack": "f7", "qit": "x"}}
+    run = lambda *_: compare(BEFORE, AFTER, before="b", after="again/1")  # noqa: E731  # as short as it is
+    app = ComparisonApp("b", run, keymap=keymap, places={"keys.compared.qit": "c.toml:3"}, encoding="utf-8")
+    async with app.run_test(size=(120, 30)) as pilot:
+        it = Open(app, pilot)
+        text = await it.drawn(lambda text: "differ" in text and "f7 stack" in text)
+        assert app.problems == ["c.toml:3: keys.compared.qit: there is no such action; did you mean 'compared.quit'?"]
+        before = app.comparison_screen.view.stacked
+        await it.press("s")
+        assert app.comparison_screen.view.stacked is before
+        await it.press("f7")
+        assert app.comparison_screen.view.stacked is not before
+        assert "f7" in await it.press("question_mark"), text

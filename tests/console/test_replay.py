@@ -9,8 +9,14 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("needs a pseudo-terminal", allow_module_level=True)
 
-from agent_console.panels import screen_actions
+from agent_console.keys import NO_KEY
+from agent_console.panels import every_action, screen_actions
+from agent_console.replay.app import ReplayApp, key_hints, player_line
+from agent_console.replay.backend import ReplayBackend
+from agent_console.replay.keys import with_player
+from agent_console.screens.help import HelpScreen
 from agent_runtime import events as ev
+from agent_runtime.bundle import Bundle
 from tests.console.opening import Open
 from tests.support.bundles import record_events
 from tests.support.console_process import ConsoleProcess
@@ -93,3 +99,39 @@ async def test_a_mark_names_the_command_that_makes_a_test_of_it_and_both_are_in_
         await it.press("ctrl+p", *"mark", "enter")
         await it.pilot.pause()
         assert ("mark_turn", turn) in it.backend.calls
+
+
+async def test_the_players_keys_are_those_of_the_settings(tmp_path):
+    replay = ReplayBackend(Bundle.open(record_events(tmp_path / "b", voice_turn().events)), sound=False)
+    keymap = {"replay": {"pause": "f7", "ahead": "j"}, "log": "comma", "mute": "left", "help": "f8"}
+    app = ReplayApp(replay, keymap=keymap, encoding="utf-8")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        assert app.problems == []
+        line = key_hints(app.keymap_in_use)
+        assert line == "f7 pause  ← j 5 s  < > turn  - + speed  f8 help  q quit"
+        assert line in "".join(text for text, _ in player_line(replay, app.keymap_in_use, 120))
+        was = replay.transport.playing
+        await pilot.press("p", "space")
+        assert replay.transport.playing is was
+        await pilot.press("f7")
+        assert replay.transport.playing is not was
+        await pilot.press("comma")
+        assert app.console_screen.log_pane.display
+        await pilot.press("f8")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        rows = [line.plain.split() for line in app.screen._lines(80)]
+        assert ["f7", "Pause", "the"] in [row[:3] for row in rows]
+        assert ["←", "Go", "back"] in [row[:3] for row in rows]
+        assert ["j", "Go", "ahead"] in [row[:3] for row in rows]
+        assert ["k", "[", "Select", "the", "turn", "before."] in rows
+
+
+def test_in_a_recording_a_key_does_one_thing():
+    console = {action.id: action for action in every_action()}
+    assert with_player({}, console) == {}
+    assert with_player({"mute": "p"}, console) == {}, "nobody can be muted, so the player keeps it"
+    assert with_player({"log": "p"}, console) == {"log": "p", "replay.pause": "space"}
+    assert with_player({"log": "p", "replay.pause": "p"}, console) == {"log": NO_KEY, "replay.pause": "p"}
+    assert with_player({"events.pause": "space"}, console) == {"events.pause": "space"}

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from agent_console import arguments
 from agent_console.panels import every_action
+from agent_console.replay.keys import COMPARISON, PLAYER
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
 COMMANDS: Final[dict[str, Callable[..., Any]]] = {
@@ -88,12 +89,13 @@ def _value(hint: Any) -> str:
 
 def _keys() -> str:
     lines = ["## Keys\n", "The ids are what a keymap names: see [the console](console.md).\n"]
-    groups = dict.fromkeys(action.group for action in every_action())
+    actions = (*every_action(), *PLAYER, *COMPARISON)
+    groups = dict.fromkeys(action.group for action in actions)
     for group in groups:
         lines += [f"### {group}\n", "| key | id | |", "|---|---|---|"]
         lines += [
             f"| {_shown(action.keys)} | `{action.id}` | {action.help} |"
-            for action in every_action()
+            for action in actions
             if action.group == group
         ]
         lines.append("")

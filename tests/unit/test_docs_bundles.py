@@ -10,8 +10,7 @@ import pytest
 
 from agent_console.arguments import app
 from agent_console.keys import Action, written_keys
-from agent_console.replay import app as player
-from agent_console.replay import comparison_app
+from agent_console.replay.keys import COMPARISON, PLAYER
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bundles.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -33,7 +32,7 @@ def test_there_are_commands():
 
 
 @pytest.mark.parametrize(
-    ("before", "actions"), [("## Replaying", player.ACTIONS), ("## Running", comparison_app.ACTIONS)]
+    ("before", "actions"), [("## Replaying", PLAYER), ("## Running", COMPARISON)]
 )
 def test_each_key_of_a_table_does_something(before: str, actions: tuple[Action, ...]) -> None:
     keys = {key for action in actions for key in written_keys(action.keys)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -11,9 +11,10 @@ from textual.screen import Screen
 from agent_console.app import ConsoleApp
 from agent_console.drawing.status import clock_text
 from agent_console.drawing.text import Line, fit, justify
-from agent_console.keys import Action, bindings
+from agent_console.keys import bindings, keys_of
 from agent_console.panels import every_action
 from agent_console.replay.backend import ReplayBackend
+from agent_console.replay.keys import LIVE, PLAYER, with_player
 from agent_console.replay.sound import FASTEST
 from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
@@ -23,24 +24,11 @@ from agent_console.widgets.panels import Panel
 STEP: Final = 5.0
 """Seconds that an arrow key winds."""
 
-ACTIONS: Final = (
-    Action("replay.pause", "space,p", "pause", "Pause the recording, or go on.", "Recording", 90),
-    Action("replay.back", "left,comma", "back", "Go back five seconds.", "Recording", 80, "back_in_time"),
-    Action("replay.ahead", "right,full_stop", "ahead", "Go ahead five seconds.", "Recording", 80),
-    Action("replay.previous", "shift+left,less_than_sign", "turn back", "Go to the turn before.", "Recording", 70),
-    Action("replay.next", "shift+right,greater_than_sign", "turn ahead", "Go to the next turn.", "Recording", 70),
-    Action("replay.slower", "minus", "slower", "Play more slowly.", "Recording", 60),
-    Action("replay.faster", "plus,equals_sign", "faster", "Play faster, silently past 2x.", "Recording", 60),
-)
-_LIVE: Final = ("Talk", "Agent")
-"""Groups of the console's actions that need a session."""
-_HINTS: Final = "space pause  ← → 5 s  < > turn  - + speed  ? help  q quit"
-
 
 class ReplayScreen(ConsoleScreen):
     """The console's screen, with a player's keys and its line at the foot."""
 
-    BINDINGS: ClassVar[Any] = bindings(ACTIONS)
+    BINDINGS: ClassVar[Any] = bindings(PLAYER)
     DEFAULT_CSS = "ReplayScreen #replay { height: 1; background: $panel; }"
 
     def __init__(self, app: ReplayApp) -> None:
@@ -48,7 +36,8 @@ class ReplayScreen(ConsoleScreen):
         self._replay = app.replay
         # Nothing can be said to a recording; its own line names the keys that count.
         self._key_bar.display = self._prompt_bar.display = False
-        self._player = Panel(lambda state, now, width, _: [player_line(self._replay, width)], id="replay")
+        keymap = app.keymap_in_use
+        self._player = Panel(lambda state, now, width, _: [player_line(self._replay, keymap, width)], id="replay")
 
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
@@ -73,8 +62,8 @@ class ReplayScreen(ConsoleScreen):
         """The player's keys, and those of the console that count in a recording."""
         from agent_console.screens.help import HelpScreen
 
-        console = [action for action in every_action() if action.group not in _LIVE and action.id != "back"]
-        self.app.push_screen(HelpScreen(self._host.keymap_in_use, [*ACTIONS, *console]))
+        console = [action for action in every_action() if action.group not in LIVE]
+        self.app.push_screen(HelpScreen(self._host.keymap_in_use, [*PLAYER, *console]))
 
     def action_push_to_talk(self) -> None:
         """The same key talks in a session."""
@@ -111,7 +100,17 @@ class ReplayScreen(ConsoleScreen):
         self._player.changed()
 
 
-def player_line(replay: ReplayBackend, width: int) -> Line:
+_HINTS: Final = (
+    (("replay.pause",), "pause"),
+    (("replay.back", "replay.ahead"), f"{STEP:g} s"),
+    (("replay.previous", "replay.next"), "turn"),
+    (("replay.slower", "replay.faster"), "speed"),
+    (("help",), "help"),
+    (("quit",), "quit"),
+)
+
+
+def player_line(replay: ReplayBackend, keymap: Mapping[str, str], width: int) -> Line:
     """`▶ 1x  0:12 / 3:21  turn 4 of 17`, and the keys where there is room."""
     transport = replay.transport
     over = transport.position >= transport.duration
@@ -129,7 +128,18 @@ def player_line(replay: ReplayBackend, width: int) -> Line:
         (f"  {why}" if why else "", "faint"),
     )
     taken = sum(len(text) for text, _ in left)
-    return justify(left, ((fit(_HINTS, max(0, width - taken - 3)) + " ", "muted"),), width)
+    return justify(left, ((fit(key_hints(keymap), max(0, width - taken - 3)) + " ", "muted"),), width)
+
+
+def key_hints(keymap: Mapping[str, str]) -> str:
+    """`space pause  ← → 5 s  …`, with the first of the keys that are in use."""
+    actions = {action.id: action for action in (*PLAYER, *every_action())}
+    hints = []
+    for names, label in _HINTS:
+        keys = [found[0] for name in names if (found := keys_of(actions[name], keymap))]
+        if keys:
+            hints.append(" ".join([*keys, label]))
+    return "  ".join(hints)
 
 
 class ReplayClock(SessionClock):
@@ -159,6 +169,8 @@ class ReplayApp(ConsoleApp):
     def __init__(self, replay: ReplayBackend, *, notices: Sequence[str] = (), **options: Any) -> None:
         self.replay = replay
         super().__init__(replay, mode="replay", notices=notices, **options)
+        self.keymap_in_use = with_player(self.keymap_in_use, {action.id: action for action in every_action()})
+        self.set_keymap(dict(self.keymap_in_use))
         self._clock = ReplayClock(lambda: replay.transport.position)
         replay.on_wound = self._pump.replace
 

@@ -13,20 +13,22 @@ from agent_runtime.errors import AgentConsoleError, BundleError
 if TYPE_CHECKING:
     from agent_console.replay.comparison_app import Run
     from agent_runtime.bundle.comparison import Comparison
+    from agent_runtime.settings_layers import ResolvedSettings
 
 
 def show(path: Path, *, speed: float, sound: bool, config_file: Path | None) -> NoReturn:
     """Open the console on a recording. Raises AgentConsoleError, with the terminal untouched."""
     from agent_console.replay.backend import ReplayBackend
     from agent_console.replay.transport import SPEEDS
-    from agent_console.start import check_terminal, run_app, user_themes_folder
+    from agent_console.start import check_terminal, run_app, user_themes_folder, with_what_is_there
     from agent_runtime.settings_layers import load_settings
 
     if not SPEEDS[0] <= speed <= SPEEDS[-1]:
         raise AgentConsoleError(f"--speed {speed:g}: it has to be from {SPEEDS[0]:g} to {SPEEDS[-1]:g}")
-    settings = load_settings(project_file=config_file).settings
+    resolved = with_what_is_there(load_settings(project_file=config_file, lenient=True))
+    settings = resolved.settings
     bundle = Bundle.open(path)
-    notices = what_is_missing(bundle)
+    notices = [*map(str, resolved.problems), *what_is_missing(bundle)]
     replay = ReplayBackend(bundle, speed=speed, sound=sound)
     options = {} if settings.theme is None else {"theme": settings.theme}
     check_terminal()
@@ -35,7 +37,8 @@ def show(path: Path, *, speed: float, sound: bool, config_file: Path | None) -> 
         from agent_console.replay.app import ReplayApp
 
         folders = [user_themes_folder()]
-        return ReplayApp(replay, notices=notices, theme_folders=folders, keymap=settings.keys, **options)
+        keys = {"keymap": settings.keys, "places": resolved.origins}
+        return ReplayApp(replay, notices=notices, theme_folders=folders, **keys, **options)
 
     run_app(make, replay.stop)
 
@@ -46,7 +49,8 @@ def list_newest(config_file: Path | None) -> int:
     from agent_runtime.settings_layers import load_settings
     from agent_runtime.settings_places import recordings_folder
 
-    print(listing(load_settings(project_file=config_file).settings.recordings or recordings_folder()))
+    resolved = load_settings(project_file=config_file, lenient=True)
+    print(listing(resolved.settings.recordings or recordings_folder()))
     return 0
 
 
@@ -91,17 +95,18 @@ def run_again(
         return rerun(bundle, target, resolved, output=output, tell=tell, show=show, given_up=given_up)
 
     if not (as_json or plain) and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty():
-        _on_a_screen(path, run, resolved.settings.theme)
+        _on_a_screen(path, run, resolved)
     terminal = sys.stderr  # while the session runs, what is printed goes to its log
     comparison = run(None, lambda text: print(text, file=terminal), lambda: False)
     print(report_json(comparison) if as_json else report_text(comparison))
     return 0 if comparison.same else 1
 
 
-def _on_a_screen(path: Path, run: Run, theme: str | None) -> NoReturn:
+def _on_a_screen(path: Path, run: Run, resolved: ResolvedSettings) -> NoReturn:
     from agent_console.replay.comparison_app import ComparisonApp
     from agent_console.start import run_app, user_themes_folder
 
-    options = {} if theme is None else {"theme": theme}
+    theme = {} if resolved.settings.theme is None else {"theme": resolved.settings.theme}
+    options = {**theme, "keymap": resolved.settings.keys, "places": resolved.origins}
     app = ComparisonApp(str(path), run, theme_folders=[user_themes_folder()], **options)
     run_app(lambda: app, app.give_up)

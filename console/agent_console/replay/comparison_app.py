@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult
-from textual.filter import LineFilter
+from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
 
+from agent_console.base_app import BaseApp
 from agent_console.drawing.text import Line, clean, fit, justify
-from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
-from agent_console.keys import Action, bindings, written_keys
+from agent_console.keys import bindings, keys_of
 from agent_console.replay.comparison_lines import SIDE_BY_SIDE, column_heads, pair_lines, verdict
+from agent_console.replay.keys import COMPARISON
 from agent_console.replay.report import report_text
 from agent_console.state import Seq
-from agent_console.themes import DARK, load_themes, with_fallbacks
 from agent_console.widgets.canvas import Canvas
 from agent_console.widgets.scroll import BlockScroll
 from agent_runtime.bundle.comparison import Comparison, Pair
 from agent_runtime.errors import AgentConsoleError
-
-ACTIONS: Final = (
-    Action("next_difference", "n", "next difference", "Go to the next exchange that differs.", "Comparison", 90),
-    Action("previous_difference", "N", "difference before", "Go to the one before that differs.", "Comparison", 80),
-    Action("next_exchange", "j,right_square_bracket", "next", "Go to the next exchange.", "Comparison"),
-    Action("previous_exchange", "k,left_square_bracket", "back", "Go to the exchange before.", "Comparison"),
-    Action("stack", "s", "stack", "Show the runs side by side, or one under the other.", "Comparison", 70),
-    Action("copy", "y", "copy", "Copy the report as text.", "Comparison", 60),
-    Action("scroll_up", "up", "line up", "Scroll both runs up.", "Look"),
-    Action("scroll_down", "down", "line down", "Scroll both runs down.", "Look"),
-    Action("page_up", "pageup,ctrl+b", "page up", "Scroll a page up.", "Look"),
-    Action("page_down", "pagedown,ctrl+f", "page down", "Scroll a page down.", "Look"),
-    Action("first", "home,g", "start", "Go to the first exchange.", "Look"),
-    Action("last", "end,G", "end", "Go to the last one, and stay with the run.", "Look"),
-    Action("help", "question_mark,f1", "help", "Show every key.", "Comparison", 95),
-    Action("quit", "q,escape", "quit", "Leave; a run that goes on is given up.", "Comparison", 94),
-)
 
 Report = Callable[[Comparison], None]
 Run = Callable[[Report, Callable[[str], None], Callable[[], bool]], Comparison]
@@ -132,7 +111,7 @@ class Rows(Canvas):
 class ComparisonScreen(Screen[None]):
     """What it is of, both runs, and the keys."""
 
-    BINDINGS: ClassVar[Any] = bindings(ACTIONS)
+    BINDINGS: ClassVar[Any] = bindings(COMPARISON)
     AUTO_FOCUS = "ComparisonView"
     DEFAULT_CSS = """
     ComparisonScreen { background: $background; color: $foreground; layout: vertical; }
@@ -142,14 +121,15 @@ class ComparisonScreen(Screen[None]):
     ComparisonView { background: $background; scrollbar-background: $background; scrollbar-color: $track; }
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, keymap: Mapping[str, str]) -> None:
         super().__init__()
+        self._keymap = keymap
         self.comparison = Comparison((), before=name, running=True)
         self.told = "getting ready"
         self.problem = ""
         self.view = ComparisonView()
         self._head = Rows(self._head_lines, id="head")
-        self._keys = Rows(lambda width: [key_line(width)], id="keys")
+        self._keys = Rows(lambda width: [key_line(keymap, width)], id="keys")
 
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
@@ -269,7 +249,7 @@ class ComparisonScreen(Screen[None]):
         from agent_console.screens.help import HelpScreen
 
         marks = "! stands beside what isn't the same. Times are shown and don't count."
-        self.app.push_screen(HelpScreen({}, sorted(ACTIONS, key=lambda action: action.group), [marks]))
+        self.app.push_screen(HelpScreen(self._keymap, COMPARISON, [marks]))
 
     def action_quit(self) -> None:
         """Leave."""
@@ -277,63 +257,38 @@ class ComparisonScreen(Screen[None]):
         self.app.exit(return_code=0 if same else 2 if self.problem else 1)
 
 
-def key_line(width: int) -> Line:
+def key_line(keymap: Mapping[str, str], width: int) -> Line:
     """The keys that there is room for, the weightiest first."""
     text = ""
-    for action in sorted((action for action in ACTIONS if action.rank), key=lambda action: -action.rank):
-        hint = f" {written_keys(action.keys)[0]} {action.label} "
+    for action in sorted((action for action in COMPARISON if action.rank), key=lambda action: -action.rank):
+        keys = keys_of(action, keymap)
+        hint = f" {keys[0]} {action.label} " if keys else ""
         if len(text) + len(hint) <= width:
             text += hint
     return ((fit(text, width), "muted"),)
 
 
-class ComparisonApp(App[None]):
+class ComparisonApp(BaseApp):
     """Runs a conversation again and shows it beside the recording.
 
     Args:
         name: of the recording.
         run: see `Run`; called in a thread of its own.
-        theme: the colours.
-        theme_folders: where the user's own themes are.
-        encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
+        options: of `BaseApp`.
     """
 
-    CSS_PATH = Path(__file__).parents[1] / "console.tcss"
-    TITLE = "agent-console"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(
-        self,
-        name: str,
-        run: Run,
-        *,
-        theme: str = DARK,
-        theme_folders: Sequence[Path] = (),
-        encoding: str | None = None,
-    ) -> None:
+    def __init__(self, name: str, run: Run, **options: Any) -> None:
         self._recording = name
         self._run_again = run
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._work, name="run-again", daemon=True)
-        encoding = terminal_encoding(os.environ, sys.stderr.encoding) if encoding is None else encoding
-        self._plain = None if is_unicode(encoding) else PlainGlyphs(encoding)
-        super().__init__()
-        for item in load_themes(theme_folders).themes:
-            self.register_theme(item)
-        self.theme = theme if theme in self.available_themes else DARK
-
-    def get_css_variables(self) -> dict[str, str]:
-        """See `App.get_css_variables`."""
-        return with_fallbacks(super().get_css_variables())
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """See `App.get_line_filters`."""
-        filters = super().get_line_filters()
-        return filters if self._plain is None else [*filters, self._plain]
+        super().__init__(**options)
 
     def get_default_screen(self) -> Screen[None]:
         """See `App.get_default_screen`."""
-        return ComparisonScreen(self._recording)
+        return ComparisonScreen(self._recording, self.keymap_in_use)
 
     @property
     def comparison_screen(self) -> ComparisonScreen:
@@ -344,6 +299,9 @@ class ComparisonApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin once the first frame is painted."""
+        for problem in self.problems:
+            self.notify(problem, severity="warning")
+        self.set_interval(1.0, self.reload_saved_themes)
         self.call_after_refresh(self._thread.start)
 
     def give_up(self, timeout: float = 12.0) -> bool:

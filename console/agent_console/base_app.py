@@ -1,0 +1,103 @@
+"""What each of our Textual apps has: themes from files, keys from the settings, ASCII where there is no more."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual.app import App
+from textual.driver import Driver
+from textual.filter import LineFilter
+
+from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
+from agent_console.keymap import read_keymap
+from agent_console.panels import every_action
+from agent_console.replay.keys import COMPARISON, PLAYER
+from agent_console.terminal_keys import tolerate_odd_keys
+from agent_console.themes import DARK, files_in, load_themes, with_fallbacks
+
+
+class BaseApp(App[None]):
+    """Themes, keys and characters; a crash prints its traceback and nothing else.
+
+    Args:
+        theme: name of a bundled theme, of one of `theme_folders`, or of Textual's own.
+        theme_folders: where the user's own themes are.
+        keymap: other keys for actions, as `agent_console.keymap` reads them: `{"mute": "ctrl+t"}`.
+        places: where settings stand (`keys.mute`), to name them where something is wrong.
+        encoding: of the terminal; found out if None. Without UTF-8 everything is drawn in ASCII.
+    """
+
+    CSS_PATH = Path(__file__).with_name("console.tcss")
+    TITLE = "agent-console"
+
+    def __init__(
+        self,
+        *,
+        theme: str = DARK,
+        theme_folders: Sequence[Path] = (),
+        keymap: Mapping[str, Any] | None = None,
+        places: Mapping[str, str] | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        encoding = terminal_encoding(os.environ, sys.stderr.encoding) if encoding is None else encoding
+        self._plain = None if is_unicode(encoding) else PlainGlyphs(encoding)
+        super().__init__()
+        self._theme_folders = theme_folders
+        self.problems = self._read_themes()
+        """What is wrong with the settings, a line each."""
+        if theme not in self.available_themes:
+            self.problems.append(f"theme {theme!r} isn't there: {DARK} is drawn")
+            theme = DARK
+        self.theme = theme
+        self.keymap_in_use, wrong = read_keymap(keymap or {}, (*every_action(), *PLAYER, *COMPARISON), places)
+        self.problems += wrong
+        self.set_keymap(dict(self.keymap_in_use))
+
+    def get_driver_class(self) -> type[Driver]:
+        """See `App.get_driver_class`."""
+        tolerate_odd_keys()
+        return super().get_driver_class()
+
+    def _fatal_error(self) -> None:
+        """Print the plain traceback once the terminal is restored; Textual's own prints every local variable."""
+        self.panic(Text(traceback.format_exc().rstrip()))
+
+    # --- themes ------------------------------------------------------------------------------------------------------
+
+    def _read_themes(self) -> list[str]:
+        """Register every theme; what is wrong with the others."""
+        self._theme_files = files_in(self._theme_folders)
+        found = load_themes(self._theme_folders)
+        for item in found.themes:
+            self.register_theme(item)
+        self.own_themes = frozenset(item.name for item in found.themes)
+        return [f"theme {problem}" for problem in found.problems]
+
+    def reload_saved_themes(self) -> None:
+        """A theme that was saved is drawn at once; one that is broken is named and the old one stays."""
+        if files_in(self._theme_folders) == self._theme_files:
+            return
+        before = self.current_theme
+        for problem in self._read_themes():
+            self.notify(problem, severity="warning")
+        if self.current_theme != before:
+            self.refresh_css(animate=False)
+
+    def use_theme(self, name: str) -> None:
+        """Draw everything in another theme."""
+        self.theme = name
+
+    def get_css_variables(self) -> dict[str, str]:
+        """See `App.get_css_variables`: our own tokens are there whatever the theme."""
+        return with_fallbacks(super().get_css_variables())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """See `App.get_line_filters`: ASCII where the terminal can do no more."""
+        filters = super().get_line_filters()
+        return filters if self._plain is None else [*filters, self._plain]
