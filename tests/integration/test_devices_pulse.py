@@ -53,8 +53,8 @@ class Talk:
         self.started: list[PlaybackStartedEvent] = []
         self.finished: list[PlaybackFinishedEvent] = []
         self.audio = LocalAudio(clock=self.clock, on_event=self.events.append, processing=processing)
-        self.audio.output.on_playback_started(self.started.append)
-        self.audio.output.on_playback_finished(self.finished.append)
+        self.audio.output.on("playback_started", self.started.append)
+        self.audio.output.on("playback_finished", self.finished.append)
 
     @property
     def captured(self) -> NDArray[np.int16]:

@@ -37,8 +37,8 @@ class Room:
             offload=inline,
             processing=processing,
         )
-        self.audio.output.on_playback_started(self._on_started)
-        self.audio.output.on_playback_finished(self._on_finished)
+        self.audio.output.on("playback_started", self._on_started)
+        self.audio.output.on("playback_finished", self._on_finished)
 
     def states(self, kind: str) -> list[str]:
         return [e.state for e in self.events if isinstance(e, DeviceChanged) and e.kind == kind]
@@ -53,7 +53,8 @@ class Room:
         return np.concatenate([to_array(await anext(self.audio.input))[:, 0] for _ in range(frames)])
 
     def _on_started(self, event: PlaybackStartedEvent) -> None:
-        self.started.append(event.created_at)
+        assert event.at is not None
+        self.started.append(event.at)
 
     def _on_finished(self, event: PlaybackFinishedEvent) -> None:
         self.finished.append((event.playback_position, event.interrupted))

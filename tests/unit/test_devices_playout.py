@@ -30,8 +30,10 @@ class Told:
     def __init__(self, output: SegmentedOutput) -> None:
         self.log: list[list[float]] = []
         clock = LoopClock()
-        output.on_playback_started(lambda e: self.log.append([clock.now(), e.created_at]))
-        output.on_playback_finished(lambda e: self.log.append([clock.now(), e.playback_position, float(e.interrupted)]))
+        output.on("playback_started", lambda e: self.log.append([clock.now(), e.at]))
+        output.on(
+            "playback_finished", lambda e: self.log.append([clock.now(), e.playback_position, float(e.interrupted)])
+        )
 
     def __eq__(self, other: object) -> bool:
         assert isinstance(other, list)
@@ -214,9 +216,9 @@ def test_closing_cuts_and_takes_no_more() -> None:
 
 def test_a_callback_may_cut_or_speak_on() -> None:
     async def scenario(output: NullOutput, told: Told) -> None:
-        unsubscribe = output.on_playback_started(lambda _: output.clear_buffer())
+        cut = output.on("playback_started", lambda _: output.clear_buffer())
         await output.capture_frame(frame(0.2))
-        unsubscribe()
+        output.off("playback_started", cut)
         await output.capture_frame(frame(0.2))
         output.flush()
         await asyncio.sleep(1)

@@ -52,8 +52,8 @@ class Speaking:
         self.began = self.clock.now()
         self.started: list[float] = []
         self.finished: list[PlaybackFinishedEvent] = []
-        self.output.on_playback_started(lambda event: self.started.append(event.created_at - self.began))
-        self.output.on_playback_finished(self.finished.append)
+        self.output.on("playback_started", lambda event: self.started.append(event.at - self.began))
+        self.output.on("playback_finished", self.finished.append)
 
     def say(self, seconds: float, value: int = 1000) -> asyncio.Task[None]:
         samples = (np.arange(round(seconds * RATE)) % 100 + value).astype(np.int16)

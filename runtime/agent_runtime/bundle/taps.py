@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_runtime.clock import Clock, TimerHandle
-from agent_runtime.io import AudioInput, AudioOutput, Background, PlaybackFinishedEvent, PlaybackStartedEvent
+from agent_runtime.io import AudioInput, AudioOutput
 from agent_runtime.media.frames import to_array
 from agent_runtime.media.mix import to_mono
 
@@ -28,7 +28,7 @@ class TappedInput(AudioInput):
     """An input as it is; `heard` gets each of its frames."""
 
     def __init__(self, source: AudioInput, heard: Heard, clock: Clock) -> None:
-        super().__init__(label=source.label)
+        super().__init__(label=source.label, source=source)
         self._source = source
         self._heard = heard
         self._clock = clock
@@ -37,19 +37,6 @@ class TappedInput(AudioInput):
         frame = await self._source.__anext__()
         self._heard(self._clock.now() - self._source.latency, to_mono(to_array(frame)), frame.sample_rate)
         return frame
-
-    @property
-    def latency(self) -> float:
-        """See `AudioInput.latency`."""
-        return self._source.latency
-
-    def on_attached(self) -> None:
-        """See `AudioInput.on_attached`."""
-        self._source.on_attached()
-
-    def on_detached(self) -> None:
-        """See `AudioInput.on_detached`."""
-        self._source.on_detached()
 
 
 class _Segment:
@@ -87,18 +74,24 @@ class TappedOutput(AudioOutput):
     """
 
     def __init__(self, sink: AudioOutput, heard: Heard, clock: Clock) -> None:
-        super().__init__(label=sink.label, capabilities=sink.capabilities, sample_rate=sink.sample_rate)
-        self._sink = sink
+        super().__init__(
+            label=sink.label, capabilities=sink.capabilities, next_in_chain=sink, sample_rate=sink.sample_rate
+        )
         self._heard = heard
         self._clock = clock
         self._segments: deque[_Segment] = deque()
         self._looked_at = 0.0
         self._timer: TimerHandle | None = None
-        sink.on_playback_started(self._on_started)
-        sink.on_playback_finished(self._on_finished)
+
+    @property
+    def _sink(self) -> AudioOutput:
+        sink = self.next_in_chain
+        assert sink is not None
+        return sink
 
     async def capture_frame(self, frame: AudioFrame) -> None:
         """See `AudioOutput.capture_frame`."""
+        await super().capture_frame(frame)
         if not self._segments or self._segments[-1].complete:
             self._segments.append(_Segment())
         self._segments[-1].add(to_mono(to_array(frame)).copy(), frame.sample_rate)
@@ -106,6 +99,7 @@ class TappedOutput(AudioOutput):
 
     def flush(self) -> None:
         """See `AudioOutput.flush`."""
+        super().flush()
         if self._segments:
             self._segments[-1].complete = True
         self._sink.flush()
@@ -117,56 +111,45 @@ class TappedOutput(AudioOutput):
     def pause(self) -> None:
         """See `AudioOutput.pause`."""
         self._look()
-        self._sink.pause()
-
-    def resume(self) -> None:
-        """See `AudioOutput.resume`."""
-        self._sink.resume()
-
-    @property
-    def playback_position(self) -> float:
-        """See `AudioOutput.playback_position`."""
-        return self._sink.playback_position
-
-    def set_background(self, background: Background | None) -> bool:
-        """See `AudioOutput.set_background`."""
-        return self._sink.set_background(background)
-
-    def on_attached(self) -> None:
-        """See `AudioOutput.on_attached`."""
-        self._sink.on_attached()
-
-    def on_detached(self) -> None:
-        """See `AudioOutput.on_detached`."""
-        self._sink.on_detached()
+        super().pause()
 
     async def aclose(self) -> None:
         """See `AudioOutput.aclose`."""
         self._stop_looking()
-        await self._sink.aclose()
+        await super().aclose()
 
-    def _on_started(self, event: PlaybackStartedEvent) -> None:
+    def on_playback_started(self, *, created_at: float, at: float | None = None) -> None:
+        """See `AudioOutput.on_playback_started`."""
+        began = self._clock.now() if at is None else at
         # Nothing, at that moment: what follows begins there, to the sample.
-        self._heard(event.created_at, np.zeros(0, np.int16), 0)
-        self._looked_at = event.created_at
+        self._heard(began, np.zeros(0, np.int16), 0)
+        self._looked_at = began
         self._look_again()
-        self._report_started(event)
+        super().on_playback_started(created_at=created_at, at=at)
 
-    def _on_finished(self, event: PlaybackFinishedEvent) -> None:
+    def on_playback_finished(
+        self, *, playback_position: float, interrupted: bool, synchronized_transcript: str | None = None
+    ) -> None:
+        """See `AudioOutput.on_playback_finished`."""
         self._stop_looking()
         if self._segments:
             segment = self._segments.popleft()
             # The news may be late, the end of the sound was not; a cut is told as it is made.
-            rest = event.playback_position - segment.taken
+            rest = playback_position - segment.taken
             now = self._clock.now()
-            end = now if event.interrupted else min(now, self._looked_at + rest)
-            self._pass_on(segment, event.playback_position, end)
-        self._report_finished(event)
+            end = now if interrupted else min(now, self._looked_at + rest)
+            self._pass_on(segment, playback_position, end)
+        super().on_playback_finished(
+            playback_position=playback_position,
+            interrupted=interrupted,
+            synchronized_transcript=synchronized_transcript,
+        )
 
     def _look(self) -> None:
-        if self._segments and self._timer is not None:
+        position = self._sink.playback_position
+        if self._segments and self._timer is not None and position is not None:
             self._looked_at = self._clock.now()
-            self._pass_on(self._segments[0], self._sink.playback_position, self._looked_at)
+            self._pass_on(self._segments[0], position, self._looked_at)
 
     def _look_again(self) -> None:
         self._timer = self._clock.call_at(self._clock.now() + TICK, self._tick)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_runtime.clock import Clock, TimerHandle
-from agent_runtime.io import AudioOutput, AudioOutputCapabilities, PlaybackFinishedEvent, PlaybackStartedEvent
+from agent_runtime.io import AudioOutput, AudioOutputCapabilities
 from agent_runtime.media.frames import to_array
 from agent_runtime.media.mix import to_mono
 from agent_runtime.media.resample import Resampler
@@ -104,6 +104,7 @@ class SegmentedOutput(AudioOutput):
 
     async def capture_frame(self, frame: AudioFrame) -> None:
         """See `AudioOutput.capture_frame`. Any rate and number of channels. What is cut while it waits is dropped."""
+        await super().capture_frame(frame)
         cuts = self._cuts
         samples = self._convert(frame)
         if self._open_segment() is None and not self._closed:
@@ -121,6 +122,7 @@ class SegmentedOutput(AudioOutput):
 
     def flush(self) -> None:
         """See `AudioOutput.flush`."""
+        super().flush()
         segment = self._open_segment()
         if segment is None:
             return
@@ -210,7 +212,7 @@ class SegmentedOutput(AudioOutput):
                 self._finish(segment, mark, interrupted=False)
             else:
                 segment.started = True
-                self._report_started(PlaybackStartedEvent(created_at=at))
+                self._tell_started(at)
 
     def _reached_at(self, segment: _Segment) -> float | None:
         if not segment.started:
@@ -233,8 +235,11 @@ class SegmentedOutput(AudioOutput):
         if not segment.started and heard > segment.start:
             segment.started = True
             at = self._sink.time_of(segment.start)
-            self._report_started(PlaybackStartedEvent(created_at=self._clock.now() if at is None else at))
-        self._report_finished(PlaybackFinishedEvent(self._position(segment, heard), interrupted))
+            self._tell_started(self._clock.now() if at is None else at)
+        self.on_playback_finished(playback_position=self._position(segment, heard), interrupted=interrupted)
+
+    def _tell_started(self, at: float) -> None:
+        self.on_playback_started(created_at=self._clock.wall() - (self._clock.now() - at), at=at)
 
     def _position(self, segment: _Segment, heard: int) -> float:
         end = self._sink.written if segment.end is None else segment.end

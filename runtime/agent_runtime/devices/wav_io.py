@@ -155,7 +155,7 @@ class WavOutput(SegmentedOutput):
         self._on_event = on_event
         self._file_sink = _WavSink(WavWriter(path, sample_rate), clock)
         super().__init__(self._file_sink, clock=clock, label=os.path.basename(path))
-        self.on_playback_finished(lambda _: self._file_sink.save())
+        self.on("playback_finished", lambda _: self._file_sink.save())
 
     def on_attached(self) -> None:
         """The file's time 0 is now, if nothing was heard before."""

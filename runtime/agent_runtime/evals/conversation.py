@@ -114,7 +114,8 @@ class Conversation:
     def _heard_words(self) -> float:
         """About as many words as were heard: people are read two and a half words a second."""
         audio = self._session.output.audio
-        return 0.0 if audio is None else audio.playback_position * 2.5
+        position = audio.playback_position if audio is not None else None
+        return (position or 0.0) * 2.5
 
     async def _hear_out(self) -> None:
         await self._until(lambda: self._answered() and self._rests(), "there was no answer")

@@ -13,8 +13,6 @@ from agent_runtime.io import (
     AudioInput,
     AudioOutput,
     AudioOutputCapabilities,
-    PlaybackFinishedEvent,
-    PlaybackStartedEvent,
     TextOutput,
 )
 
@@ -96,6 +94,7 @@ class ScriptedAudioOutput(AudioOutput):
 
     async def capture_frame(self, frame: AudioFrame) -> None:
         """Take a frame; this speaker's queue is endless."""
+        await super().capture_frame(frame)
         if not self._segments or self._segments[-1].flushed:
             self._segments.append(_Playing())
         self._segments[-1].pushed += frame.samples_per_channel / frame.sample_rate
@@ -103,6 +102,7 @@ class ScriptedAudioOutput(AudioOutput):
 
     def flush(self) -> None:
         """The segment is complete."""
+        super().flush()
         if self._segments and not self._segments[-1].flushed:
             self._segments[-1].flushed = True
             self._run()
@@ -158,7 +158,7 @@ class ScriptedAudioOutput(AudioOutput):
         if not segment.started:
             if segment.since <= now:
                 segment.started = True
-                self._report_started(PlaybackStartedEvent(now))
+                self.on_playback_started(created_at=self._clock.wall(), at=now)
             else:
                 self._timer = self._clock.call_at(segment.since, self._run)
                 return
@@ -174,7 +174,7 @@ class ScriptedAudioOutput(AudioOutput):
     def _end(self, position: float, *, interrupted: bool) -> None:
         position = round(position, 6)
         self.played.append(Played(position, interrupted, self._clock.now()))
-        self._report_finished(PlaybackFinishedEvent(position, interrupted))
+        self.on_playback_finished(playback_position=position, interrupted=interrupted)
 
 
 class ScriptedTextOutput(TextOutput):

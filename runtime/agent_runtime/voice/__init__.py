@@ -20,6 +20,7 @@ _NAMES = {
     "RunContext": "run_context",
     "SessionConnectOptions": "options",
     "SpeechHandle": "speech_handle",
+    "TranscriptSynchronizer": "synchronizer",
     "TurnDetector": "turn",
     "TurnHandlingOptions": "turn",
     "VoiceActivityVideoSampler": "video",
@@ -40,6 +41,7 @@ __all__ = [
     "RunContext",
     "SessionConnectOptions",
     "SpeechHandle",
+    "TranscriptSynchronizer",
     "TurnDetector",
     "TurnHandlingOptions",
     "VoiceActivityVideoSampler",
@@ -62,5 +64,6 @@ if TYPE_CHECKING:
     from agent_runtime.voice.run_context import RunContext
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.speech_handle import SpeechHandle
+    from agent_runtime.voice.synchronizer import TranscriptSynchronizer
     from agent_runtime.voice.turn import TurnDetector, TurnHandlingOptions
     from agent_runtime.voice.video import VoiceActivityVideoSampler

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
 
 
+LONGEST_DELAY = 5.0
+"""Seconds that the news of a segment's start may take. If it seems to take longer, two clocks disagree."""
+
+
 class Segment:
     """One uninterrupted stretch of speech. `finished` always comes, even if nothing was ever heard."""
 
@@ -32,6 +36,8 @@ class Segment:
         """Called once, when it is over, if anything of it reached the output."""
         self.on_heard: Callable[[str, float], None] | None = None
         """Called with the words heard so far and the position, each time another word is over."""
+        self.held_still = 0.0
+        """Seconds for which it was paused, as far as they are over."""
         self.captured = False
         """Whether the output got audio of it."""
         self.closed = False
@@ -91,10 +97,10 @@ class Playout:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.output: AudioOutput | None = None
-        self._unsubscribe: list[Callable[[], None]] = []
         self._in_flight: deque[Segment] = deque()
         self._word_timer: TimerHandle | None = None
         self._paused = False
+        self._paused_at = 0.0
         self._paces: dict[object, Pace] = {}
         self.wants_words: Callable[[], bool] = lambda: True
         """Whether anybody wants to know of words as they are heard."""
@@ -108,7 +114,21 @@ class Playout:
 
         if not self._in_flight or self._paused or self.output is None or self._in_flight[0].started_at is None:
             return SILENCE
-        return self._in_flight[0].level(self.output.playback_position)
+        return self._in_flight[0].level(self.position)
+
+    @property
+    def position(self) -> float:
+        """Seconds of the segment that plays heard so far: the output's own figure, else counted from its start."""
+        if self.output is None:
+            return 0.0
+        told = self.output.playback_position
+        if told is not None or not self._in_flight:
+            return told or 0.0
+        segment = self._in_flight[0]
+        if segment.started_at is None:
+            return 0.0
+        until = self._paused_at if self._paused else self._clock.now()
+        return max(0.0, min(until - segment.started_at - segment.held_still, segment.text.audio))
 
     def set_output(self, output: AudioOutput | None) -> None:
         """Use another output. What plays on the old one counts as interrupted where it is."""
@@ -116,19 +136,16 @@ class Playout:
             return
         if self.output is not None:
             self.stop()
-            position = self.output.playback_position
+            position = self.position
             while self._in_flight:
                 self._finish(PlaybackFinishedEvent(position, interrupted=True))
                 position = 0.0
-        for unsubscribe in self._unsubscribe:
-            unsubscribe()
+            self.output.off("playback_started", self._started)
+            self.output.off("playback_finished", self._finish)
         self.output = output
-        self._unsubscribe = []
         if output is not None:
-            self._unsubscribe = [
-                output.on_playback_started(self._started),
-                output.on_playback_finished(self._finish),
-            ]
+            output.on("playback_started", self._started)
+            output.on("playback_finished", self._finish)
 
     def open(self, voice: object = None, *, word_times: bool = True) -> Segment:
         """Begin a segment. `voice` tells voices apart, whose pace is learned; `word_times`: frames tell of words."""
@@ -136,8 +153,8 @@ class Playout:
 
     def pause(self) -> None:
         """Hold still."""
-        if self.output is not None:
-            self._paused = True
+        if self.output is not None and not self._paused:
+            self._paused, self._paused_at = True, self._clock.now()
             self._cancel_word_timer()
             self._tell_words()
             self.output.pause()
@@ -145,7 +162,7 @@ class Playout:
     def resume(self) -> None:
         """Go on."""
         if self.output is not None and self._paused:
-            self._paused = False
+            self._go_on()
             self.output.resume()
             self._watch_words()
 
@@ -158,17 +175,31 @@ class Playout:
         self._cancel_word_timer()
         self.output.clear_buffer()
         if self._paused:
-            self._paused = False
+            self._go_on()
             self.output.resume()
+
+    def _go_on(self) -> None:
+        self._paused = False
+        if self._in_flight:
+            segment, now = self._in_flight[0], self._clock.now()
+            if segment.started_at is not None:
+                segment.held_still += now - max(self._paused_at, segment.started_at)
 
     def _started(self, event: PlaybackStartedEvent) -> None:
         for segment in self._in_flight:
             if segment.started_at is None:
-                segment.started_at = event.created_at
+                segment.started_at = self._time_of(event)
                 if segment.on_started is not None:
-                    segment.on_started(event.created_at)
+                    segment.on_started(segment.started_at)
                 break
         self._watch_words()
+
+    def _time_of(self, event: PlaybackStartedEvent) -> float:
+        if event.at is not None:
+            return event.at
+        # An output of somebody else's making tells the time of day, which may have been set meanwhile.
+        ago = self._clock.wall() - event.created_at
+        return self._clock.now() - (ago if 0.0 < ago < LONGEST_DELAY else 0.0)
 
     def _finish(self, event: PlaybackFinishedEvent) -> None:
         if not self._in_flight:
@@ -197,7 +228,7 @@ class Playout:
         segment = self._in_flight[0]
         if segment.on_heard is None or segment.started_at is None or not self.wants_words():
             return
-        position = self.output.playback_position
+        position = self.position
         change = segment.text.next_change(position)
         # With no word known ahead, look again when the audio so far is over: more text may have come.
         wait = change - position if change is not None else max(0.1, segment.text.audio - position)
@@ -216,6 +247,6 @@ class Playout:
         segment = self._in_flight[0]
         if segment.on_heard is None or segment.started_at is None:
             return
-        position = self.output.playback_position
+        position = self.position
         if heard := segment.text.heard(position):
             segment.on_heard(heard, position)

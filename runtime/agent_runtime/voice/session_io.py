@@ -120,6 +120,22 @@ class AgentOutput:
             sink.on_attached()
         self.background = self._background
 
+    def replace_audio_tail(self, sink: AudioOutput) -> None:
+        """Change over to another output at the end of the chain; the layers over it stay. What plays is cut."""
+        layer, tail = None, self._audio
+        while tail is not None and tail.next_in_chain is not None:
+            layer, tail = tail, tail.next_in_chain
+        if layer is None or tail is None:
+            self.audio = sink
+        elif tail is not sink:
+            tail.flush()
+            tail.clear_buffer()
+            layer._chain(sink)
+            tail.set_background(None)
+            tail.on_detached()
+            sink.on_attached()
+            self.background = self._background
+
     @property
     def background(self) -> Background | None:
         """What lies under the agent's speech, on whichever output it is."""

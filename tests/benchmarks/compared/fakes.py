@@ -19,13 +19,7 @@ from livekit.agents.llm import LLM, ChatChunk, ChoiceDelta, FunctionToolCall, LL
 from livekit.agents.stt import STT, RecognizeStream, SpeechData, SpeechEvent, SpeechEventType, STTCapabilities
 from livekit.agents.tts import TTS, SynthesizeStream, TTSCapabilities
 from livekit.agents.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADStream
-from livekit.agents.voice.io import (
-    AudioInput,
-    AudioOutput,
-    AudioOutputCapabilities,
-    PlaybackFinishedEvent,
-    PlaybackStartedEvent,
-)
+from livekit.agents.voice.io import AudioInput, AudioOutput, AudioOutputCapabilities
 
 NO_RETRY = APIConnectOptions(max_retry=0)
 FRAME = 0.02
@@ -299,20 +293,14 @@ class Speaker(AudioOutput):
         self._tell_finished(interrupted=True)
 
     def _tell_started(self, now: float) -> None:
-        if hasattr(self, "_report_started"):
-            self._report_started(PlaybackStartedEvent(now))
-        else:
-            self.on_playback_started(created_at=now)
+        self.on_playback_started(created_at=now)
 
     def _tell_finished(self, *, interrupted: bool) -> None:
         self._open = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if hasattr(self, "_report_finished"):
-            self._report_finished(PlaybackFinishedEvent(self._played, interrupted))
-        else:
-            self.on_playback_finished(playback_position=self._played, interrupted=interrupted)
+        self.on_playback_finished(playback_position=self._played, interrupted=interrupted)
 
 
 class Assistant(Agent):
