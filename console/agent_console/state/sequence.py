@@ -77,11 +77,15 @@ class Seq(Generic[T]):
             if mine is not theirs:
                 break
             number += 1
-        index = number * _CHUNK
-        shorter = min(len(self), len(other))
-        while index < shorter and self[index] is other[index]:
+        index = 0
+        for mine_now, theirs_now in zip(self._part(number), other._part(number), strict=False):
+            if mine_now is not theirs_now:
+                break
             index += 1
-        return index
+        return number * _CHUNK + index
+
+    def _part(self, number: int) -> tuple[T, ...]:
+        return self._chunks[number] if number < len(self._chunks) else self._tail
 
     @property
     def last(self) -> T | None:

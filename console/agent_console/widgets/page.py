@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from agent_console.drawing.text import Line
 from agent_console.state import ConsoleState
-from agent_console.widgets.canvas import STYLES, Painter
+from agent_console.widgets.painted import PaintedScroll
 from agent_console.widgets.panels import Draw, Slice
 
 
-class Page(ScrollView, can_focus=True, inherit_bindings=False):
+class Page(PaintedScroll, can_focus=True, inherit_bindings=False):
     """Draws the state by one function: each frame, or only when the slice that it depends on is another.
 
     Like `Panel`, but as long as it needs to be: the function may return more lines than the height that it is told.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
-
     def __init__(self, draw: Draw, slice_of: Slice | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.painter = Painter(self)
         self._draw = draw
         self._slice_of = slice_of
         self._slice: tuple[object, ...] | None = None
@@ -50,24 +44,19 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
             return
         old, self._lines = self._lines, self._draw(self._state, self._now, region.width, region.height)
         if len(old) != len(self._lines) or self.virtual_size.width != region.width:
-            self.virtual_size = Size(region.width, len(self._lines))
+            self.grow(len(self._lines))
             self.refresh()
             return
         for y, (before, line) in enumerate(zip(old, self._lines, strict=True)):
             if before != line:
                 self.refresh_lines(y)
 
-    def render_line(self, y: int) -> Strip:
-        """See `Widget.render_line`."""
-        number = y + self.scroll_offset.y
-        line = self._lines[number] if number < len(self._lines) else ()
-        return self.painter.strip(line, self.scrollable_content_region.width)
+    def paint(self, start: int, end: int) -> list[Strip]:
+        """See `Painted.paint`."""
+        top, width, lines = self.scroll_offset.y, self.scrollable_content_region.width, self._lines
+        rows = range(top + start, top + end)
+        return [self.painter.strip(lines[row] if row < len(lines) else (), width) for row in rows]
 
     def on_resize(self) -> None:
         """Draw for the room there is now."""
         self.repaint()
-
-    def notify_style_update(self) -> None:
-        """See `Widget.notify_style_update`: colours may be others now."""
-        super().notify_style_update()
-        self.painter.forget()

@@ -5,17 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from textual import events
-from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
 from agent_console.drawing.text import Line
 from agent_console.state import Seq
-from agent_console.widgets.canvas import STYLES, Painter
+from agent_console.widgets.painted import PaintedScroll
 
 T = TypeVar("T")
 
@@ -33,18 +31,16 @@ class Block(Generic[T]):
     top: int
 
 
-class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
+class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
     """Draws a `Seq` of items; subclasses say how one looks.
 
     Versions of the sequence are compared by identity: only what differs is laid out and painted again.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.painter = Painter(self)
         self.items: Seq[T] = Seq()
+        self._laid_out: Seq[T] = Seq()
         self.following = True
         self._first = 0
         self._blocks: list[Block[T]] = []
@@ -59,14 +55,13 @@ class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
 
     def set_items(self, items: Seq[T]) -> None:
         """Show these; costs as much as there is new."""
-        old, self.items = self.items, items
+        self.items = items
         if not self.is_attached or not self.display or not self.size.width:
-            self._laid_out_for = 0
             return
         if self._laid_out_for != self.text_width:
             self.lay_out()
-        elif items is not old:
-            self._lay_out_from(items.first_difference(old))
+        elif items is not self._laid_out:
+            self._lay_out_from(items.first_difference(self._laid_out))
 
     def lay_out(self) -> None:
         """Draw everything in the window again: another width, other options."""
@@ -96,6 +91,7 @@ class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
         if self.following and len(self.items) - self._first > 2 * WINDOW:
             index = self._first = len(self.items) - WINDOW
             self._blocks.clear()
+        self._laid_out = self.items
         index = max(index, self._first)
         del self._blocks[index - self._first :]
         top = start = self._height
@@ -105,7 +101,7 @@ class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
             self._blocks.append(Block(item, lines, top))
             top += len(lines)
         self._moving = True
-        self.virtual_size = Size(self.text_width, top)
+        self.grow(top)
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         self._moving = False
@@ -188,24 +184,28 @@ class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
         """Line `y` while there are no items."""
         return ()
 
-    def render_line(self, y: int) -> Strip:
-        """See `Widget.render_line`."""
-        width = self.text_width
-        line_number = y + self.scroll_offset.y
-        index = self.index_at(line_number)
+    def paint(self, start: int, end: int) -> list[Strip]:
+        """See `Painted.paint`."""
+        width, top = self.text_width, self.scroll_offset.y
+        strips = [self._strip(y, top + y, width) for y in range(start, end)]
+        selection = self.text_selection
+        if selection is None:
+            return strips
+        style = self.screen.get_component_rich_style("screen--selection")
+        for number, strip in enumerate(strips):
+            if (span := selection.get_span(top + start + number)) is not None:
+                first, last = span
+                parts = strip.divide([first, width if last == -1 else last, width])
+                strip = Strip.join([parts[0], parts[1].apply_style(style), *parts[2:]])
+                strips[number] = strip.apply_offsets(0, top + start + number)  # what is cut in two begins elsewhere
+        return strips
+
+    def _strip(self, y: int, number: int, width: int) -> Strip:
+        index = self.index_at(number)
         if index is None:
             return self.painter.strip(() if self._blocks else self.draw_nothing(y), width)
         block = self._blocks[index - self._first]
-        line = self.decorate(index, block.lines[line_number - block.top])
-        strip = self.painter.strip(line, width)
-        selection = self.text_selection
-        if selection is not None and (span := selection.get_span(line_number)) is not None:
-            start, end = span
-            end = width if end == -1 else end
-            style = self.screen.get_component_rich_style("screen--selection")
-            parts = strip.divide([start, end, width])
-            strip = Strip.join([parts[0], parts[1].apply_style(style), *parts[2:]])
-        return strip.apply_offsets(0, line_number)
+        return self.painter.strip(self.decorate(index, block.lines[number - block.top]), width, number)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """See `Widget.get_selection`."""
@@ -222,8 +222,3 @@ class BlockScroll(ScrollView, Generic[T], inherit_bindings=False):
             self.lay_out()
         elif self.following:
             self.go_to_end()
-
-    def notify_style_update(self) -> None:
-        """See `Widget.notify_style_update`: colours may be others now."""
-        super().notify_style_update()
-        self.painter.forget()
