@@ -67,6 +67,18 @@ _NAMES: dict[str, str] = {
     "TextInputOptions": "agent_runtime.room",
     "TextOutputOptions": "agent_runtime.room",
     "VideoInputOptions": "agent_runtime.room",
+    # workers
+    "AgentServer": "agent_runtime.worker.server",
+    "AutoSubscribe": "agent_runtime.worker.job",
+    "JobContext": "agent_runtime.worker.job",
+    "JobExecutorType": "agent_runtime.worker.job",
+    "JobProcess": "agent_runtime.worker.job",
+    "JobRequest": "agent_runtime.worker.job",
+    "ServerOptions": "agent_runtime.worker.options",
+    "WorkerOptions": "agent_runtime.worker.options",
+    "WorkerPermissions": "agent_runtime.worker.options",
+    "WorkerType": "agent_runtime.worker.options",
+    "get_job_context": "agent_runtime.worker.job",
     # testing agents
     "AgentHandoffEvent": "agent_runtime.voice.run_result",
     "ChatMessageEvent": "agent_runtime.voice.run_result",
@@ -122,7 +134,9 @@ _NAMES: dict[str, str] = {
     "APIStatusError": "agent_runtime.errors",
     "APITimeoutError": "agent_runtime.errors",
 }
-_MODULES = frozenset({"events", "io", "llm", "metrics", "stt", "testing", "tokenize", "tts", "utils", "vad", "voice"})
+_MODULES = frozenset(
+    {"cli", "events", "io", "llm", "metrics", "stt", "testing", "tokenize", "tts", "utils", "vad", "voice"}
+)
 
 __all__ = [
     "DEFAULT_API_CONNECT_OPTIONS",
@@ -138,6 +152,7 @@ __all__ = [
     "AgentFalseInterruptionEvent",
     "AgentHandoff",
     "AgentHandoffEvent",
+    "AgentServer",
     "AgentSession",
     "AgentSessionOptions",
     "AgentStateChangedEvent",
@@ -147,6 +162,7 @@ __all__ = [
     "AudioConfig",
     "AudioInputOptions",
     "AudioOutputOptions",
+    "AutoSubscribe",
     "BackgroundAudioPlayer",
     "BuiltinAudioClip",
     "CallContext",
@@ -172,6 +188,10 @@ __all__ = [
     "FunctionToolsExecutedEvent",
     "InputDetails",
     "InterruptionOptions",
+    "JobContext",
+    "JobExecutorType",
+    "JobProcess",
+    "JobRequest",
     "LLMStream",
     "LanguageCode",
     "MetricsCollectedEvent",
@@ -192,6 +212,7 @@ __all__ = [
     "RunEvent",
     "RunOutputOptions",
     "RunResult",
+    "ServerOptions",
     "SessionConnectOptions",
     "SessionUsageUpdatedEvent",
     "SpeechCreatedEvent",
@@ -226,8 +247,13 @@ __all__ = [
     "UserTurnExceededEvent",
     "UserTurnLimitOptions",
     "VideoInputOptions",
+    "WorkerOptions",
+    "WorkerPermissions",
+    "WorkerType",
+    "cli",
     "events",
     "function_tool",
+    "get_job_context",
     "io",
     "keep",
     "llm",
@@ -258,7 +284,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from agent_runtime import events, io, llm, metrics, stt, testing, tokenize, tts, utils, vad, voice
+    from agent_runtime import cli, events, io, llm, metrics, stt, testing, tokenize, tts, utils, vad, voice
     from agent_runtime.errors import (
         APIConnectionError,
         APIError,
@@ -344,6 +370,16 @@ if TYPE_CHECKING:
         TurnHandlingOptions,
         UserTurnLimitOptions,
     )
+    from agent_runtime.worker.job import (
+        AutoSubscribe,
+        JobContext,
+        JobExecutorType,
+        JobProcess,
+        JobRequest,
+        get_job_context,
+    )
+    from agent_runtime.worker.options import ServerOptions, WorkerOptions, WorkerPermissions, WorkerType
+    from agent_runtime.worker.server import AgentServer
     from agent_tools import (
         CallContext,
         FunctionTool,

@@ -9,12 +9,21 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from livekit import rtc
+from livekit.protocol import agent
 
 import agent_runtime
 from agent_runtime import compat
-from agent_runtime.compat.job import JobContext, JobProcess, JobRequest, current_job, get_job_context
+from agent_runtime.compat.job import (
+    JobAcceptArguments,
+    JobContext,
+    JobProcess,
+    JobRequest,
+    RunningJobInfo,
+    current_job,
+    get_job_context,
+)
 from agent_runtime.compat.names import MODULES, VENDORS, advice
-from agent_runtime.compat.worker import AgentServer, WorkerOptions, WorkerType
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +57,10 @@ def test_every_module_of_the_table_can_be_imported_and_listed(name: str):
         ("from livekit.agents.llm.mcp import MCPToolset as x", "agent_tools.mcp:MCPToolset"),
         ("from livekit.agents._exceptions import APIError as x", "agent_runtime.errors:APIError"),
         ("from livekit.agents.job import JobContext as x", "agent_runtime.compat.job:JobContext"),
+        ("from livekit.agents import WorkerOptions as x", "agent_runtime.worker.options:ServerOptions"),
+        ("from livekit.agents import cli; x = cli.run_app", "agent_runtime.worker.run_app:run_app"),
+        ("from livekit.agents.worker import AgentServer as x", "agent_runtime.worker.server:AgentServer"),
+        ("from livekit.agents.utils import hw; x = hw.get_cpu_monitor", "agent_runtime.utils.hw:get_cpu_monitor"),
         ("from livekit.plugins import openai; x = openai.LLM", "agent_runtime.providers.openai:LLM"),
         ("from livekit.plugins.silero import VAD as x", "agent_runtime.compat.plugins.silero:VAD"),
     ],
@@ -92,7 +105,6 @@ def test_livekits_own_packages_stay():
         ("from livekit.agents import AgentSesion", "livekit.agents.AgentSesion isn't available here: did you mean Ag"),
         ("from livekit.agents import voice; from livekit.agents.voice import zzz", "docs/parity.md lists what is"),
         ("import livekit.agents.inference.llm", "livekit.agents.inference isn't available here: it needs LiveKit's"),
-        ("from livekit.agents.utils import hw", "livekit.agents.utils.hw isn't available here: rooms and workers"),
         ("from livekit.plugins.deepgram import STT", "livekit.plugins.deepgram.STT isn't available here: leave `stt`"),
         ("import livekit.plugins.google.beta", "livekit.plugins.google.beta isn't available here: leave `stt` and"),
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),
@@ -192,29 +204,11 @@ def test_silero_takes_the_plugins_options():
         silero.VAD.load(onnx_file_path="own.onnx")
 
 
-def test_a_server_records_its_entrypoint():
-    server = AgentServer(setup_fnc=print, drain_timeout=10)
-
-    @server.rtc_session(agent_name="desk", type=WorkerType.PUBLISHER, on_request=str)
-    async def entrypoint(ctx: JobContext) -> None: ...
-
-    assert server.entrypoint_fnc is entrypoint
-    assert (server.agent_name, server.worker_type, server.request_fnc) == ("desk", WorkerType.PUBLISHER, str)
-    assert (server.setup_fnc, server.options) == (print, {"drain_timeout": 10})
-    with pytest.raises(RuntimeError, match="this server runs entrypoint already"):
-        server.rtc_session(entrypoint)
-    older = AgentServer.from_server_options(WorkerOptions(entrypoint, prewarm_fnc=print, agent_name="old", port=8081))
-    assert (older.entrypoint_fnc, older.setup_fnc, older.agent_name) == (entrypoint, print, "old")
-    assert older.options["port"] == 8081
-
-
-def test_run_app_runs_nothing_in_a_file_that_is_loaded_and_ends_the_program_otherwise(caplog):
+def test_run_app_runs_nothing_in_a_file_that_is_loaded(caplog):
     run = "from livekit.agents import AgentServer, cli\ncli.run_app(AgentServer())"
     with caplog.at_level(logging.INFO):
         exec(run, {"__name__": "shop"})
     assert "cli.run_app does nothing here" in caplog.text
-    with pytest.raises(SystemExit, match=r"start it with `agent-console shop\.py`"):
-        exec(run, {"__name__": "__main__", "__file__": "shop.py"})
 
 
 async def test_a_job_request_is_answered():
@@ -233,11 +227,13 @@ async def test_a_job_request_is_answered():
     assert (accepted.name, accepted.identity) == ("Ada", "agent-J1")
 
 
-def test_the_job_of_the_present_code():
+async def test_the_job_of_the_present_code():
     assert get_job_context(required=False) is None
     with pytest.raises(RuntimeError, match="this code doesn't run in a job"):
         get_job_context()
-    context = JobContext(proc=JobProcess(), job="job", room="room")
+    info = RunningJobInfo(JobAcceptArguments("", "agent", ""), agent.Job(), "", "", "", fake_job=True)
+    room = rtc.Room()
+    context = JobContext(proc=JobProcess(), info=info, room=room, on_connect=bool, on_shutdown=str)
     token = current_job.set(context)
     assert get_job_context() is context
     current_job.reset(token)

@@ -16,7 +16,7 @@ _SESSION: Final = (
 )
 _ROOM_IO: Final = ("agent_runtime.room",)
 _JOB: Final = ("agent_runtime.compat.job",)
-_WORKER: Final = ("agent_runtime.compat.worker",)
+_WORKER: Final = ("agent_runtime.worker.options", "agent_runtime.worker.server")
 _LLM: Final = ("agent_runtime.llm",)
 _STT: Final = ("agent_runtime.stt",)
 _TTS: Final = ("agent_runtime.tts",)
@@ -42,7 +42,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "beta": (),
     "beta.workflows": ("agent_runtime.voice.task_group",),
     "beta.workflows.task_group": ("agent_runtime.voice.task_group",),
-    "cli": ("agent_runtime.compat.cli",),
+    "cli": ("agent_runtime.cli",),
     "job": _JOB,
     "language": ("agent_runtime.language",),
     "llm": _LLM,
@@ -83,6 +83,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "utils.aio": _AIO,
     "utils.images": ("agent_runtime.utils.images",),
     "utils.audio": ("agent_runtime.utils.audio",),
+    "utils.hw": ("agent_runtime.utils.hw",),
     "utils.http_context": ("agent_runtime.utils.http_context",),
     "utils.aio.channel": _AIO,
     "utils.aio.itertools": ("agent_runtime.utils.aio.itertools",),
@@ -103,8 +104,9 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "voice.speech_handle": ("agent_runtime.voice.speech_handle",),
     "voice.text_transforms": _TRANSFORMS,
-    "voice.transcription": _TRANSFORMS,
+    "voice.transcription": (*_TRANSFORMS, "agent_runtime.voice.synchronizer"),
     "voice.transcription.filters": _TRANSFORMS,
+    "voice.transcription.synchronizer": ("agent_runtime.voice.synchronizer",),
     "voice.transcription.text_transforms": _TRANSFORMS,
     "voice.tool_executor": ("agent_runtime.voice.tool_handling",),
     "voice.turn": ("agent_runtime.voice.turn",),
@@ -157,14 +159,12 @@ VENDORS: Final[dict[str, str]] = {
 }
 """Packages of `livekit.plugins` that files often import, and what to use while they aren't installed."""
 
-_ROOMS: Final = "rooms and workers aren't there yet; a local conversation doesn't need it"
 _REALTIME: Final = "no vendor's realtime model is there yet: write an llm.RealtimeModel, or use stt, llm and tts"
 
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
-    f"{AGENTS}.ipc": _ROOMS,
-    f"{AGENTS}.utils.hw": _ROOMS,
-    f"{AGENTS}.voice.avatar": _ROOMS,
+    f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
+    f"{AGENTS}.voice.avatar": "avatars aren't there yet; the agent's voice doesn't need one",
     f"{PLUGINS}.openai.STT": _EMBEDDED_STT,
     f"{PLUGINS}.openai.TTS": _EMBEDDED_TTS,
     f"{PLUGINS}.openai.realtime": _REALTIME,

@@ -14,10 +14,10 @@ from agent_runtime.events import EventData
 from agent_runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from agent_runtime.compat.job import JobContext, JobProcess
     from agent_runtime.host.providers import Providers
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
+    from agent_runtime.worker.job import JobContext, JobProcess
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,8 @@ from typing import Any, Final
 from livekit.protocol import agent
 
 from agent_runtime.clock import Clock
-from agent_runtime.compat.job import JobAcceptArguments, JobRequest
 from agent_runtime.errors import AssignmentTimeoutError, WorkerError
-from agent_runtime.worker.job import RunningJobInfo
+from agent_runtime.worker.job import JobAcceptArguments, JobRequest, RunningJobInfo
 
 logger = logging.getLogger(__name__)
 

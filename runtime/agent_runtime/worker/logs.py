@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
-from agent_runtime.compat.job import current_job
 from agent_runtime.redaction import Redactor
+from agent_runtime.worker.job import current_job
 
 _OTHERS: Final = ("aiohttp", "asyncio", "hpack", "httpcore", "httpx", "livekit", "openai", "urllib3", "websockets")
 """Libraries that tell at length what they do."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
-from agent_runtime.compat.job import JobContext, JobExecutorType, JobProcess, JobRequest
 from agent_runtime.types import NOT_GIVEN, NotGivenOr
 from agent_runtime.utils.hw import get_cpu_monitor
+from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess, JobRequest
 
 if TYPE_CHECKING:
     from agent_runtime.worker.server import AgentServer

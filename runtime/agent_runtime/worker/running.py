@@ -22,7 +22,7 @@ from agent_runtime.worker.options import LoadFunction, WorkerPermissions, Worker
 from agent_runtime.worker.pool import JobEnded, JobEvent, JobStarted
 
 if TYPE_CHECKING:
-    from agent_runtime.compat.job import JobRequest
+    from agent_runtime.worker.job import JobRequest
     from agent_runtime.worker.server import AgentServer
 
 logger = logging.getLogger(__name__)

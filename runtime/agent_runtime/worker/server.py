@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 
 from agent_runtime.clock import LoopClock
-from agent_runtime.compat.job import JobAcceptArguments, JobContext, JobExecutorType, JobProcess, JobRequest
 from agent_runtime.errors import WorkerError
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import EventEmitter, shortuuid
+from agent_runtime.worker.job import JobAcceptArguments, JobContext, JobExecutorType, JobProcess, JobRequest
 from agent_runtime.worker.options import (
     DEFAULT_CONTEXT,
     DEFAULT_EXECUTOR,
