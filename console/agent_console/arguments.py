@@ -266,10 +266,12 @@ def hold_to(
     real_tools: Annotated[bool, Parameter(negative="", group=_BUNDLES)] = False,
     latency: Annotated[float | None, Parameter(group=_BUNDLES)] = None,
     judge: str | None = None,
+    only: Annotated[str | None, Parameter(group=_SCENARIOS)] = None,
     by: Annotated[Literal["text", "speech"] | None, Parameter(group=_SCENARIOS)] = None,
     llm: Annotated[str | None, Parameter(group=_SCENARIOS)] = None,
     junit: Annotated[Path | None, Parameter(group=_SCENARIOS)] = None,
     json: Annotated[Path | None, Parameter(group=_SCENARIOS)] = None,
+    lines: Annotated[bool, Parameter(negative="", group=_SCENARIOS)] = False,
     config: Annotated[Path | None, Parameter(group=_SCENARIOS)] = None,
 ) -> int:
     """Run scenarios against an agent, or write a pytest file that holds it to what it did in a recording.
@@ -282,20 +284,25 @@ def hold_to(
         real_tools: have the test run the tools themselves instead of giving their recorded answers.
         judge: have this model (openai or openai:MODEL) say whether a reply does what is meant, instead of comparing.
         latency: also hold each answer to so many seconds, from the user's words to the agent's first one.
+        only: run the scenario of this name alone.
         by: text or speech, in place of what the scenarios say.
         llm: the language model; the configured one if left out.
         junit: also write the results to this file, as JUnit XML.
         json: also write them to this file, as JSON.
+        lines: print a line of JSON for each thing as it happens, instead of text for people.
         config: use this file instead of the nearest agent-console.toml.
     """
     from agent_console.scenarios import Reports, has_scenarios, run_scenarios
 
     bundle_flags = {"output": output, "turn": turn, "real-tools": real_tools or None, "latency": latency}
-    scenario_flags = {"by": by, "llm": llm, "junit": junit, "json": json, "config": config}
+    scenario_flags = {"only": only, "by": by, "llm": llm, "junit": junit, "json": json, "lines": lines or None}
+    scenario_flags["config"] = config
     if has_scenarios(source):
         _refuse_flags(bundle_flags, "for a bundle")
-        reports = Reports(junit, json)
-        return run_scenarios(source, agent, by=by, judge=judge, reports=reports, flags={"llm": llm}, config_file=config)
+        reports, how = Reports(junit, json, lines), {"llm": llm}
+        return run_scenarios(
+            source, agent, only=only, by=by, judge=judge, reports=reports, flags=how, config_file=config
+        )
     _refuse_flags(scenario_flags, "for scenarios")
     from agent_console.replay.test_command import write_test
     from agent_runtime.bundle.as_test import Strictness

@@ -201,3 +201,25 @@ def test_the_example_fits_the_published_schema_and_its_scripted_part_passes() ->
     result = run_scenario(scenario, loaded, RunOptions(Settings.from_sources(())))
     assert result.problems == []
     assert result.checks
+
+
+def test_what_happens_is_printed_as_lines_of_json(tmp_path, capsys, agent):
+    steps = "[{say: hi}, {expect: {text: ready, latency: 0.001}}]"
+    text = f"agent: desk.py:Desk\nscenarios: [{{name: one, answers: {CALL}, steps: {steps}}}, {{name: two, steps: {steps}}}]"
+    file = write(tmp_path, text)
+    assert run_arguments(["test", str(file), "--lines", "--only", "one"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines] == ["begins", *["said"] * 4, "answered", "checked", "checked", "ends"]
+    assert lines[0] == {"type": "begins", "file": str(file), "name": "one"}
+    answered, ready, late, ends = lines[-4:]
+    assert answered["step"] == 1
+    assert answered["latency"] > 0.001
+    assert ready == {"type": "checked", "step": 2, "what": "text 'ready'", "problem": ""}
+    assert late["problem"] == f"it took {answered['latency']:.2f} s"
+    assert (ends["passed"], ends["problem"]) == (False, "")
+
+
+def test_a_name_that_no_scenario_has_is_refused(tmp_path):
+    file = write(tmp_path, "agent: desk.py\nscenarios: [{name: one, steps: [{say: hi}]}]")
+    with pytest.raises(ScenarioError, match="there is no scenario 'two'"):
+        run_arguments(["test", str(file), "--only", "two"])

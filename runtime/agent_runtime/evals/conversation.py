@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agent_runtime.errors import AgentConsoleError
 from agent_runtime.evals.checks import Answer, check
-from agent_runtime.evals.report import ScenarioResult
+from agent_runtime.evals.report import Answered, Happening, Said, ScenarioResult
 from agent_runtime.evals.scenario import Interruption, Scenario, Step
 from agent_runtime.evals.spoken import SpokenInput
 from agent_runtime.llm import LLM, AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
@@ -30,7 +30,7 @@ class Conversation:
         scenario: the steps.
         result: gets the checks and what was said.
         judge: the model that judges intents.
-        tell: gets each line of the transcript as it is there.
+        tell: gets what happens, as it happens.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Conversation:
         result: ScenarioResult,
         *,
         judge: LLM[Any] | None,
-        tell: Callable[[str], None],
+        tell: Callable[[Happening], None],
     ) -> None:
         self._session = session
         self._microphone = microphone
@@ -80,13 +80,14 @@ class Conversation:
             await self._say(step.say)
             if cut_in is not None:
                 await self._cut_in(cut_in)
-            await self._hear_out()
+            await self._hear_out(number if cut_in is None else number + 1)
         elif step.wait is not None:
             await asyncio.sleep(step.wait)
             self._collect()
         elif step.expect is not None:
             async for held in check(number, step.expect, self._answer, self._judge):
                 self._result.checks.append(held)
+                self._tell(held)
 
     async def _say(self, text: str) -> None:
         self._first_word = None
@@ -117,13 +118,16 @@ class Conversation:
         position = audio.playback_position if audio is not None else None
         return (position or 0.0) * 2.5
 
-    async def _hear_out(self) -> None:
+    async def _hear_out(self, number: int) -> None:
         await self._until(lambda: self._answered() and self._rests(), "there was no answer")
         new = self._collect()
         latency = None if self._first_word is None else max(0.0, self._first_word - self._asked)
         handed_over = any(isinstance(item, AgentHandoff) for item in new)
         agents = [type(self._session.current_agent).__name__] if handed_over else []
         self._answer = Answer(new, latency, agents)
+        if latency is not None:
+            self._result.latencies[number] = latency
+        self._tell(Answered(number, latency))
 
     def _answered(self) -> bool:
         """Whether the user's words are in the conversation, and something of the agent after them."""
@@ -150,7 +154,7 @@ class Conversation:
         self._known.update(item.id for item in new)
         for line in filter(None, map(_line, new)):
             self._result.transcript.append(line)
-            self._tell(line)
+            self._tell(Said(line))
         return new
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 
@@ -24,6 +25,28 @@ class Check:
         return not self.problem
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something was said or called."""
+
+    line: str
+    """`user: …`, `agent: …`, `tool: …`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The agent answered."""
+
+    step: int
+    """The number of the step with the words that it answers, from 1."""
+    latency: float | None
+    """Seconds from the user's last word to the agent's first; None if it said nothing."""
+
+
+Happening: TypeAlias = Said | Answered | Check
+"""What a scenario that runs tells."""
+
+
 @dataclass(slots=True)
 class ScenarioResult:
     """What became of one scenario."""
@@ -35,6 +58,8 @@ class ScenarioResult:
     """Why it couldn't be run to its end."""
     transcript: list[str] = field(default_factory=list)
     """What was said and called, a line each."""
+    latencies: dict[int, float] = field(default_factory=dict)
+    """Seconds that the user waited for each answer, by the number of the step that it answers."""
     seconds: float = 0.0
 
     @property

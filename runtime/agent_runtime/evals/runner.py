@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from agent_runtime.agent_loader import LoadedAgent
 from agent_runtime.errors import AgentConsoleError
 from agent_runtime.evals.conversation import Conversation
-from agent_runtime.evals.report import ScenarioResult
+from agent_runtime.evals.report import Happening, ScenarioResult
 from agent_runtime.evals.scenario import Scenario, ScriptedCall
 from agent_runtime.voice.tool_mocks import StandIn, stand_ins
 
@@ -30,7 +30,7 @@ VIRTUAL_LIMIT: Final = 3600.0
 """Virtual seconds that a scripted scenario may take."""
 
 logger = logging.getLogger(__name__)
-Tell = Callable[[str], None]
+Tell = Callable[[Happening], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def run_scenario(
     options: RunOptions,
     *,
     file: str = "",
-    tell: Tell = lambda line: None,
+    tell: Tell = lambda happening: None,
 ) -> ScenarioResult:
     """Run it in a loop of its own; blocks. Whatever fails is in the result.
 
