@@ -17,6 +17,7 @@ from agent_runtime.llm import ChatChunk, ChatContext, FunctionCall, FunctionCall
 from agent_runtime.providers.embedded.llama import find_weights
 from agent_runtime.providers.embedded.llm import SmolLM
 from agent_runtime.providers.embedded.llm_calls import CallPlanner
+from agent_runtime.providers.embedded.llm_prompt import Turn, render
 from agent_runtime.providers.embedded.llm_words import WordVectors
 from agent_runtime.providers.embedded.turn_detector import TextTurnDetector
 from tests.benchmarks.bench_tool_calls import evaluate
@@ -221,3 +222,49 @@ async def test_the_turn_detector_judges_an_answer_by_its_question(llm: SmolLM) -
 async def test_a_turn_that_cannot_be_judged_in_time(llm: SmolLM) -> None:
     with pytest.raises(TimeoutError):
         await TextTurnDetector().predict_end_of_turn(asked("hello"), timeout=0.0)
+
+
+TEXTS = [
+    "Hello there!",
+    "What's the weather like in Oslo tomorrow at 17:45?",
+    "I'll've  two   spaces\n\nand\tlines ",
+    "über naïve café 雪が降る \U0001f600 mixed１２ Ⅷ x²",
+    "a_b__c id_12ab price: $1,234.56 (50%) …—“q”",
+    "don't WON'T I'M we're",
+    "\n\n\n x",
+]
+
+
+async def prompt_tokens(llm: SmolLM, prompt: str) -> int:
+    async for part in llm.llama.complete({"prompt": prompt, "id_slot": 0, "max_tokens": 1, "stream": True}):
+        if part.get("usage"):
+            return int(part["usage"]["prompt_tokens"])
+    raise AssertionError("llama.cpp told no usage")
+
+
+async def test_tokens_are_counted_as_llama_cpp_counts_them(llm: SmolLM) -> None:
+    counting = await llm.token_count()
+    assert counting is not None
+    assert counting.exact
+    assert [counting.count(text) for text in TEXTS] == [await prompt_tokens(llm, text) for text in TEXTS]
+    turns = [
+        Turn("system", "Be kind."),
+        Turn("user", "What's up?"),
+        Turn("assistant", "Not much."),
+        Turn("user", "Hm."),
+    ]
+    opening = counting.frame("assistant") - 2  # the answer itself and its end are still to come
+    assert sum(counting.frame(turn.role) + counting.count(turn.text) for turn in turns) + opening == (
+        await prompt_tokens(llm, render(turns))
+    )
+
+
+async def test_an_answer_that_is_cut_is_counted_as_far_as_it_came(llm: SmolLM) -> None:
+    context = ChatContext.empty()
+    context.add_message(role="user", content="Tell me a story about a dog.")
+    async with llm.chat(chat_ctx=context, tool_choice="none") as stream:
+        chunks = [await anext(stream) for _ in range(4)]
+    usage = chunks[-1].usage
+    assert usage is not None
+    assert usage.completion_tokens == 4
+    assert usage.prompt_tokens > 10

@@ -12,6 +12,7 @@ from agent_runtime import Agent, AgentSession, AgentTask, ModelSettings, functio
 from agent_runtime import events as ev
 from agent_runtime.errors import RequestRefusedError
 from agent_runtime.llm import ChatContext, ChatMessage
+from agent_runtime.llm.token_count import TokenCount
 from agent_runtime.testing import Answer, ScriptedLLM, Stage, run_virtual, scripted_session
 from agent_runtime.voice.agent import INSTRUCTIONS_ID
 from agent_runtime.workshop import (
@@ -142,19 +143,15 @@ def test_the_context_is_shown_with_ids_roles_turns_and_counted_tokens() -> None:
 
 def test_a_models_own_tokenizer_counts_exactly() -> None:
     class Tokenizing(ScriptedLLM):
-        def count_tokens(self, text: str) -> int:
-            return len(text)
-
-        @property
-        def model(self) -> str:
-            return "letters"
+        async def token_count(self) -> TokenCount | None:
+            return TokenCount(len, "letters", exact=True, frame=len)
 
     async def scenario() -> None:
         async with AgentSession[Any](llm=Tokenizing([Answer("x")]), vad=None) as session:
             shop = Workshop(session)
             await session.start(Agent(instructions="Be brief."))
             shown = await shop.context.show("request")
-            assert (shown.counted_by, shown.exact, shown.tokens) == ("letters", True, 4 + 9)
+            assert (shown.counted_by, shown.exact, shown.tokens) == ("letters", True, len("system") + 9)
 
     run_virtual(scenario())
 

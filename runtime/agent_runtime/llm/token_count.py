@@ -14,29 +14,31 @@ if TYPE_CHECKING:
     from agent_runtime.llm.chat_items import ChatItem
 
 
-@runtime_checkable
-class CountsTokens(Protocol):
-    """A language model that knows how its texts are cut."""
-
-    def count_tokens(self, text: str) -> int:
-        """The tokens of a text. Returns at once."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class TokenCount:
     """How tokens are counted."""
 
     count: Callable[[str], int]
+    """The tokens of a text."""
     name: str
     exact: bool
+    frame: Callable[[str], int] = lambda role: FRAME
+    """The tokens around a message of a role."""
 
 
-def token_count(llm: Any) -> TokenCount:
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A language model that knows how its texts are cut."""
+
+    async def token_count(self) -> TokenCount | None:
+        """How to count, once that is ready; None where it turns out not to know."""
+        ...
+
+
+async def token_count(llm: Any) -> TokenCount:
     """How to count for a language model, which may be None."""
-    if isinstance(llm, CountsTokens):
-        return TokenCount(llm.count_tokens, str(getattr(llm, "model", "") or type(llm).__name__), exact=True)
-    return TokenCount(estimate_tokens, ESTIMATE, exact=False)
+    own = await llm.token_count() if isinstance(llm, CountsTokens) else None
+    return own or TokenCount(estimate_tokens, ESTIMATE, exact=False)
 
 
 def estimate_usage(llm: Any, chat_ctx: ChatContext, answer: str) -> CompletionUsage:

@@ -19,7 +19,6 @@ from agent_runtime.llm import (
     ToolContext,
 )
 from agent_runtime.llm.token_count import TokenCount, token_count
-from agent_runtime.token_estimate import FRAME
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
 from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.rehearsal import rehearse
@@ -44,7 +43,7 @@ class ContextBench:
     async def show(self, cause: str) -> ev.ContextShown:
         """Tell the conversation as the model would get it now."""
         engine, agent = self._engine, self._engine.require_agent()
-        counting = token_count(engine.llm)
+        counting = await token_count(engine.llm)
         tools = ToolContext(offered([*engine.session._tools, *agent._tools], on_enter=False))
         own = agent._chat_ctx.items
         request = ChatContext(list(own))
@@ -76,7 +75,8 @@ class ContextBench:
 
     def _item(self, item: ChatItem, how: Sent, counting: TokenCount) -> ev.ContextItem:
         label, text = described(item)
-        tokens = 0 if isinstance(item, AgentHandoff | AgentConfigUpdate) else FRAME + counting.count(text)
+        around = counting.frame(label if isinstance(item, ChatMessage) else "assistant")
+        tokens = 0 if isinstance(item, AgentHandoff | AgentConfigUpdate) else around + counting.count(text)
         return ev.ContextItem(item.id, item.type, label, text, tokens, self._turns.turn_of(item), how)
 
     # --- rewritten ---------------------------------------------------------------------------------------------------

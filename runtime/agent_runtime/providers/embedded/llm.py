@@ -21,11 +21,13 @@ from agent_runtime.llm import (
     ToolChoice,
     ToolContext,
 )
+from agent_runtime.llm.token_count import TokenCount
 from agent_runtime.providers.embedded import llm_prompt
 from agent_runtime.providers.embedded.llama import LlamaModel, Part, find_weights, shared_model
 from agent_runtime.providers.embedded.llm_calls import Call, CallPlanner, Reply
 from agent_runtime.providers.embedded.llm_tools import ToolSpec
 from agent_runtime.providers.embedded.llm_words import WordVectors
+from agent_runtime.providers.embedded.tokenizer import Tokenizer
 from agent_runtime.providers.loading import Weights
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils.ids import shortuuid
@@ -69,6 +71,8 @@ class SmolLM(LLM[Never]):
         self.temperature = temperature
         self.max_tokens = max_tokens
         self._reading: asyncio.Task[None] | None = None
+        path = self.llama.path
+        self._tokenizer: Weights[Tokenizer] = Weights(lambda _: Tokenizer(path))
 
     @property
     def model(self) -> str:
@@ -83,6 +87,14 @@ class SmolLM(LLM[Never]):
     async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Have the weights in memory. A request made before waits for it."""
         await asyncio.gather(self.llama.load(on_progress), _PLANNER.get())
+
+    async def token_count(self) -> TokenCount | None:
+        """See `CountsTokens`: by the model's own vocabulary; None where the file has one of another kind."""
+        try:
+            tokenizer = await self._tokenizer.get()
+        except ValueError:
+            return None
+        return TokenCount(tokenizer.count, self.model, exact=True, frame=tokenizer.frame)
 
     async def prime(self, chat_ctx: ChatContext) -> None:
         """Read a conversation ahead, so that the next answer has only the question to read.
@@ -183,7 +195,7 @@ class SmolLMStream(LLMStream):
                 text = text_of(part)
                 if not text:
                     continue
-                self._say(text)
+                self._say(text, usage.total())  # with each word: an answer that is cut is counted too
                 words += text.count(" ")
                 if words > LONG_ENOUGH and _SENTENCE_END.search(text):
                     break
@@ -210,8 +222,9 @@ class SmolLMStream(LLMStream):
         delta = ChoiceDelta(role="assistant", tool_calls=[tool_call])
         self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=delta))
 
-    def _say(self, text: str) -> None:
-        self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=ChoiceDelta(role="assistant", content=text)))
+    def _say(self, text: str, usage: CompletionUsage | None = None) -> None:
+        delta = ChoiceDelta(role="assistant", content=text)
+        self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=delta, usage=usage))
 
 
 def _fitting(chat_ctx: ChatContext) -> list[llm_prompt.Turn]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mmap
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from agent_runtime.providers.embedded.gguf import Header
 
 Vector = npt.NDArray[np.float32]
 
@@ -27,9 +28,7 @@ _FUNCTION_WORDS = frozenset(
     )
 )
 _SPACE = "Ġ"  # how a byte-level vocabulary writes the space before a word
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
-_Q8_0, _Q8_0_BYTES, _BLOCK = 8, 34, 32
+_Q8_0_BYTES, _BLOCK = 34, 32
 
 
 def words_of(text: str) -> list[str]:
@@ -53,8 +52,8 @@ class WordVectors:
         """
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        header = _Header(self._map)
-        size, count, offset = header.embeddings
+        header = Header(self._map)
+        size, count, offset = header.embeddings()
         self._tokens = {token: number for number, token in enumerate(header.tokens)}
         rows = np.frombuffer(self._map, np.uint8, count * size // _BLOCK * _Q8_0_BYTES, offset)
         self._rows = rows.reshape(count, size // _BLOCK, _Q8_0_BYTES)
@@ -110,52 +109,6 @@ class WordVectors:
         scales = np.ascontiguousarray(blocks[..., :2]).view(np.float16).astype(np.float32)
         values: Vector = (blocks[..., 2:].view(np.int8) * scales).reshape(len(ids), -1)
         return values
-
-
-class _Header:
-    """The beginning of a GGUF file (v3): its vocabulary, and where its token embeddings are."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self._data = data
-        self._at = 4
-        if data[:4] != b"GGUF":
-            raise ValueError("it is not a GGUF file")
-        self._read("I")  # the version
-        tensors, pairs = self._read("Q"), self._read("Q")
-        values = {self._string(): self._value(self._read("I")) for _ in range(pairs)}
-        self.tokens: list[str] = values["tokenizer.ggml.tokens"]
-        self.embeddings: tuple[int, int, int] = self._find_embeddings(tensors, values.get("general.alignment", 32))
-
-    def _find_embeddings(self, tensors: int, alignment: int) -> tuple[int, int, int]:
-        found = None
-        for _ in range(tensors):
-            name = self._string()
-            sizes = [self._read("Q") for _ in range(self._read("I"))]
-            kind, offset = self._read("I"), self._read("Q")
-            if name == "token_embd.weight" and kind == _Q8_0:
-                found = sizes[0], sizes[1], offset
-        if found is None:
-            raise ValueError("its token embeddings are not stored as Q8_0")
-        start = -(-self._at // alignment) * alignment
-        return found[0], found[1], start + found[2]
-
-    def _read(self, form: str) -> Any:
-        (value,) = struct.unpack_from("<" + form, self._data, self._at)
-        self._at += struct.calcsize("<" + form)
-        return value
-
-    def _string(self) -> str:
-        length = self._read("Q")
-        self._at += length
-        return self._data[self._at - length : self._at].decode(errors="replace")
-
-    def _value(self, kind: int) -> Any:
-        if kind == _STRING:
-            return self._string()
-        if kind == _ARRAY:
-            kind, count = self._read("I"), self._read("Q")
-            return [self._value(kind) for _ in range(count)]
-        return self._read(_SCALARS[kind])
 
 
 def stem(word: str) -> str:
