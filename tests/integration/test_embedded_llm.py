@@ -228,7 +228,7 @@ TEXTS = [
     "Hello there!",
     "What's the weather like in Oslo tomorrow at 17:45?",
     "I'll've  two   spaces\n\nand\tlines ",
-    "über naïve café 雪が降る \U0001f600 mixed１２ Ⅷ x²",
+    "über naïve café 雪が降る \U0001f600 mixed\uff11\uff12 Ⅷ x²",
     "a_b__c id_12ab price: $1,234.56 (50%) …—“q”",
     "don't WON'T I'M we're",
     "\n\n\n x",

@@ -12,7 +12,7 @@ from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, USERDATA_TTS_STARTED_
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
-from agent_runtime.voice.circuits import served_by
+from agent_runtime.voice.circuits import name_of, served_by
 from agent_runtime.voice.playout import Segment
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class Delivery:
             return "".join(self._shown)
         if segment.finished.done():
             return segment.heard
-        position = self._engine.playout.output.playback_position if self._engine.playout.output else 0.0
-        return segment.text.heard(position) if segment.started_at is not None else ""
+        return segment.text.heard(self._engine.playout.position) if segment.started_at is not None else ""
 
     @property
     def position(self) -> float:
@@ -154,7 +153,7 @@ class Delivery:
             async for frame in frames:
                 if step.first_audio_at is None:
                     step.first_audio_at = engine.clock.now()
-                if not allowed and not await engine.may_be_heard(step.speech):
+                if not allowed and not await step.may_be_heard():
                     return
                 allowed = True
                 if self._to_reader is not None and self._reads_voice:
@@ -217,15 +216,15 @@ class Delivery:
             if not self._characters:
                 self._text_at = self._engine.clock.now()
                 voice = self._engine.tts
-                self._step._emit(ev.TTSStarted(self._step.speech.id, voice.model if voice else ""))
+                self._step._emit(ev.TTSStarted(self._step.speech.id, name_of(voice) if voice else ""))
             self._characters += len(piece)
             yield piece
 
     # --- as text alone -----------------------------------------------------------------------------------------------
 
     async def _show(self, reader: asyncio.Task[None] | None) -> None:
-        step, engine = self._step, self._engine
-        if not await engine.may_be_heard(step.speech):
+        step = self._step
+        if not await step.may_be_heard():
             return
         if reader is not None:
             await reader
