@@ -14,6 +14,7 @@ from agent_runtime.utils.hw import get_cpu_monitor
 from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess, JobRequest
 
 if TYPE_CHECKING:
+    from agent_runtime.worker.logs import LogStyle
     from agent_runtime.worker.server import AgentServer
 
 T = TypeVar("T")
@@ -173,3 +174,32 @@ class WorkerInfo:
 
     http_port: int
     cloud_agents: bool
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """The arguments of `AgentServer`, with what the environment adds."""
+
+    job_executor_type: JobExecutorType
+    load_threshold: float | ServerEnvOption[float]
+    job_memory_warn_mb: float
+    job_memory_limit_mb: float
+    drain_timeout: int
+    num_idle_processes: int | ServerEnvOption[int]
+    shutdown_process_timeout: float
+    session_end_timeout: float
+    initialize_process_timeout: float
+    permissions: WorkerPermissions
+    max_retry: int
+    ws_url: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    host: str
+    port: int | ServerEnvOption[int]
+    http_proxy: NotGivenOr[str | None]
+    multiprocessing_context: Literal["spawn", "forkserver"]
+    preload_modules: tuple[str, ...]
+    prometheus_port: int | None
+    log_level: str | ServerEnvOption[str]
+    log_style: LogStyle | None = None
+    """How the jobs' processes log; None leaves it to them."""

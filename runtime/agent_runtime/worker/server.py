@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 
 from agent_runtime.clock import LoopClock
 from agent_runtime.errors import WorkerError
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
-from agent_runtime.utils import EventEmitter, shortuuid
-from agent_runtime.worker.job import JobAcceptArguments, JobContext, JobExecutorType, JobProcess, JobRequest
+from agent_runtime.utils import EventEmitter
+from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess, JobRequest
 from agent_runtime.worker.options import (
     DEFAULT_CONTEXT,
     DEFAULT_EXECUTOR,
@@ -25,6 +24,7 @@ from agent_runtime.worker.options import (
     PORT,
     Entrypoint,
     LoadFunction,
+    ServerConfig,
     ServerEnvOption,
     ServerOptions,
     ServerType,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from agent_runtime.worker.channel import ServerAddress
     from agent_runtime.worker.job import RunningJobInfo
-    from agent_runtime.worker.logs import LogStyle
     from agent_runtime.worker.pool import JobEvent, JobPool
     from agent_runtime.worker.running import RunningWorker, WorkerTerms
 
@@ -52,35 +51,6 @@ _NO_ENTRYPOINT: Final = (
     "this server has nothing to run: put @server.rtc_session() above the function that takes a JobContext"
 )
 _ALL_PERMISSIONS: Final = WorkerPermissions()
-
-
-@dataclass(frozen=True)
-class _Config:
-    """The constructor's arguments, with what the environment adds."""
-
-    job_executor_type: JobExecutorType
-    load_threshold: float | ServerEnvOption[float]
-    job_memory_warn_mb: float
-    job_memory_limit_mb: float
-    drain_timeout: int
-    num_idle_processes: int | ServerEnvOption[int]
-    shutdown_process_timeout: float
-    session_end_timeout: float
-    initialize_process_timeout: float
-    permissions: WorkerPermissions
-    max_retry: int
-    ws_url: str
-    api_key: str
-    api_secret: str = field(repr=False)
-    host: str
-    port: int | ServerEnvOption[int]
-    http_proxy: NotGivenOr[str | None]
-    multiprocessing_context: Literal["spawn", "forkserver"]
-    preload_modules: tuple[str, ...]
-    prometheus_port: int | None
-    log_level: str | ServerEnvOption[str]
-    log_style: LogStyle | None = None
-    """How the jobs' processes log; None leaves it to them."""
 
 
 class AgentServer(EventEmitter[EventTypes]):
@@ -120,7 +90,7 @@ class AgentServer(EventEmitter[EventTypes]):
         log_level: str | ServerEnvOption[str] = LOG_LEVEL,
     ) -> None:
         super().__init__()
-        self._config = _Config(
+        self._config = ServerConfig(
             job_executor_type=job_executor_type,
             load_threshold=load_threshold,
             job_memory_warn_mb=job_memory_warn_mb,
@@ -342,32 +312,19 @@ class AgentServer(EventEmitter[EventTypes]):
             RuntimeError: the worker doesn't run.
             ValueError: something that is needed is missing.
         """
-        from livekit.protocol import agent, models
-
-        from agent_runtime.worker.job import RunningJobInfo
+        from agent_runtime.worker.simulated_job import simulated_job
 
         if self._running is None:
             raise RuntimeError("this worker doesn't run: call `run` first")
-        if token is not None:
-            from livekit import api
-
-            agent_identity = api.TokenVerifier("", "").verify(token, verify_signature=False).identity
-        if not fake_job and (agent_identity is None or room_info is None):
-            raise ValueError("a job that isn't fake needs agent_identity and room_info")
-        identity = agent_identity or shortuuid("fake-agent-")
-        job = agent.Job(
-            id=shortuuid("mock-job-" if fake_job else "job-"),
-            room=room_info or models.Room(sid=shortuuid("SRM_"), name=room),
-            type=agent.JobType.JT_ROOM,
-            agent_name=self._agent_name,
-        )
-        info = RunningJobInfo(
-            accept_arguments=JobAcceptArguments(name="", identity=identity, metadata=""),
-            job=job,
-            url=self._config.ws_url,
-            token=token if token is not None else self._join_token(room, identity),
-            worker_id=self.id,
+        info = simulated_job(
+            self._address(),
+            room,
             fake_job=fake_job,
+            identity=agent_identity,
+            room_info=room_info,
+            token=token,
+            agent_name=self._agent_name,
+            worker_id=self.id,
         )
         await self._running.launch(info)
 
@@ -416,15 +373,6 @@ class AgentServer(EventEmitter[EventTypes]):
         found = {"LIVEKIT_URL": address.url, "LIVEKIT_API_KEY": address.key, "LIVEKIT_API_SECRET": address.secret}
         os.environ.update({name: value for name, value in found.items() if value})
 
-    def _join_token(self, room: str, identity: str) -> str:
-        from livekit import api
-
-        if not (self._config.api_key and self._config.api_secret):
-            return ""
-        grants = api.VideoGrants(room_join=True, room=room, agent=True)
-        token = api.AccessToken(self._config.api_key, self._config.api_secret).with_identity(identity)
-        return token.with_kind("agent").with_grants(grants).to_jwt()
-
     def _terms(self, devmode: bool) -> WorkerTerms:
         from agent_runtime.worker.running import WorkerTerms
 
@@ -459,15 +407,32 @@ class AgentServer(EventEmitter[EventTypes]):
         )
 
     def _make_pool(self, devmode: bool, on_event: Callable[[JobEvent], None]) -> JobPool:
-        from agent_runtime.worker.pool import JobPlan, JobPool, PoolOptions
+        from agent_runtime.worker.plan import JobPlan, PoolOptions
+        from agent_runtime.worker.pool import JobPool
 
         config = self._config
         assert self._entrypoint_fnc is not None, "run checks it"
         plan = JobPlan(self._entrypoint_fnc, setup=self._setup_fnc, session_end=self._session_end_fnc)
         options = PoolOptions(
-            num_idle_processes=math.ceil(ServerEnvOption.getvalue(config.num_idle_processes, devmode)),
+            executor_type=config.job_executor_type,
+            num_idle_processes=ServerEnvOption.getvalue(config.num_idle_processes, devmode),
+            initialize_timeout=config.initialize_process_timeout,
+            session_end_timeout=config.session_end_timeout,
+            shutdown_timeout=config.shutdown_process_timeout,
+            memory_warn_mb=config.job_memory_warn_mb,
+            memory_limit_mb=config.job_memory_limit_mb,
+            context=config.multiprocessing_context,
+            preload_modules=config.preload_modules,
+            http_proxy=_proxy(config.http_proxy),
+            log_style=config.log_style,
         )
         return JobPool(plan, options, on_event=on_event)
+
+
+def _proxy(given: NotGivenOr[str | None]) -> str | None:
+    if is_given(given):
+        return given
+    return os.environ.get("HTTPS_PROXY") or os.environ.get("HTTP_PROXY")
 
 
 def _callable(value: Any, name: str) -> Any:
