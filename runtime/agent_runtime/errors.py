@@ -94,6 +94,17 @@ class WorkerError(AgentConsoleError):
         super().__init__(message)
 
 
+class JobProcessError(AgentConsoleError):
+    """A process for jobs can't be started or made ready; the text says why."""
+
+
+class TooManyRestartsError(AgentConsoleError):
+    """Something that is supervised failed too often to be started again."""
+
+    def __init__(self, name: str, failures: int, within: float, why: str) -> None:
+        super().__init__(f"{name} failed {failures} times within {within:g} s; the last time: {why}")
+
+
 class AssignmentTimeoutError(AgentConsoleError):
     """Raised when a worker accepted a job and the server didn't assign it in time: it went to another worker."""
 

@@ -1,0 +1,31 @@
+"""What all of a worker's processes need, imported once by the process that they are forked from.
+
+Nothing of it may start a thread: that wouldn't survive the fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing.spawn
+import os
+import sys
+
+import agent_runtime.room
+import agent_runtime.voice.session
+import agent_runtime.worker.job_main  # noqa: F401
+from agent_runtime.worker.preload_names import MAIN_VARIABLE, PATH_VARIABLE
+
+
+def _import_main(path: str) -> None:
+    sys.path[:] = os.environ.get(PATH_VARIABLE, "").split(os.pathsep)
+    try:
+        multiprocessing.spawn.import_main_path(path)
+    except Exception:
+        logging.getLogger(__name__).debug("%s isn't shared", path, exc_info=True)  # each process tells its failure
+
+
+if found := os.environ.get(MAIN_VARIABLE):
+    _import_main(found)
+gc.collect()
+gc.freeze()  # what is frozen is never written to by the collector: its pages stay shared
