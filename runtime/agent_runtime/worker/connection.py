@@ -96,6 +96,8 @@ class WorkerConnection:
         self._something_to_send = asyncio.Event()
         self._sent = asyncio.Event()
         self._attempts = 0
+        self.problem: str | None = None
+        """What was wrong with the last connection; None while there is one."""
         self._known = False
         """Whether the server has ever taken the worker: then a refusal may pass, as when the server starts anew."""
 
@@ -144,7 +146,7 @@ class WorkerConnection:
         try:
             welcome = await self._register(channel)
             self._happens("welcomed")
-            self._known = True
+            self._known, self.problem = True, None
             registered_at = self._clock.now()
             self._on_registered(welcome)
             tasks = [asyncio.create_task(self._receive(channel)), asyncio.create_task(self._send(channel))]
@@ -201,6 +203,7 @@ class WorkerConnection:
 
     def _delay_after(self, exc: WorkerError) -> float:
         """Seconds until the next attempt. Raises WorkerError when there is none."""
+        self.problem = str(exc)
         if not exc.retry and not self._known:
             self._happens("given up")
             raise exc

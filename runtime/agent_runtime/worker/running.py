@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from livekit.protocol import agent, models
 
 from agent_runtime.clock import Clock
+from agent_runtime.errors import WorkerError
+from agent_runtime.utils.aio import TaskSet
 from agent_runtime.worker.channel import Connect
 from agent_runtime.worker.connection import ConnectionState, WorkerConnection
 from agent_runtime.worker.dispatch import Dispatcher
 from agent_runtime.worker.job import RunningJobInfo
 from agent_runtime.worker.load import CpuLoad
 from agent_runtime.worker.options import LoadFunction, WorkerPermissions, WorkerType
-from agent_runtime.worker.pool import JobEnded, JobEvent, JobStarted
+from agent_runtime.worker.pool import JobEnded, JobEvent, JobStarted, JobStatus, PoolFailed
 
 if TYPE_CHECKING:
     from agent_runtime.worker.job import JobRequest
@@ -40,6 +42,16 @@ LAST_WORDS_TIMEOUT: Final = 1.0
 class Pool(Protocol):
     """What runs jobs; see `agent_runtime.worker.pool.JobPool`."""
 
+    @property
+    def jobs(self) -> tuple[JobStatus, ...]:
+        """Those that run."""
+        ...
+
+    @property
+    def ready(self) -> int:
+        """How many processes wait for a job."""
+        ...
+
     async def start(self) -> None:
         """Get the first processes ready."""
 
@@ -51,6 +63,13 @@ class Pool(Protocol):
 
     async def aclose(self, *, timeout: float) -> None:
         """End them all."""
+
+    def watch(self, job_id: str, on_line: Callable[[bytes], None]) -> Callable[[], None]:
+        """Have a job's events told."""
+        ...
+
+    def ask(self, job_id: str, line: bytes) -> None:
+        """Pass a request on to a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +119,8 @@ class RunningWorker:
         cpu: CpuLoad,
     ) -> None:
         self._server = server
-        self._terms = terms
-        self._pool = make_pool(self._job_event)
+        self.terms = terms
+        self.pool = make_pool(self._job_event)
         self._load_fnc = load_fnc
         self._on_registered = on_registered
         self._clock = clock
@@ -133,9 +152,12 @@ class RunningWorker:
         self._ready = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
+        self._ends = TaskSet()
         self._load = 0.0
         self._full = False
         self.id = "unregistered"
+        self.registrations = 0
+        """How often the server took it."""
         self.draining = False
         self.job_listeners: list[Callable[[JobEvent], None]] = []
         """Are told what happens to jobs, after the server."""
@@ -172,7 +194,8 @@ class RunningWorker:
         self.draining = True
         self._report_status()
         await self._dispatcher.aclose()
-        await self._pool.aclose(timeout=timeout)
+        await self._ends.aclose()
+        await self.pool.aclose(timeout=timeout)
         if self._connection is not None:
             await self._connection.flush(LAST_WORDS_TIMEOUT)
         for task in self._tasks:
@@ -182,12 +205,16 @@ class RunningWorker:
             self._over.set_result(None)
 
     async def _get_ready(self, on_ready: Callable[[], None]) -> None:
-        await self._pool.start()
+        await self.pool.start()
         self._ready.set()
         on_ready()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (exc := task.exception()) is not None and not self._over.done():
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            self._fail(exc)
+
+    def _fail(self, exc: BaseException) -> None:
+        if not self._over.done():
             self._over.set_exception(exc)
 
     # --- jobs --------------------------------------------------------------------------------------------------------
@@ -202,7 +229,7 @@ class RunningWorker:
         self._jobs[info.job.id] = info
         self._no_jobs.clear()
         try:
-            await self._pool.launch(info)
+            await self.pool.launch(info)
         except BaseException:
             self._forget(info.job.id)
             raise
@@ -215,6 +242,8 @@ class RunningWorker:
             status = agent.JobStatus.JS_SUCCESS if event.error is None else agent.JobStatus.JS_FAILED
             self._dispatcher.report(event.job_id, status, event.error or "")
             self._forget(event.job_id)
+        elif isinstance(event, PoolFailed):
+            self._fail(WorkerError(event.error))
         for listener in self.job_listeners:
             listener(event)
 
@@ -234,7 +263,7 @@ class RunningWorker:
             logger.warning("no process became ready for a job within %g s: it is declined", READY_TIMEOUT)
             return False
         await self._read_load()
-        return not self.draining and self.effective_load < self._terms.load_threshold
+        return not self.draining and self.effective_load < self.terms.load_threshold
 
     # --- load --------------------------------------------------------------------------------------------------------
 
@@ -253,10 +282,10 @@ class RunningWorker:
         """The load, with what the jobs that were accepted and don't run yet are going to add."""
         if self._jobs:
             each = self._load / len(self._jobs)
-        elif math.isinf(self._terms.load_threshold):
+        elif math.isinf(self.terms.load_threshold):
             each = 0.0
         else:
-            each = self._terms.load_threshold / max(self._terms.expected_jobs, 1)
+            each = self.terms.load_threshold / max(self.terms.expected_jobs, 1)
         return self._load + self._dispatcher.reserved * each
 
     async def _measure(self) -> None:
@@ -280,7 +309,7 @@ class RunningWorker:
             logger.exception("the load function failed; the load stays %.2f", self._load)
 
     def _report_status(self) -> None:
-        full = self.draining or self.effective_load >= self._terms.load_threshold
+        full = self.draining or self.effective_load >= self.terms.load_threshold
         if full != self._full and not self.draining:
             logger.info("load %.2f: %s", self.effective_load, "no further job is taken" if full else "jobs are taken")
         self._full = full
@@ -290,6 +319,16 @@ class RunningWorker:
         self._send(agent.WorkerMessage(update_worker=update))
 
     # --- the server --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its first processes are ready for a job."""
+        return self._ready.is_set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why it isn't registered; None if it is, or isn't meant to be."""
+        return None if self._connection is None else self._connection.problem
 
     @property
     def connection(self) -> ConnectionState | None:
@@ -302,8 +341,9 @@ class RunningWorker:
 
     def _registered(self, welcome: agent.RegisterWorkerResponse) -> None:
         self.id = welcome.worker_id
-        name = f" as {self._terms.agent_name!r}" if self._terms.agent_name else ""
-        logger.info("registered%s with %s: worker %s", name, self._terms.url, self.id, extra={"worker_id": self.id})
+        self.registrations += 1
+        name = f" as {self.terms.agent_name!r}" if self.terms.agent_name else ""
+        logger.info("registered%s with %s: worker %s", name, self.terms.url, self.id, extra={"worker_id": self.id})
         if self._jobs:
             self._send(agent.WorkerMessage(migrate_job=agent.MigrateJobRequest(job_ids=list(self._jobs))))
         self._report_status()
@@ -317,15 +357,7 @@ class RunningWorker:
                 self._dispatcher.assigned(message.assignment)
             case "termination":
                 job_id = message.termination.job_id
-                ending = self._pool.terminate(job_id, "the server ended it")
-                task = asyncio.get_running_loop().create_task(ending, name=f"end job {job_id}")
-                task.add_done_callback(_tell_failure)
-                self._tasks.append(task)
-
-
-def _tell_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (exc := task.exception()) is not None:
-        logger.error("%s failed", task.get_name(), exc_info=exc)
+                self._ends.create_task(self.pool.terminate(job_id, "the server ended it"))
 
 
 def _registration(terms: WorkerTerms) -> agent.RegisterWorkerRequest:

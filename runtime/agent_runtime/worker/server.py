@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.worker.channel import ServerAddress
     from agent_runtime.worker.job import RunningJobInfo
+    from agent_runtime.worker.outside import Outside
     from agent_runtime.worker.pool import JobEvent, JobPool
     from agent_runtime.worker.running import RunningWorker, WorkerTerms
 
@@ -119,6 +120,7 @@ class AgentServer(EventEmitter[EventTypes]):
         self._agent_name = ""
         self._worker_type = ServerType.ROOM
         self._running: RunningWorker | None = None
+        self._outside: Outside | None = None
         self.setup_fnc = setup_fnc
         self.load_fnc = load_fnc
 
@@ -266,6 +268,8 @@ class AgentServer(EventEmitter[EventTypes]):
         self._tell_environment(address)
         self._running = running = self._make_worker(address, devmode, unregistered)
         try:
+            if not unregistered:
+                await self._open_outside(running, devmode)
             await running.start(lambda: self.emit("worker_started"))
             await running.wait()
         except WorkerError as exc:
@@ -275,7 +279,9 @@ class AgentServer(EventEmitter[EventTypes]):
             raise
         finally:
             await running.aclose(timeout=self._config.shutdown_process_timeout)
-            self._running = None
+            outside, self._outside, self._running = self._outside, None, None
+            if outside is not None:
+                await outside.aclose()
 
     async def drain(self, timeout: NotGivenOr[int | None] = NOT_GIVEN) -> None:
         """Take no further job and wait until those that run are over.
@@ -356,7 +362,8 @@ class AgentServer(EventEmitter[EventTypes]):
     @property
     def worker_info(self) -> WorkerInfo:
         """The port of its health page, 0 if there is none, and whether LiveKit hosts it."""
-        return WorkerInfo(http_port=0, cloud_agents=bool(os.environ.get("LIVEKIT_WORKER_TOKEN")))
+        port = self._outside.port if self._outside is not None else 0
+        return WorkerInfo(http_port=port, cloud_agents=bool(os.environ.get("LIVEKIT_WORKER_TOKEN")))
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -405,6 +412,20 @@ class AgentServer(EventEmitter[EventTypes]):
             clock=clock,
             cpu=CpuLoad(clock.now),
         )
+
+    async def _open_outside(self, running: RunningWorker, devmode: bool) -> None:
+        from agent_runtime.worker.outside import Outside
+
+        config = self._config
+        self._outside = outside = Outside(
+            running,
+            host=config.host,
+            port=ServerEnvOption.getvalue(config.port, devmode),
+            metrics_port=config.prometheus_port,
+            clock=LoopClock(),
+        )
+        running.job_listeners.append(outside.job_event)
+        await outside.start()
 
     def _make_pool(self, devmode: bool, on_event: Callable[[JobEvent], None]) -> JobPool:
         from agent_runtime.worker.plan import JobPlan, PoolOptions

@@ -11,7 +11,7 @@ from enum import IntEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from agent_runtime.errors import WorkerError
+from agent_runtime.errors import AgentConsoleError
 
 if TYPE_CHECKING:
     from agent_runtime.worker.server import AgentServer
@@ -99,9 +99,9 @@ def _outcome(task: asyncio.Task[None]) -> ExitCode:
     """What a task that is over means for the process."""
     try:
         task.result()
-    except WorkerError as exc:
+    except AgentConsoleError as exc:
         logger.error("%s", exc)
-        return ExitCode.FAILED if exc.retry else ExitCode.BAD_INPUT
+        return ExitCode.FAILED if getattr(exc, "retry", False) else ExitCode.BAD_INPUT
     except Exception:
         logger.exception("the worker failed")
         return ExitCode.FAILED
