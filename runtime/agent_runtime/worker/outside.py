@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent_runtime.clock import Clock
-from agent_runtime.worker.access import AttachOptions, Gate, TokenFile, tell_token
+from agent_runtime.worker.access import AttachOptions, Gate, TokenFile, is_loopback, tell_token
 from agent_runtime.worker.connection import ConnectionState
 from agent_runtime.worker.feed import Feed
 from agent_runtime.worker.health import HealthServer, health_pages
@@ -61,8 +62,9 @@ class Outside:
         options = AttachOptions.from_environment()
         self._gate = Gate(options, host)
         self._metrics = WorkerMetrics(self.report)
-        self._feed = Feed(self._gate, self.report, worker.pool, clock)
-        pages = health_pages(self.report) | {"/metrics": self._metrics.page}
+        self._feed = Feed(self._gate, self.report, worker.pool)
+        self._is_local = is_loopback(host)
+        pages = health_pages(self._public_report) | {"/metrics": self._metrics.page}
         self._health = HealthServer(pages, host=host, port=port, sockets=self._feed, tls=options.tls())
         self._servers = [self._health]
         if metrics_port is not None:
@@ -127,7 +129,12 @@ class Outside:
             memory_mb=_memory_mb(),
             problem=worker.problem,
             registrations=worker.registrations,
+            attach="off" if self._gate.why_closed else "write" if self._gate.allows_requests else "read",
         )
+
+    def _public_report(self) -> WorkerReport:
+        """Without the jobs, where others than this machine may read it: rooms have telling names."""
+        return self.report() if self._is_local else replace(self.report(), jobs=())
 
     def _state(self) -> WorkerState:
         worker = self._worker
