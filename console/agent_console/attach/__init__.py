@@ -1,0 +1,1 @@
+"""The console over a job of a running worker, here or elsewhere."""

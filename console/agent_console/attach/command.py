@@ -1,0 +1,34 @@
+"""What the command `attach` does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+def attach(
+    url: str | None, token: str | None, job: str | None, *, insecure: bool, config_file: Path | None
+) -> NoReturn:
+    """Open the console on a worker. Raises AgentConsoleError, with the terminal untouched."""
+    from agent_console.attach.address import find_worker
+    from agent_console.attach.backend import AttachBackend
+    from agent_console.start import check_terminal, run_app, user_themes_folder, with_what_is_there
+    from agent_runtime.settings_layers import load_settings
+    from agent_runtime.worker.access import PREFIX
+
+    resolved = with_what_is_there(load_settings(project_file=config_file, lenient=True))
+    settings = resolved.settings
+    address = find_worker(url, token or os.environ.get(f"{PREFIX}TOKEN"), insecure=insecure)
+    backend = AttachBackend(address, job)
+    options: dict[str, Any] = {} if settings.theme is None else {"theme": settings.theme}
+    check_terminal()
+
+    def make() -> Any:
+        from agent_console.attach.app import AttachApp
+
+        folders = [user_themes_folder()]
+        keys = {"keymap": settings.keys, "places": resolved.origins}
+        return AttachApp(backend, notices=[*map(str, resolved.problems)], theme_folders=folders, **keys, **options)
+
+    run_app(make, backend.stop)
