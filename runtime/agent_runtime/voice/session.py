@@ -44,6 +44,7 @@ from agent_runtime.voice.turn import (
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_inputs import InterruptCause
 from agent_runtime.voice.video import VideoSampler, VoiceActivityVideoSampler
+from agent_runtime.worker.job import begin_in_job
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._run = run
         if run is not None:
             run._listen()
+        joining = begin_in_job(self, room)
         if is_given(room):
             from agent_runtime.room import RoomIO
 
@@ -227,6 +229,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         await engine.agents.start(agent)
         engine.feed(inputs.Started())
         await asyncio.sleep(0)  # on_enter begins: what it says comes before what the caller asks for next
+        if joining is not None:
+            await joining
         if run is not None:
             run._end_when_idle()
             await run

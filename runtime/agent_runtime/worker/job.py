@@ -526,3 +526,12 @@ def get_job_context(*, required: bool = True) -> JobContext | None:
     if context is None and required:
         raise RuntimeError("this code doesn't run in a job: get_job_context(required=False) gives None then")
     return context
+
+
+def begin_in_job(session: AgentSession[Any], room: object) -> asyncio.Task[None] | None:
+    """A session begins: tell the job that the code runs in, if it does. Gives the joining of its room, if it's there."""
+    job = current_job.get()
+    if job is None:
+        return None
+    job._session_started(session)
+    return asyncio.create_task(job.connect(), name="join the room") if room is job.room else None
