@@ -122,7 +122,8 @@ def test_tool_call() -> None:
         names = [name for t, name, _ in stage.callbacks if t == 5.21]
         assert names.index("agent_state_changed") < names.index("function_tools_executed")
         items = [item.type for item in stage.session.current_agent.chat_ctx.items if item.type != "agent_handoff"]
-        assert items == ["message", "message", "message", "function_call", "function_call_output", "message"]
+        config = ["message", "agent_config_update"]
+        assert items == [*config, "message", "message", "function_call", "function_call_output", "message"]
 
     answers = [
         Answer("Let me check the weather for you.", [("get_weather", '{"location": "Tokyo"}')]),

@@ -16,7 +16,7 @@ from agent_runtime.voice.moves import Move, Moves
 from agent_runtime.voice.scope import Scope, entered, outside_scopes
 from agent_runtime.voice.swaps import Swaps
 from agent_runtime.voice.task_stack import TaskStack
-from agent_tools import Tool, Toolset
+from agent_tools import FunctionTool, RawFunctionTool, Tool, Toolset
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent_task import AgentTask
@@ -113,6 +113,7 @@ class Agents:
         if any(isinstance(tool, Toolset) for tool in agent._tools):
             self._engine.realtime.refresh(tools=True)
         self._note_handoff(old, agent, cause)
+        self._note_config(agent)
 
     def enter(self, agent: Agent, move: Move | None = None, unanswered: SpeechHandle | None = None) -> None:
         """Begin its `on_enter`, by which the move ends. What that says first answers the turn of `unanswered`."""
@@ -156,6 +157,7 @@ class Agents:
         self.remember(task, agent)
         self._install(agent)
         self._note_handoff(task, agent, "task_failed" if isinstance(task._outcome, Exception) else "task_completed")
+        self._note_config(agent)
 
     @staticmethod
     def remember(task: AgentTask[Any], agent: Agent) -> None:
@@ -237,16 +239,21 @@ class Agents:
 
     def instructions_changed(self, agent: Agent) -> None:
         """The agent is told something else from now on."""
+        self._note_change(agent, AgentConfigUpdate(instructions=_text_of(agent)))
+        self.tell_again(agent)
+
+    def tell_again(self, agent: Agent) -> None:
+        """Its conversation or what it is told is another one: have its first message say what it is told."""
         self._set_instructions(agent)
         if self._engine.agent is agent:
             self._engine.realtime.refresh(instructions=True)
-        self._note_change(agent, AgentConfigUpdate(instructions=str(agent.instructions)))
 
     async def tools_changed(self, agent: Agent, old: list[Tool | Toolset]) -> None:
         """The agent has other tools from now on."""
-        before, after = {tool.id for tool in old}, {tool.id for tool in agent._tools}
-        update = AgentConfigUpdate(tools_added=sorted(after - before), tools_removed=sorted(before - after))
-        self._note_change(agent, update)
+        before, after = _names(old), _names(agent._tools)
+        added, removed = [n for n in after if n not in before], [n for n in before if n not in after]
+        if added or removed:
+            self._note_change(agent, AgentConfigUpdate(tools_added=added or None, tools_removed=removed or None))
         if self._engine.agent is agent:
             kept = {id(tool) for tool in old} & {id(tool) for tool in agent._tools}
             await self._close_toolsets([tool for tool in old if id(tool) not in kept])
@@ -254,15 +261,23 @@ class Agents:
             self._engine.realtime.refresh(tools=True)
 
     def _note_change(self, agent: Agent, update: AgentConfigUpdate) -> None:
-        engine = self._engine
-        update.created_at = engine.report.wall()
-        agent._chat_ctx.insert(update)
-        if engine.agent is agent:
+        self._keep(agent, update)
+        if self._engine.agent is agent:
             self._announce(agent, agent, "update_agent")
 
+    def _note_config(self, agent: Agent) -> None:
+        """Have the conversation say by which instructions and tools it goes on."""
+        text, names = _text_of(agent), _names([*self._engine.session._tools, *agent._tools])
+        if text or names:
+            self._keep(agent, AgentConfigUpdate(instructions=text or None, tools_added=names or None))
+
+    def _keep(self, agent: Agent, update: AgentConfigUpdate) -> None:
+        update.created_at = self._engine.report.wall()
+        agent._chat_ctx.insert(update)
+        self._engine.history.insert(update)
+
     def _set_instructions(self, agent: Agent) -> None:
-        context, instructions = agent._chat_ctx, agent.instructions
-        text = instructions.render() if isinstance(instructions, Instructions) else instructions
+        context, text = agent._chat_ctx, _text_of(agent)
         index = context.index_by_id(INSTRUCTIONS_ID)
         message = ChatMessage(id=INSTRUCTIONS_ID, role="system", content=[text], created_at=0.0)
         if index is not None:
@@ -316,3 +331,19 @@ class Agents:
             await self._close_toolsets(agent._tools)
             agent._engine = None
         await self._close_toolsets(self._engine.session._tools)
+
+
+def _text_of(agent: Agent) -> str:
+    instructions = agent.instructions
+    return instructions.render() if isinstance(instructions, Instructions) else instructions
+
+
+def _names(tools: Sequence[Tool | Toolset]) -> list[str]:
+    """What a model may call them by; what a provider runs itself has no such name."""
+    names: list[str] = []
+    for tool in tools:
+        if isinstance(tool, Toolset):
+            names += _names(tool.tools)
+        elif isinstance(tool, FunctionTool | RawFunctionTool):
+            names.append(tool.info.name)
+    return names
