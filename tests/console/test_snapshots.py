@@ -46,7 +46,8 @@ SHOWN_ON = {
     "context": "workshop",
     "events": "troubles",
     "agent": "recovered",
-    "health": "recovered",
+    "health": "faltering",
+    "usage": "faltering",
     "meters": "counting_down",
     "room": "in_a_room",
 }
@@ -62,13 +63,13 @@ def test_every_panel(snap_compare: Compare, panel: PanelSpec, size: tuple[int, i
 
 
 @pytest.mark.parametrize(
-    "story", ["starting", "listening", "counting_down", "speaking", "troubles", "without_microphone"]
+    "story", ["starting", "listening", "counting_down", "speaking", "troubles", "without_microphone", "faltering"]
 )
 def test_states_on_the_smallest_screen(snap_compare: Compare, story: str) -> None:
     assert snap_compare(console(story), terminal_size=SMALL, run_before=after())
 
 
-@pytest.mark.parametrize("story", ["counting_down", "speaking", "recovered"])
+@pytest.mark.parametrize("story", ["counting_down", "speaking", "recovered", "faltering"])
 def test_states_with_columns(snap_compare: Compare, story: str) -> None:
     assert snap_compare(console(story), terminal_size=MEDIUM, run_before=after())
 
@@ -86,6 +87,8 @@ def test_states_with_columns(snap_compare: Compare, story: str) -> None:
         ("busy", "1 k k"),
         ("busy", "6 slash o s l o enter k"),
         ("interrupted", "w"),
+        ("faltering", "1 k k k"),
+        ("faltering", "6"),
     ],
     ids=[
         "turn opened",
@@ -98,6 +101,8 @@ def test_states_with_columns(snap_compare: Compare, story: str) -> None:
         "turn before",
         "event found",
         "jump",
+        "remarks on a turn",
+        "events in words",
     ],
 )
 def test_what_a_key_opens(snap_compare: Compare, story: str, keys: str) -> None:

@@ -216,6 +216,7 @@ def starting() -> Script:
 def listening() -> Script:
     """Two turns are done and the user speaks: an interim on screen."""
     script = voice_turn()
+    script.emit(ev.EchoCancellation("on", 0.062, 31.0))
     script.begin_turn()
     script.emit(ev.UserStateChanged("listening", "speaking", script.now), "vad")
     script.wait(0.9, mic=-20.0, vad=0.93)
@@ -339,6 +340,45 @@ def busy() -> Script:
             ("playout", 0.032, None),
         ),
     )
+    return script
+
+
+def faltering() -> Script:
+    """A provider that fails and another that stands in, a call in the background, people who talk over each other."""
+    script = Script().open().ready()
+    names = ("gpt-4.1", "SmolLM2-135M")
+    script.emit(ev.CircuitsChanged("llm", tuple(ev.Circuit(name, "closed", 0.0) for name in names)), "start")
+    script.emit(ev.EchoCancellation("on", 0.062))
+    script.user_says("Book me a room in Oslo.").commit("Book me a room in Oslo.")
+    problem = "connection refused: https://api.openai.com"
+    script.emit(
+        ev.CircuitsChanged(
+            "llm", (ev.Circuit(names[0], "open", script.now, problem), ev.Circuit(names[1], "closed", 0.0)), 0
+        ),
+        "failed",
+    )
+    script.starts_tool("book_room", {"city": "Oslo", "nights": 2})
+    call = f"call-{len(script.events) - 1}"
+    script.wait(0.4)
+    script.emit(ev.ToolUpdated(call, call, "book_room", "asking three hotels"))
+    script.answers("I am asking three hotels, one moment.")
+    script.emit(ev.LLMFinished("speech-1", 96, 18, 0, 0.3, True, names[1], True))
+    script.emit(ev.SpeechRecognized("moonshine-tiny", 4.2))
+    script.emit(ev.EchoCancellation("on", 0.062, 31.0))
+    script.user_says("Near the opera, please.").commit("Near the opera, please.")
+    script.emit(ev.EndpointingLearned(0.42, 0.31), "pause")
+    script.answers("Near the opera there are two of them, and both have a room with a view.", heard=0.5, cut_by="voice")
+    script.emit(ev.OverlappingSpeech(True, 0.81, 0.5, script.now - 0.4, 0.4), "words")
+    script.emit(ev.ToolUpdated(f"{call}_update_1", call, "book_room", "two have answered"))
+    script.emit(ev.ToolFinished(call, "book_room", "Hotel Bristol, room 412", False, 9.3))
+    script.emit(ev.ToolReplyUpdated((f"{call}_final",), "scheduled", "speech-3"))
+    script.begin_turn()
+    script.emit(ev.UserTranscribed("mhm", is_final=True))
+    script.emit(ev.TurnDiscarded("mhm"), "backchannel")
+    script.begin_turn()
+    script.emit(ev.TranscriptionTimedOut(1.2, script.now - 1.2))
+    script.emit(ev.LoopLag(0.004, 0.031, 10.0))
+    script.wait(0.3)
     return script
 
 
@@ -478,6 +518,7 @@ STORIES = {
     "troubles": troubles,
     "recovered": recovered,
     "busy": busy,
+    "faltering": faltering,
     "without_microphone": without_microphone,
 }
 
