@@ -73,7 +73,7 @@ _NAMES: dict[str, str] = {
     "JobContext": "agent_runtime.worker.job",
     "JobExecutorType": "agent_runtime.worker.job",
     "JobProcess": "agent_runtime.worker.job",
-    "JobRequest": "agent_runtime.worker.job",
+    "JobRequest": "agent_runtime.worker.assignment",
     "ServerOptions": "agent_runtime.worker.options",
     "WorkerOptions": "agent_runtime.worker.options",
     "WorkerPermissions": "agent_runtime.worker.options",
@@ -370,12 +370,12 @@ if TYPE_CHECKING:
         TurnHandlingOptions,
         UserTurnLimitOptions,
     )
+    from agent_runtime.worker.assignment import JobRequest
     from agent_runtime.worker.job import (
         AutoSubscribe,
         JobContext,
         JobExecutorType,
         JobProcess,
-        JobRequest,
         get_job_context,
     )
     from agent_runtime.worker.options import ServerOptions, WorkerOptions, WorkerPermissions, WorkerType
