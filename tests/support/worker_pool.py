@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from agent_runtime.worker.job import RunningJobInfo
+from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.pool import JobEnded, JobEvent, JobStarted, JobStatus
 
 

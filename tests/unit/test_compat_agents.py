@@ -99,8 +99,8 @@ def test_two_agents_hand_over_and_share_userdata():
         assert spoken == ["Thank you, Ada.", "Would you like room 12?", "Here you are."]
         outputs = [event.data.output for event in stage.of("tool_finished")]
         assert outputs == ["Ada is checked in", "room 12 is Ada's"]
-        assert module.server.entrypoint_fnc is module.visit
-        assert module.server.agent_name == "front-desk"
+        assert module.server._entrypoint_fnc is module.visit
+        assert module.server._agent_name == "front-desk"
 
     run_virtual(scenario())
 

@@ -12,7 +12,7 @@ from livekit.protocol import agent
 from agent_runtime.errors import AssignmentTimeoutError, WorkerError
 from agent_runtime.testing import VirtualClock, in_virtual_time
 from agent_runtime.utils.hw import CPUMonitor
-from agent_runtime.worker.job import JobRequest, RunningJobInfo
+from agent_runtime.worker.assignment import JobRequest, RunningJobInfo
 from agent_runtime.worker.load import CpuLoad
 from agent_runtime.worker.options import WorkerPermissions, WorkerType, default_request
 from agent_runtime.worker.running import RunningWorker, WorkerTerms
@@ -339,7 +339,7 @@ async def test_a_refusal_and_a_pool_that_fails_end_the_wait():
 
 
 def info_of(job_id: str) -> RunningJobInfo:
-    from agent_runtime.worker.job import JobAcceptArguments
+    from agent_runtime.worker.assignment import JobAcceptArguments
 
     accept = JobAcceptArguments(name="", identity="x", metadata="")
     return RunningJobInfo(

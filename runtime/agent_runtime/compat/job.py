@@ -1,13 +1,11 @@
-"""What an entrypoint and a request handler are given; see `agent_runtime.worker.job`."""
+"""What an entrypoint and a request handler are given; see `agent_runtime.worker.job` and `.assignment`."""
 
+from agent_runtime.worker.assignment import JobAcceptArguments, JobRequest, RunningJobInfo
 from agent_runtime.worker.job import (
     AutoSubscribe,
-    JobAcceptArguments,
     JobContext,
     JobExecutorType,
     JobProcess,
-    JobRequest,
-    RunningJobInfo,
     current_job,
     get_job_context,
 )

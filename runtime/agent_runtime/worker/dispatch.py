@@ -11,7 +11,7 @@ from livekit.protocol import agent
 
 from agent_runtime.clock import Clock
 from agent_runtime.errors import AssignmentTimeoutError, WorkerError
-from agent_runtime.worker.job import JobAcceptArguments, JobRequest, RunningJobInfo
+from agent_runtime.worker.assignment import JobAcceptArguments, JobRequest, RunningJobInfo
 
 logger = logging.getLogger(__name__)
 

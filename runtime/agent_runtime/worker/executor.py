@@ -12,7 +12,8 @@ from typing import Final
 
 from agent_runtime.clock import Clock
 from agent_runtime.errors import JobProcessError
-from agent_runtime.worker.job import JobExecutorType, RunningJobInfo
+from agent_runtime.worker.assignment import RunningJobInfo
+from agent_runtime.worker.job import JobExecutorType
 from agent_runtime.worker.messages import (
     Ask,
     Counted,

@@ -1,4 +1,4 @@
-"""What an agent's code has of its job: the offer it takes, the process it runs in, the room it is for."""
+"""What an agent's code has of its job: the process it runs in, the room it is for, the end of both."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import logging
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 if TYPE_CHECKING:
     from livekit import api as livekit_api
     from livekit import rtc
-    from livekit.protocol import agent, models
+    from livekit.protocol import agent
 
     from agent_runtime.room.waiting import Kinds
     from agent_runtime.voice import AgentSession
+    from agent_runtime.worker.assignment import RunningJobInfo
 
 logger = logging.getLogger(__name__)
 
@@ -45,32 +45,6 @@ class AutoSubscribe(StrEnum):
     SUBSCRIBE_NONE = "subscribe_none"
     AUDIO_ONLY = "audio_only"
     VIDEO_ONLY = "video_only"
-
-
-@dataclass
-class JobAcceptArguments:
-    """As whom the agent joins the room."""
-
-    name: str
-    identity: str
-    metadata: str
-    attributes: dict[str, str] | None = None
-
-
-@dataclass
-class RunningJobInfo:
-    """A job that was assigned: what it is, as whom the agent joins, where, and by which token."""
-
-    accept_arguments: JobAcceptArguments
-    job: agent.Job
-    url: str
-    token: str
-    worker_id: str
-    fake_job: bool
-
-    def __repr__(self) -> str:
-        """Without the token."""
-        return f"RunningJobInfo(job={self.job.id!r}, room={self.job.room.name!r}, worker_id={self.worker_id!r})"
 
 
 class JobProcess:
@@ -112,56 +86,6 @@ class JobProcess:
     def http_proxy(self) -> str | None:
         """The proxy by which the outside is reached."""
         return self._http_proxy
-
-
-class JobRequest:
-    """A job that is offered to a worker, which accepts or rejects it."""
-
-    def __init__(
-        self,
-        *,
-        job: agent.Job,
-        on_reject: Callable[[bool], Awaitable[None]],
-        on_accept: Callable[[JobAcceptArguments], Awaitable[None]],
-    ) -> None:
-        self._job = job
-        self._on_reject = on_reject
-        self._on_accept = on_accept
-
-    @property
-    def id(self) -> str:
-        """The job's id."""
-        return self._job.id
-
-    @property
-    def job(self) -> agent.Job:
-        """The job, as the protocol describes it."""
-        return self._job
-
-    @property
-    def room(self) -> models.Room:
-        """The room that it is for, as the protocol describes it."""
-        return self._job.room
-
-    @property
-    def publisher(self) -> models.ParticipantInfo | None:
-        """The participant that it is for, if it is for one."""
-        return self._job.participant
-
-    @property
-    def agent_name(self) -> str:
-        """The name by which an agent was asked for."""
-        return self._job.agent_name
-
-    async def reject(self, *, terminate: bool = True) -> None:
-        """Leave it. `terminate`: no other worker gets it either."""
-        await self._on_reject(terminate)
-
-    async def accept(
-        self, *, name: str = "", identity: str = "", metadata: str = "", attributes: dict[str, str] | None = None
-    ) -> None:
-        """Take it, joining the room with this identity; unset, one made of the job's id."""
-        await self._on_accept(JobAcceptArguments(name, identity or f"agent-{self.id}", metadata, attributes))
 
 
 class JobContext:
@@ -529,7 +453,7 @@ def get_job_context(*, required: bool = True) -> JobContext | None:
 
 
 def begin_in_job(session: AgentSession[Any], room: object) -> asyncio.Task[None] | None:
-    """A session begins: tell the job that the code runs in, if it does. Gives the joining of its room, if it's there."""
+    """Tell the present job, if there is one, of a session. Gives the joining of its room, if `room` is that."""
     job = current_job.get()
     if job is None:
         return None

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agent_runtime.worker.job import JobContext, JobProcess, RunningJobInfo, current_job
+from agent_runtime.worker.assignment import RunningJobInfo
+from agent_runtime.worker.job import JobContext, JobProcess, current_job
 
 if TYPE_CHECKING:
     from livekit import rtc

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from agent_runtime.worker.job import JobAcceptArguments, RunningJobInfo
+    from agent_runtime.worker.assignment import JobAcceptArguments, RunningJobInfo
     from agent_runtime.worker.metrics import Sample
 
 _HEAD: Final = struct.Struct("!I")
@@ -45,7 +45,7 @@ class RunJob:
         """The job that it carries."""
         from livekit.protocol import agent
 
-        from agent_runtime.worker.job import RunningJobInfo
+        from agent_runtime.worker.assignment import RunningJobInfo
 
         job = agent.Job.FromString(self.job)
         return RunningJobInfo(self.accept_arguments, job, self.url, self.token, self.worker_id, self.fake_job)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 
 from agent_runtime.types import NOT_GIVEN, NotGivenOr
 from agent_runtime.utils.hw import get_cpu_monitor
-from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess, JobRequest
+from agent_runtime.worker.assignment import JobRequest
+from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess
 
 if TYPE_CHECKING:
     from agent_runtime.worker.logs import LogStyle

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from agent_runtime.clock import Clock, LoopClock
 from agent_runtime.errors import JobProcessError, TooManyRestartsError
 from agent_runtime.supervision import RestartPolicy, Restarts
+from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.executor import ExecutorState, JobExecutor
-from agent_runtime.worker.job import RunningJobInfo
 from agent_runtime.worker.messages import Counted, FromJob, Running, Told
 from agent_runtime.worker.plan import JobPlan, PoolOptions
 from agent_runtime.worker.spawning import warm_up

@@ -8,23 +8,23 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from livekit.protocol import agent, models
 
 from agent_runtime.clock import Clock
 from agent_runtime.errors import WorkerError
 from agent_runtime.utils.aio import TaskSet
+from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.channel import Connect
 from agent_runtime.worker.connection import ConnectionState, WorkerConnection
 from agent_runtime.worker.dispatch import Dispatcher
-from agent_runtime.worker.job import RunningJobInfo
 from agent_runtime.worker.load import CpuLoad
 from agent_runtime.worker.options import LoadFunction, WorkerPermissions, WorkerType
 from agent_runtime.worker.pool import JobEnded, JobEvent, JobStarted, JobStatus, PoolFailed
 
 if TYPE_CHECKING:
-    from agent_runtime.worker.job import JobRequest
+    from agent_runtime.worker.assignment import JobRequest
     from agent_runtime.worker.server import AgentServer
 
 logger = logging.getLogger(__name__)
@@ -302,9 +302,10 @@ class RunningWorker:
         if self._load_fnc is None:
             self._load = self._cpu.average
             return
-        arguments: tuple[Any, ...] = (self._server,) if inspect.signature(self._load_fnc).parameters else ()
+        read: Callable[..., float] = self._load_fnc
+        arguments = (self._server,) if inspect.signature(read).parameters else ()
         try:
-            self._load = float(await asyncio.to_thread(self._load_fnc, *arguments))
+            self._load = float(await asyncio.to_thread(read, *arguments))
         except Exception:
             logger.exception("the load function failed; the load stays %.2f", self._load)
 
@@ -365,7 +366,7 @@ def _registration(terms: WorkerTerms) -> agent.RegisterWorkerRequest:
 
     permissions = terms.permissions
     return agent.RegisterWorkerRequest(
-        type=terms.worker_type.value,
+        type=agent.JobType.Name(terms.worker_type.value),
         agent_name=terms.agent_name,
         version=version("agent-console"),
         deployment=terms.deployment,

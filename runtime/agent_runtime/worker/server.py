@@ -13,7 +13,8 @@ from agent_runtime.clock import LoopClock
 from agent_runtime.errors import WorkerError
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import EventEmitter
-from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess, JobRequest
+from agent_runtime.worker.assignment import JobRequest
+from agent_runtime.worker.job import JobContext, JobExecutorType, JobProcess
 from agent_runtime.worker.options import (
     DEFAULT_CONTEXT,
     DEFAULT_EXECUTOR,
@@ -38,8 +39,8 @@ from agent_runtime.worker.options import (
 if TYPE_CHECKING:
     from livekit.protocol import models
 
+    from agent_runtime.worker.assignment import RunningJobInfo
     from agent_runtime.worker.channel import ServerAddress
-    from agent_runtime.worker.job import RunningJobInfo
     from agent_runtime.worker.outside import Outside
     from agent_runtime.worker.pool import JobEvent, JobPool
     from agent_runtime.worker.running import RunningWorker, WorkerTerms

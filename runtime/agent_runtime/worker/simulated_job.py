@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import agent, models
 
 from agent_runtime.utils import shortuuid
-from agent_runtime.worker.job import JobAcceptArguments, RunningJobInfo
+from agent_runtime.worker.assignment import JobAcceptArguments, RunningJobInfo
 
 if TYPE_CHECKING:
     from agent_runtime.worker.channel import ServerAddress
