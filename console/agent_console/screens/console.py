@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
-from agent_console.backend import Backend
 from agent_console.drawing import status
-from agent_console.drawing.health import Drawing
 from agent_console.drawing.text import Line
 from agent_console.keys import bindings
 from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
-from agent_console.screens.scrolling import ScrollingScreen
+from agent_console.screens.hosting import HostingScreen
 from agent_console.state import Banner, ConsoleState, Latency
-from agent_console.state.budgets import Budgets
-from agent_console.state.spending import Prices
 from agent_console.widgets.footer import KeyBar, Situation
 from agent_console.widgets.log import LogPane
+from agent_console.widgets.painted import Column, Ground, Row
 from agent_console.widgets.panel_view import PanelDock, PanelSpec, PanelView
 from agent_console.widgets.panels import Notices, Panel
 from agent_console.widgets.prompt import PROMPT, LineInput
@@ -33,7 +28,8 @@ if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
 
 
-class ConsoleScreen(ScrollingScreen):
+# Textual's own two classes name the parameters of `arrange` differently.
+class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Header, transcript, instruments, input and keys; columns where there is room for them."""
 
     BINDINGS: ClassVar[Any] = bindings(screen_actions())
@@ -57,7 +53,7 @@ class ConsoleScreen(ScrollingScreen):
         self.transcript = Transcript(id="transcript")
         self.log_pane = LogPane(id="log")
         self.log_pane.display = False
-        self._far = Vertical(id="far", classes="column")
+        self._far = Column(id="far", classes="column")
         self._far_log = LogPane(id="far-log")
         self.dock = PanelDock(self, id="dock")
         self._banner_bar = Notices(
@@ -95,17 +91,17 @@ class ConsoleScreen(ScrollingScreen):
         self._prompt = LineInput("", id="prompt")
         self._search = LineInput("search the transcript", id="search")
         self._search.display = False
-        self._prompt_bar = Horizontal(id="prompt-bar")
+        self._prompt_bar = Row(id="prompt-bar")
         self._key_bar = KeyBar(self._host.keymap_in_use, id="keys")
 
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
         panels = self._instruments
         yield from (panels["header"], panels["banners"], panels["loading"])
-        with Horizontal(id="body"):
-            with Vertical(id="conversation"):
+        with Row(id="body"):
+            with Column(id="conversation"):
                 yield from (self.transcript, self.log_pane)
-            with Vertical(id="side", classes="column"):
+            with Column(id="side", classes="column"):
                 yield from (panels["audio"], panels["latency"], panels["session"])
             with self._far:
                 yield from (panels["agent"], panels["log-heading"], self._far_log)
@@ -427,31 +423,6 @@ class ConsoleScreen(ScrollingScreen):
         self.app.push_screen(JumpScreen([w for w in self.focus_chain if w.region.width and w.region.height]), go)
 
     # --- panels ------------------------------------------------------------------------------------------------------
-
-    @property
-    def backend(self) -> Backend:
-        """See `PanelHost.backend`."""
-        return self._host.backend
-
-    @property
-    def keymap_in_use(self) -> Mapping[str, str]:
-        """See `PanelHost.keymap_in_use`."""
-        return self._host.keymap_in_use
-
-    @property
-    def budgets(self) -> Budgets:
-        """See `PanelHost.budgets`."""
-        return self._host.budgets
-
-    @property
-    def prices(self) -> Prices:
-        """See `PanelHost.prices`."""
-        return self._host.prices
-
-    @property
-    def drawing(self) -> Drawing:
-        """See `PanelHost.drawing`."""
-        return self._host.drawing
 
     @property
     def selected_turn(self) -> str | None:

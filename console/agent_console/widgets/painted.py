@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
@@ -111,7 +112,7 @@ class Painted(Widget):
     def render_lines(self, crop: Region) -> list[Strip]:
         """See `Widget.render_lines`: for every frame in which something near it changed."""
         if self._ground is None:
-            self._ground, self._framed = self.background_colors[1], bool(self.gutter)
+            self._ground, self._framed = self.background_colors[1], bool(self.styles.gutter)
         if self._framed:
             return super().render_lines(crop)
         width, ground = self.size.width, self.painter.style("")
@@ -129,6 +130,26 @@ class Painted(Widget):
         self._ground = None
 
 
+class Ground(Widget):
+    """Shows its background; the rest is what is in it."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """See `Widget.render_lines`."""
+        ground = self.background_colors[1]
+        strip = Strip.blank(crop.width, Style.from_color(None, ground.rich_color))
+        for line_filter in self.app.get_line_filters():
+            strip = strip.apply_filter(line_filter, ground)
+        return [strip] * crop.height
+
+
+class Column(Vertical, Ground):
+    """Widgets one under the other."""
+
+
+class Row(Horizontal, Ground):
+    """Widgets beside each other."""
+
+
 # Textual's own two classes tell of `scroll_to` in different words.
 class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Lines of styled text that scroll. Growing moves the scrollbar's thumb, and nothing else is laid out again."""
@@ -136,11 +157,28 @@ class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ig
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
 
     virtual_size = Reactive(Size(0, 0), repaint=False)
+    _thumb = (0, 0)
 
     def grow(self, height: int) -> None:
         """The content is so many lines long from now on."""
         self.virtual_size = Size(self.scrollable_content_region.width, height)
-        if self.show_vertical_scrollbar:
-            self.vertical_scrollbar.window_virtual_size = height
         if self.scroll_offset.y > self.max_scroll_y:
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+        self._move_thumb()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """See `ScrollView.watch_scroll_y`."""
+        self._move_thumb()
+        if round(old_value) != round(new_value):
+            self.refresh(self.size.region)
+
+    def _move_thumb(self) -> None:
+        """Draw the scrollbar again if it looks different: it is drawn in eighths of a cell."""
+        if not self.show_vertical_scrollbar:
+            return
+        window, height = self.size.height, max(1, self.virtual_size.height)
+        thumb = (round(8 * window * self.scroll_y / height), round(8 * window * window / height))
+        if thumb != self._thumb or not self.scroll_y:
+            self._thumb = thumb
+            self.vertical_scrollbar.window_virtual_size = height
+            self.vertical_scrollbar.position = self.scroll_y

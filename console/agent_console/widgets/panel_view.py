@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 
 from agent_console.backend import Backend
 from agent_console.drawing.health import Drawing
 from agent_console.drawing.text import Line, justify
 from agent_console.keys import Action
+from agent_console.scenario_runs import ScenarioRuns
 from agent_console.state import ConsoleState
 from agent_console.state.budgets import Budgets
 from agent_console.state.spending import Prices
 from agent_console.widgets.page import Page
+from agent_console.widgets.painted import Column
 from agent_console.widgets.panels import Draw, Panel, Slice
 
 
@@ -45,6 +46,11 @@ class PanelHost(Protocol):
     @property
     def prices(self) -> Prices:
         """What models cost."""
+        ...
+
+    @property
+    def scenarios(self) -> ScenarioRuns | None:
+        """The project's scenarios; None where they can't be run."""
         ...
 
     @property
@@ -84,7 +90,7 @@ class PanelSpec:
         return Action(f"panel_{self.id}", self.key, self.title.lower(), self.help, "Panels", run=f"panel('{self.id}')")
 
 
-class PanelView(Vertical):
+class PanelView(Column):
     """A heading and whatever a subclass composes under it. Only the panel that is shown gets the state."""
 
     def __init__(self, title: str) -> None:
@@ -166,7 +172,7 @@ class PagePanel(PanelView):
         self.page.repaint()
 
 
-class PanelDock(Vertical):
+class PanelDock(Column):
     """Where the chosen panel is: over the transcript on a small screen, beside it on a wide one."""
 
     def __init__(self, host: PanelHost, *, id: str) -> None:
