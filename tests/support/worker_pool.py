@@ -21,6 +21,7 @@ class FakePool:
         self.running: dict[str, RunningJobInfo] = {}
         self.terminated: list[tuple[str, str]] = []
         self.closed: float | None = None
+        self._ready = asyncio.Event()
 
     @property
     def jobs(self) -> tuple[JobStatus, ...]:
@@ -38,12 +39,14 @@ class FakePool:
 
     async def start(self) -> None:
         await asyncio.sleep(self.ready_after)
+        self._ready.set()
         if self.problem is not None:
             raise self.problem
 
     async def launch(self, info: RunningJobInfo) -> None:
         if self.refusal is not None:
             raise self.refusal
+        await self._ready.wait()
         self.launched.append(info)
         self.running[info.job.id] = info
         self.on_event(JobStarted(info.job.id, 1))

@@ -241,17 +241,13 @@ async def test_offers_that_come_together_count_for_each_other():
 
 
 @in_virtual_time
-async def test_an_offer_waits_for_the_first_process():
+async def test_a_job_that_comes_before_the_first_process_is_taken_and_waits():
     async with stage(ready_after=5.0) as scene:
-        scene.server.offer("J1")
+        scene.server.assign(await scene.accepted("J1"))
         await asyncio.sleep(4.8)
-        assert scene.server.messages("availability") == []
+        assert list(scene.pool.running) == []
         await asyncio.sleep(0.2)
-        assert scene.server.messages("availability")[0].message.availability.available
-    async with stage(ready_after=60.0) as scene:
-        scene.server.offer("J1")
-        await asyncio.sleep(8.0)
-        assert scene.server.messages("availability")[0].message.availability.available is False
+        assert list(scene.pool.running) == ["J1"]
 
 
 @in_virtual_time

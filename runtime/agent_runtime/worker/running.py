@@ -33,8 +33,6 @@ UPDATE_LOAD_INTERVAL: Final = 0.5
 """Seconds between two readings of the load."""
 UPDATE_STATUS_INTERVAL: Final = 2.5
 """Seconds between two reports to the server."""
-READY_TIMEOUT: Final = 7.5
-"""Seconds that a job waits for the first process of a worker that has just started; the server waits for 10."""
 LAST_WORDS_TIMEOUT: Final = 1.0
 """Seconds to tell the server what became of the last jobs."""
 
@@ -168,7 +166,8 @@ class RunningWorker:
         """Begin; `on_ready` is called when the first processes are ready for a job."""
         work = [self._get_ready(on_ready), self._measure()]
         if self._connection is not None:
-            # The processes get ready meanwhile: an offer that comes sooner waits for them.
+            # The processes get ready meanwhile. A job that comes sooner is taken and waits for them: the server asks
+            # once, and for 3 s.
             work.append(self._connection.run())
         for coroutine in work:
             task = asyncio.get_running_loop().create_task(coroutine)
@@ -255,12 +254,6 @@ class RunningWorker:
     async def _is_available(self) -> bool:
         """Whether another job can be taken now."""
         if self.draining:
-            return False
-        try:
-            async with asyncio.timeout(READY_TIMEOUT):
-                await self._ready.wait()
-        except TimeoutError:
-            logger.warning("no process became ready for a job within %g s: it is declined", READY_TIMEOUT)
             return False
         await self._read_load()
         return not self.draining and self.effective_load < self.terms.load_threshold
