@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.clock import Clock
@@ -91,6 +92,7 @@ class RoomEnd:
             asked = self._clock.now()
             try:
                 if mode == "room":
+                    await asyncio.to_thread(import_module, "agent_runtime.room")  # 0.3 s, which nobody needs to wait for
                     if await self._find_server(start_server):
                         await self._enter(room or self._name, asked)
                 else:
