@@ -16,6 +16,7 @@ from agent_console.base_app import BaseApp
 from agent_console.commands import ConsoleCommands
 from agent_console.drawing.health import Drawing
 from agent_console.pump import EventPump
+from agent_console.scenario_runs import ScenarioRuns
 from agent_console.screens.console import ConsoleScreen
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
@@ -36,6 +37,7 @@ class ConsoleApp(BaseApp):
         mode: what the session will be (`local`, `text` …), to be shown until it says so itself.
         budgets: how long an answer and its parts may take; a second for the whole if left out.
         prices: what models cost; nothing has a price if left out.
+        scenarios: of the agent's project, to be run; ended with the app.
         notices: things to tell at the start, each one line.
         monotonic: seconds, for countdowns between events; a fixed one makes the screen depend on events alone.
         options: of `BaseApp`.
@@ -52,6 +54,7 @@ class ConsoleApp(BaseApp):
         mode: str = "",
         budgets: Budgets | None = None,
         prices: Prices | None = None,
+        scenarios: ScenarioRuns | None = None,
         notices: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
         **options: Any,
@@ -59,6 +62,7 @@ class ConsoleApp(BaseApp):
         self.backend = backend
         self.budgets = budgets if budgets is not None else Budgets()
         self.prices = prices if prices is not None else Prices()
+        self.scenarios = scenarios
         self._frame_time = 0.0
         self.state = ConsoleState(mode=mode)
         self._drawn: ConsoleState | None = None
@@ -100,10 +104,14 @@ class ConsoleApp(BaseApp):
         for number, text in enumerate(self._notices):
             self.console_screen.notice(f"notice {number}", text)
         self._started = True
+        if self.scenarios is not None:
+            self.scenarios.on_change = self._wake_from_anywhere
         self.backend.start(self._pump.put)
 
     async def on_unmount(self) -> None:
         """Give the session's devices back, whatever the reason for leaving."""
+        if self.scenarios is not None:
+            self.scenarios.close()
         await self._stop_backend()
 
     async def action_quit(self) -> None:

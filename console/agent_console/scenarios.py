@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,13 +73,15 @@ def run_scenarios(
     agents = [_agent(path, file, agent, flags, config_file) for path, file in files]
     results: list[ScenarioResult] = []
     tell = Teller(reports.lines)
-    for (path, file), (loaded, resolved) in zip(files, agents, strict=True):
-        options = RunOptions(resolved.settings, by, judge or file.judge)
-        for scenario in file.scenarios:
-            if only in (None, scenario.name):
-                tell.begins(path, scenario.name)
-                results.append(run_scenario(scenario, loaded, options, file=str(path), tell=tell.happens))
-                tell.ends(results[-1])
+    # What an agent prints may not come between lines that a program reads.
+    with contextlib.redirect_stdout(sys.stderr if reports.lines else sys.stdout):
+        for (path, file), (loaded, resolved) in zip(files, agents, strict=True):
+            options = RunOptions(resolved.settings, by, judge or file.judge)
+            for scenario in file.scenarios:
+                if only in (None, scenario.name):
+                    tell.begins(path, scenario.name)
+                    results.append(run_scenario(scenario, loaded, options, file=str(path), tell=tell.happens))
+                    tell.ends(results[-1])
     tell.over(results)
     if reports.junit is not None:
         reports.junit.write_text(as_junit(results), encoding="utf-8")
@@ -95,6 +99,7 @@ class Teller:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
+        self._out = sys.stdout
 
     def begins(self, path: Path, name: str) -> None:
         """A scenario begins."""
@@ -122,7 +127,7 @@ class Teller:
             print(f"\n{table(results)}")
 
     def _line(self, kind: str, facts: Mapping[str, object]) -> None:
-        print(json.dumps({"type": kind, **facts}), flush=True)
+        print(json.dumps({"type": kind, **facts}), file=self._out, flush=True)
 
 
 def _agent(

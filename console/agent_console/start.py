@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -22,6 +22,7 @@ from agent_runtime.settings_places import anything_is_set, user_config_file
 if TYPE_CHECKING:
     from textual.app import App
 
+    from agent_console.scenario_runs import ScenarioRuns
     from agent_console.terminal import TerminalGuard
     from agent_runtime.settings import Settings
     from agent_runtime.settings_layers import ResolvedSettings
@@ -43,6 +44,7 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
     """
     if agent is None and not flags and config_file is None and not anything_is_set(Path.cwd(), os.environ):
         # The first call that anybody makes. Nothing can be wrong, so the settings needn't hold up the first frame.
+        target = None
         settings, options, load = _defaults, {"mode": "local"}, loader(None)
     else:
         resolved, target = resolve(agent, flags, config_file, lenient=True)
@@ -54,7 +56,9 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
             print(f"agent-console: {text}", file=sys.stderr)
         run_in_lines(settings, load)
     check_terminal()
-    run_console(settings, options, load)
+    test_flags = [f"--llm={flags['llm']}"] if flags.get("llm") else []
+    test_flags += [f"--config={config_file}"] if config_file is not None else []
+    run_console(settings, options, load, _scenarios(target, test_flags))
 
 
 def check_settings(agent: str | None, flags: Mapping[str, Any], config_file: Path | None) -> None:
@@ -150,8 +154,25 @@ def user_themes_folder() -> Path:
     return user_config_file().parent / "themes"
 
 
+def _scenarios(target: Target | None, flags: Sequence[str]) -> ScenarioRuns:
+    """The scenarios of the agent's project: below the current folder if the agent is there, else below its own."""
+    from agent_console.scenario_runs import ScenarioRuns
+
+    here, file = Path.cwd(), data_folder("examples") / DEFAULT_AGENT
+    if target is not None:
+        if target.path is None:
+            return ScenarioRuns(here, str(target), flags)
+        file = target.path
+    folder = here if target is None or here in file.parents else file.parent
+    name = f":{target.name}" if target is not None and target.name else ""
+    return ScenarioRuns(folder, f"{file}{name}", flags)
+
+
 def run_console(
-    settings: Callable[[], Settings], options: Mapping[str, Any], load: Callable[[], LoadedAgent]
+    settings: Callable[[], Settings],
+    options: Mapping[str, Any],
+    load: Callable[[], LoadedAgent],
+    scenarios: ScenarioRuns | None = None,
 ) -> NoReturn:
     """Open the console on the terminal and stay until it is closed; then end the process with its exit code."""
     from agent_console.app import ConsoleApp
@@ -161,7 +182,7 @@ def run_console(
 
     backend = LocalBackend(settings, load)
     prices, wrong = load_prices(user_config_file().parent / PRICES)
-    given = {**options, "notices": [*options.get("notices", ()), *wrong]}
+    given = {**options, "notices": [*options.get("notices", ()), *wrong], "scenarios": scenarios}
     run_app(
         lambda: ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, **given),
         backend.stop,

@@ -12,9 +12,9 @@ from agent_console.widgets.panel_view import PanelSpec
 
 @cache
 def panels() -> tuple[PanelSpec, ...]:
-    """Every panel, in the order of their keys."""
+    """Every panel, in the order of their keys on a keyboard: 0 comes after 9."""
     modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    return tuple(sorted((module.PANEL for module in modules), key=lambda spec: spec.key))
+    return tuple(sorted((module.PANEL for module in modules), key=lambda spec: spec.key.replace("0", "9+")))
 
 
 @cache
