@@ -319,6 +319,30 @@ def _refuse_flags(flags: Mapping[str, object], why: str) -> None:
 
 
 @app.command
+def attach(
+    url: str | None = None,
+    /,
+    *,
+    token: str | None = None,
+    job: str | None = None,
+    insecure: Annotated[bool, Parameter(negative="")] = False,
+    config: Path | None = None,
+) -> int:
+    """Open the console on a job of a running worker.
+
+    Args:
+        url: the worker's address; http://127.0.0.1:8081 if left out.
+        token: lets you in; AGENT_CONSOLE_ATTACH_TOKEN or, on its own machine, the worker's own if left out.
+        job: the job's id; a list to pick from if left out.
+        insecure: send the token to another machine without TLS.
+        config: use this file instead of the nearest agent-console.toml.
+    """
+    from agent_console.attach.command import attach
+
+    attach(url, token, job, insecure=insecure, config_file=config)
+
+
+@app.command
 def schema(name: Literal["event", "bundle", "config", "scenario", "worker"], /) -> int:
     """Print a JSON schema.
 

@@ -109,6 +109,21 @@ class LiveKitSettings(_Section):
     """Encrypts the room's sound from end to end; everybody in it needs the same key."""
 
 
+class AttachSettings(_Section):
+    """How consoles attach to a worker: `docs/production.md`."""
+
+    token: SecretStr | None = Field(default=None, min_length=16)
+    """What lets a console in; unset, a worker makes one up."""
+    certificate: Path | None = None
+    """A worker's certificate for TLS, as PEM."""
+    key: Path | None = None
+    """The certificate's key; unset, it is in the same file."""
+    insecure: bool = False
+    """Let consoles attach from other machines even without TLS: something in front brings it."""
+    write: bool = False
+    """Who is attached may also type, interrupt and mute."""
+
+
 class BudgetSettings(_Section):
     """How long the user may wait for an answer, and for each part of it, before the console shows it in red."""
 
@@ -180,6 +195,7 @@ class Settings(BaseSettings):
     budgets: BudgetSettings = BudgetSettings()
     openai: OpenAISettings = OpenAISettings()
     livekit: LiveKitSettings = LiveKitSettings()
+    attach: AttachSettings = AttachSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -74,7 +74,7 @@ async def test_a_job_is_picked_from_the_list_and_shown_as_if_it_ran_here():
     async with worker(past) as it, attached(it) as console:
         await console.until_told("kitchen")
         assert "garden" in console.text()
-        assert "0:00:30     58 MB" in console.text()
+        assert "0:00:30    58 MB" in console.text()
         await console.pilot.press("j", "enter")
         await console.settle(past[-1].seq)
         assert console.backend.attachment.job_id == "AJ_2"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +14,11 @@ def attach(
     from agent_console.attach.backend import AttachBackend
     from agent_console.start import check_terminal, run_app, user_themes_folder, with_what_is_there
     from agent_runtime.settings_layers import load_settings
-    from agent_runtime.worker.access import PREFIX
 
     resolved = with_what_is_there(load_settings(project_file=config_file, lenient=True))
     settings = resolved.settings
-    address = find_worker(url, token or os.environ.get(f"{PREFIX}TOKEN"), insecure=insecure)
+    known = settings.attach.token.get_secret_value() if settings.attach.token is not None else None
+    address = find_worker(url, token or known, insecure=insecure)
     backend = AttachBackend(address, job)
     options: dict[str, Any] = {} if settings.theme is None else {"theme": settings.theme}
     check_terminal()

@@ -61,11 +61,10 @@ def job_row(job: JobReport, now: float, shown: bool) -> list[tuple[str, str]]:
     minutes, seconds = divmod(max(0, int(now - job.started_at)), 60)
     hours, minutes = divmod(minutes, 60)
     memory = "" if job.memory_mb is None else f"{job.memory_mb:.0f} MB"
-    style = "$error" if job.error else "$muted"
     return [
         ("● " if shown else "  ", "$success"),
-        (f"{fit(clean(job.room) or '(no room)', 24):<24}  ", ""),
-        (f"{fit(clean(job.agent_name), 16):<16}  ", "$muted"),
-        (f"{hours}:{minutes:02}:{seconds:02}  {memory:>8}  ", "$muted"),
-        (fit(clean(job.error or job.state), 40), style),
+        (f"{fit(clean(job.room) or '(no room)', 20):<20}  ", ""),
+        (f"{fit(clean(job.agent_name), 12):<12}  ", "$muted"),
+        (f"{hours}:{minutes:02}:{seconds:02}  {memory:>7}  ", "$muted"),
+        (fit(clean(job.state), 10), "$muted"),
     ]

@@ -47,14 +47,17 @@ class JobsScreen(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Draw the jobs that there are."""
-        self.show(self._attachment)
+        self._draw()
         self.query_one(OptionList).focus()
 
     def show(self, now: Attachment) -> None:
         """Draw these; what is highlighted stays so."""
         self._attachment = now
-        if not self.is_mounted:
-            return
+        if self.is_mounted:
+            self._draw()
+
+    def _draw(self) -> None:
+        now = self._attachment
         options = self.query_one(OptionList)
         chosen = options.highlighted_option.id if options.highlighted_option is not None else now.job_id
         wall = self._wall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from agent_runtime.compat.source import names_a_worker, uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
 from agent_runtime.project import load_code, short_path
 from agent_runtime.project.finder import entry_of_file, entry_of_module
+from agent_runtime.worker.access import PREFIX
 from agent_runtime.worker.agent_file import AgentFile
 from agent_runtime.worker.logs import LogStyle
 from agent_runtime.worker.server import AgentServer
@@ -46,6 +48,7 @@ def serve_target(target: Target, settings: Settings, **options: Any) -> int:
     Raises:
         AgentLoadError: the code can't be run, or there is no agent in it.
     """
+    os.environ.update(_attach_variables(settings))
     style = LogStyle(settings.log_level.upper())
     style.set_up()
     options = _server_of(settings) | options | {"log_style": style}
@@ -74,6 +77,14 @@ def _server_of(settings: Settings) -> dict[str, Any]:
         "api_secret": secret.get_secret_value() if secret is not None else None,
     }
     return {name: value for name, value in named.items() if value is not None}
+
+
+def _attach_variables(settings: Settings) -> dict[str, str]:
+    """How consoles attach, as the worker reads it, wherever the settings had it from."""
+    given = settings.attach.model_dump(exclude_defaults=True)
+    if settings.attach.token is not None:
+        given["token"] = settings.attach.token.get_secret_value()
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
 
 
 def _server_in(module: ModuleType) -> AgentServer | None:

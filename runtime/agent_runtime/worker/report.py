@@ -16,22 +16,20 @@ WorkerState: TypeAlias = Literal["starting", "connecting", "registered", "draini
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """A job that runs, or that ended a short while ago."""
+    """A job that runs."""
 
     id: str
     room: str
     agent_name: str
     """The name by which the agent was asked for; empty for one that comes to every room."""
     state: str
-    """`starting`, `running`, `ending`, or how it ended."""
+    """`starting`, `running` or `ending`."""
     started_at: float
     """Seconds since the epoch."""
     pid: int | None = None
     """Its process; None for a thread of the worker's own."""
     memory_mb: float | None = None
     """Megabytes of that process; None before they were measured."""
-    error: str | None = None
-    """What was wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
