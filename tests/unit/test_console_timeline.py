@@ -275,6 +275,22 @@ def test_parts_are_named_by_who_took_the_time() -> None:
     assert (saving.setting, saving.value, saving.turns) == ("tool get_weather", None, 1)
 
 
+@pytest.mark.parametrize(
+    ("part", "setting", "words"),
+    [
+        ("tools", "get_weather", "a faster tool get_weather would have saved up to 0.40 s on 1 of 1 turn"),
+        ("llm", "small", "a faster llm small would have saved up to 0.40 s"),
+        ("floor", "user_speaking", "without letting you finish would have saved up to 0.40 s"),
+        ("floor", "min_consecutive_speech_delay", "without min_consecutive_speech_delay would have saved"),
+        ("playout", None, "without the speaker's buffer would have saved"),
+    ],
+)
+def test_a_wait_that_no_delay_makes_says_what_could_be_saved(part: str, setting: str | None, words: str) -> None:
+    told = [(2.0, ev.TurnStarted(1), "text"), (2.5, measured(2.0, (part, 0.4), setting=setting), None)]
+    lines = drawing.advice(savings([turn_after(*told)]), 200)  # type: ignore[arg-type]
+    assert words in "".join(text for line in lines for text, _ in line)
+
+
 # --- percentiles and budgets ---------------------------------------------------------------------------------------
 
 
