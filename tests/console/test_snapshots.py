@@ -13,16 +13,18 @@ from agent_console.widgets.panel_view import PanelSpec
 from agent_runtime.events import codec
 from tests.support.backend import ScriptedBackend
 from tests.support.conversation import RECORDINGS
+from tests.support.scenarios import StillScenarios, weather_book
 from tests.support.screenshots import settle
 
-SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (160, 50)
+SMALL, MEDIUM, LARGE, HUGE = (80, 24), (120, 40), (160, 50), (200, 60)
 Compare = Callable[..., bool]
 
 
 def console(story: str, theme: str = "nocturne", encoding: str = "utf-8") -> ConsoleApp:
     """The console on a recording, with a clock that stands still between events."""
     backend = ScriptedBackend(codec.read_events(RECORDINGS / f"{story}.jsonl"))
-    return ConsoleApp(backend, theme=theme, encoding=encoding, monotonic=lambda: 0.0)
+    scenarios = StillScenarios(weather_book())
+    return ConsoleApp(backend, theme=theme, encoding=encoding, scenarios=scenarios, monotonic=lambda: 0.0)
 
 
 def after(*keys: str) -> Callable[[Pilot[None]], object]:
@@ -60,6 +62,11 @@ SHOWN_ON = {
 def test_every_panel(snap_compare: Compare, panel: PanelSpec, size: tuple[int, int], theme: str) -> None:
     app = console(SHOWN_ON.get(panel.id, "busy"), theme)
     assert snap_compare(app, terminal_size=size, run_before=after(panel.key))
+
+
+@pytest.mark.parametrize("keys", ["", "1", "0"], ids=["conversation", "timeline", "scenarios"])
+def test_the_largest_screen(snap_compare: Compare, keys: str) -> None:
+    assert snap_compare(console("busy"), terminal_size=HUGE, run_before=after(*keys))
 
 
 @pytest.mark.parametrize(

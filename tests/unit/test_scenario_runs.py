@@ -118,7 +118,7 @@ def test_a_run_shows_each_step_with_its_wait_and_what_failed(started: Callable[.
     assert "s of 5 s" in shown
     assert "✓ text 'hello'" in shown
     assert "✗ text 'rain': the agent said 'La la.'" in shown
-    assert text(summary(book)) == "1 failed  1 passed"
+    assert text(summary(book)) == "✗ 1  ✓ 1"
 
 
 def test_one_scenario_is_run_alone_and_a_search_keeps_what_became_of_it(started: Callable[..., Runs]) -> None:
@@ -185,7 +185,7 @@ def test_the_last_run_is_made_again_after_a_save(folder: Path, started: Callable
     runs.run([(path, "it greets")])
     runs.until(lambda book: book.scenarios[0].status == "passed")
     runs.repeat(True)
-    assert text(summary(runs.until(lambda book: book.repeats))).endswith("after each save")
+    assert text(summary(runs.until(lambda book: book.repeats))).endswith("on save")
     (folder / "evals" / "desk.yaml").write_text(SCENARIOS.replace("Hello there.", "Good day."))
     book = runs.until(lambda book: book.scenarios[0].status == "failed")
     assert "the agent said 'Good day.'" in drawn(book)

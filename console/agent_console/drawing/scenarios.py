@@ -32,15 +32,16 @@ def key_of(row: Row) -> tuple[str, str]:
 
 
 def summary(book: ScenarioBook) -> Line:
-    """`3 passed · 1 failed · after each save`."""
+    """`✗ 1  ✓ 3  on save`."""
     spans: list[Span] = []
-    for status, style in (("failed", "error bold"), ("passed", "good"), ("running", "fair")):
-        if count := sum(scenario.status == status for scenario in book.scenarios):
-            spans.append((f"{count} {status}  ", style))
+    for status in ("failed", "passed", "running"):
+        if number := sum(scenario.status == status for scenario in book.scenarios):
+            sign, style = _MARKS[status]
+            spans.append((f"{sign} {number}  ", style))
     if not spans and book.looked:
         count = len(book.scenarios)
         spans.append((f"{count} scenario{'' if count == 1 else 's'}  ", "muted"))
-    return (*spans, ("after each save", "key")) if book.repeats else tuple(spans)
+    return (*spans, ("on save", "key")) if book.repeats else tuple(spans)
 
 
 def row_lines(row: Row, width: int, opened: bool, budget: float) -> Sequence[Line]:

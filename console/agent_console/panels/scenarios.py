@@ -91,7 +91,12 @@ class ScenariosPanel(PanelView):
 
     def _hint(self) -> list[Line]:
         runs = self._runs
-        text = _NOT_HERE if runs is None else _NONE if runs.book.looked and not runs.book.files else ""
+        if runs is None:
+            text = _NOT_HERE
+        elif not runs.book.looked:
+            text = "Looking for scenario files …"
+        else:
+            text = "" if runs.book.files else _NONE
         return [((text[start:end], "faint"),) for start, end in wrap(text, self.size.width)] if text else []
 
     # --- keys --------------------------------------------------------------------------------------------------------
