@@ -13,7 +13,7 @@ def set_up(process: JobProcess) -> None:
     process.userdata["ready"] = "made ready"
 
 
-server = AgentServer(setup_fnc=set_up, load_fnc=lambda: 0.0, num_idle_processes=1)
+server = AgentServer(setup_fnc=set_up, load_fnc=lambda: 0.0, num_idle_processes=1, port=0)
 
 
 @server.rtc_session(agent_name=os.environ.get("WORKER_AGENT_NAME", ""))

@@ -9,6 +9,7 @@ import os
 import secrets
 import ssl
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,4 +169,6 @@ def tell_token(gate: Gate, url: str) -> None:
 def _runtime_folder() -> Path:
     from platformdirs import user_runtime_path
 
-    return user_runtime_path("agent-console")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells of each fallback; where the file is doesn't matter to anybody
+        return user_runtime_path("agent-console")
