@@ -20,7 +20,9 @@ async def test_each_key_asks_for_what_it_says(console: Open) -> None:
     runs = StillScenarios(weather_book())
     async with console(size=(120, 40), scenarios=runs) as it:
         await it.press("0")
-        await it.press("down", "down")
+        assert "✗ text 'degrees': the agent said" in shown(it)
+        assert "! 3.40 s of 3 s" in shown(it)
+        await it.press("down")
         assert "3 text 'Paris then'" in shown(it).replace("✓ ", "").replace("     ", "")
         await it.press("enter", "A", "W", "X")
         assert runs.calls == [

@@ -11,7 +11,7 @@ from agent_console.drawing.scenarios import Row, key_of, row_lines, rows_of, sum
 from agent_console.drawing.text import Line, wrap
 from agent_console.keys import Action, bindings
 from agent_console.state import ConsoleState, Seq
-from agent_console.state.scenarios import ScenarioBook, ScenarioFileSeen
+from agent_console.state.scenarios import ScenarioBook, ScenarioFileSeen, ScenarioSeen
 from agent_console.widgets.cursor_list import CursorList
 from agent_console.widgets.panel_view import PanelHost, PanelSpec, PanelView
 from agent_console.widgets.panels import Notices
@@ -83,7 +83,7 @@ class ScenariosPanel(PanelView):
         rows = [known[key] if known.get(key := key_of(row)) == row else row for row in rows]
         at = next((n for n, row in enumerate(rows) if chosen is not None and key_of(row) == key_of(chosen)), None)
         if at is None and rows:
-            at = min(1, len(rows) - 1)
+            at = next((n for n, row in enumerate(rows) if isinstance(row, ScenarioSeen)), 0)
         self.list.following = False
         self.list.set_items(Seq.of(rows))
         if at != self.list.cursor:
