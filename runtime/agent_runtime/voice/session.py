@@ -206,6 +206,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         engine = self._engine
         has_sound = self.input.audio is not None or self.output.audio is not None
         shown = mode or ("room" if is_given(room) else "local" if has_sound else "text")
+        joining = begin_in_job(self, room)  # whoever watches the job sees the session from its first event on
         trace_session(self._events)
         self._report.emit(
             ev.SessionStarted(agent.id, shown, self._report.wall() - self._events.now(), self._options.as_plain())
@@ -214,7 +215,6 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._run = run
         if run is not None:
             run._listen()
-        joining = begin_in_job(self, room)
         if is_given(room):
             from agent_runtime.room import RoomIO
 
