@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import App
@@ -20,6 +20,7 @@ from agent_console.panels import every_action
 from agent_console.replay.keys import COMPARISON, PLAYER
 from agent_console.terminal_keys import tolerate_odd_keys
 from agent_console.themes import DARK, files_in, load_themes, with_fallbacks
+from agent_console.widgets.painted import LINE_CLASSES
 
 
 class BaseApp(App[None]):
@@ -34,6 +35,7 @@ class BaseApp(App[None]):
     """
 
     CSS_PATH = Path(__file__).with_name("console.tcss")
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(LINE_CLASSES)
     TITLE = "agent-console"
 
     def __init__(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from agent_console.drawing.text import Line
-from agent_console.widgets.painted import STYLES, Painted
+from agent_console.widgets.painted import Painted
 
 
 class Canvas(Painted):
     """Draws `draw(width, height)`; call `repaint()` when that may have changed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from rich.segment import Segment
 from rich.style import Style
@@ -44,6 +44,9 @@ STYLES = (
     "value",
 )
 """Names that a line's spans may use; `console.tcss` says what they look like."""
+LINE_CLASSES: Final = frozenset(f"line--{name}" for name in STYLES)
+"""The app's own component classes: for each widget that has some, Textual works all of them out whenever a class of
+anything around it changes."""
 
 
 KEPT: Final = 3_000
@@ -73,7 +76,7 @@ class Painter:
         if style is None:
             style = self._widget.rich_style
             for name in names.split():
-                style += self._widget.get_component_rich_style(f"line--{name}", partial=True)
+                style += self._widget.app.get_component_styles(f"line--{name}").partial_rich_style
             self._styles[names] = style
         return style
 
@@ -153,8 +156,6 @@ class Row(Horizontal, Ground):
 # Textual's own two classes tell of `scroll_to` in different words.
 class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Lines of styled text that scroll. Growing moves the scrollbar's thumb, and nothing else is laid out again."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
 
     virtual_size = Reactive(Size(0, 0), repaint=False)
     _thumb = (0, 0)
