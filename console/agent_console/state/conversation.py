@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from agent_console.state.heard import heard_length
 from agent_console.state.model import AgentSaid, ConsoleState, Entry, Latency, Note, ToolCall, UserSaid
@@ -155,11 +156,9 @@ def tool_updated(state: ConsoleState, event: AnyEvent, data: ev.ToolUpdated) -> 
 
 
 def tool_reply_updated(state: ConsoleState, event: AnyEvent, data: ev.ToolReplyUpdated) -> ConsoleState:
-    """The calls that a reply tells of know what became of it. Its ids are theirs, with what they tell behind."""
+    """The calls that a reply tells of know what became of it."""
     for update_id in data.update_ids:
-        index = state.entries.rindex(
-            lambda e, of=update_id: isinstance(e, ToolCall) and (of == e.call_id or of.startswith(f"{e.call_id}_"))
-        )
+        index = state.entries.rindex(partial(_told, update_id))
         if index is not None:
             state = _put(state, index, replace(_call(state, index), reply=data.status))
     return state
@@ -219,6 +218,11 @@ def _user_entry(state: ConsoleState, event: AnyEvent) -> tuple[ConsoleState, int
 
 def _call_index(state: ConsoleState, call_id: str) -> int | None:
     return state.entries.rindex(lambda e: isinstance(e, ToolCall) and e.call_id == call_id)
+
+
+def _told(update_id: str, entry: Entry) -> bool:
+    """Whether an update's id is of that call: its own, or with what it tells behind."""
+    return isinstance(entry, ToolCall) and (update_id == entry.call_id or update_id.startswith(f"{entry.call_id}_"))
 
 
 def _call(state: ConsoleState, index: int) -> ToolCall:
