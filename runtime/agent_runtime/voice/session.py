@@ -25,7 +25,7 @@ from agent_runtime.voice.options import (
     TextTransforms,
 )
 from agent_runtime.voice.push_to_talk import PushToTalk
-from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_tools
+from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_choice, given_tools
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
@@ -203,6 +203,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         if self._started:
             raise RuntimeError("the session was started already")
         self._started = True
+        joining = begin_in_job(self, room)
         engine = self._engine
         has_sound = self.input.audio is not None or self.output.audio is not None
         shown = mode or ("room" if is_given(room) else "local" if has_sound else "text")
@@ -353,7 +354,7 @@ class AgentSession(SessionProperties[Userdata_T]):
             message,
             instructions if is_given(instructions) else None,
             given_tools(tools, agent),
-            tool_choice,
+            tool_choice if message is not None else given_choice(tool_choice, self),
             on_enter=(scope := scope_in(engine)) is not None and scope.is_on_enter,
         )
         allow = allow_interruptions if is_given(allow_interruptions) else engine.allows_interruptions()
