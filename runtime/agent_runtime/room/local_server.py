@@ -25,7 +25,7 @@ STOP_TIMEOUT: Final = 2.0
 """Seconds that it gets to end."""
 _LOOK: Final = 0.05
 _KEY: Final = "console"
-_WATCHED: Final = '"$@" </dev/null & server=$!; (cat >/dev/null; kill $server) <&3 3<&- & wait $server'
+_WATCHED: Final = '"$@" </dev/null & server=$!; (cat >/dev/null; kill $server 2>/dev/null) <&3 3<&- & wait $server'
 """Ends the server when standard input does, so also when this process is killed and can't end it itself."""
 
 
