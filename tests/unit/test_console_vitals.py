@@ -99,6 +99,12 @@ def test_a_room_that_was_lost_is_counted() -> None:
     assert "room lost 2x, back 1x" in health(ev.RoomReconnecting(), ev.RoomReconnected(1.0), ev.RoomReconnecting())
 
 
+def test_parts_that_were_begun_again_are_counted() -> None:
+    assert "restarts none" in health()
+    again = [ev.PartRestarting("stt", 0.1, 1), ev.PartRestarting("stt", 0.2, 2), ev.PartRestarting("vad", 0.1, 1)]
+    assert "restarts stt 2x, vad 1x" in health(*again)
+
+
 # --- what is used ---------------------------------------------------------------------------
 
 

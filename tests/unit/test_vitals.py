@@ -121,6 +121,22 @@ async def test_a_board_names_which_changed_until_nobody_listens() -> None:
     assert told == [(1, "failed"), (1, "cooldown_over")]
 
 
+def test_a_recogniser_that_failed_is_begun_again_and_that_is_told() -> None:
+    class Broken(Agent):
+        tries = 0
+
+        async def stt_node(self, audio: Any, model_settings: Any) -> Any:
+            Broken.tries += 1
+            if Broken.tries < 3:
+                raise RuntimeError("no ears")
+            async for _ in audio:
+                yield ""  # never comes: the test is over before
+
+    stage = play(2.0, agent=lambda: Broken(instructions="."))
+    told = [(event.data.part, event.data.delay, event.data.failures) for event in stage.of("part_restarting")]
+    assert told == [("stt", 0.1, 1), ("stt", 0.2, 2)]
+
+
 # --- what is used ----------------------------------------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ def health_lines(state: ConsoleState, drawing: Drawing, width: int) -> list[Line
         _providers(health, width),
         _audio(state, width),
         _failures(health, width),
-        _reloads(health, width),
+        _restarts(health, width),
         _console(state, drawing, width),
     )
     lines: list[Line] = []
@@ -145,11 +145,13 @@ def _failures(health: Health, width: int) -> list[Line]:
     return lines
 
 
-def _reloads(health: Health, width: int) -> list[Line]:
+def _restarts(health: Health, width: int) -> list[Line]:
     reloads: Line = ((f"{health.reloads:,}", "value"),)
     if health.failed_reloads:
         reloads = (*reloads, (f" · {health.failed_reloads:,} failed", "bad"))
-    return [justify((("reloads", "muted"),), reloads, width)]
+    begun = ", ".join(f"{part} {count:,}x" for part, count in health.restarts.items())
+    restarts: Line = ((begun, "fair"),) if begun else (("none", "good"),)
+    return [justify((("restarts", "muted"),), restarts, width), justify((("reloads", "muted"),), reloads, width)]
 
 
 def _console(state: ConsoleState, drawing: Drawing, width: int) -> list[Line]:

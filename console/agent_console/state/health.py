@@ -51,6 +51,8 @@ class Health:
     """How often the microphone (`input`), the speaker (`output`) and the connection to the `room` went away."""
     reconnects: Mapping[str, int] = field(default_factory=dict)
     """How often they came back."""
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    """How often a part was begun again after it failed: `stt`, `vad` …"""
     reloads: int = 0
     failed_reloads: int = 0
     circuits: Mapping[str, tuple[ev.Circuit, ...]] = field(default_factory=dict)
@@ -115,6 +117,7 @@ CHANGES: Final[Mapping[type, Callable[[Health, AnyEvent, Any], Health]]] = {
     ev.CircuitsChanged: lambda health, event, data: replace(
         health, circuits={**health.circuits, data.part: data.circuits}
     ),
+    ev.PartRestarting: lambda health, event, data: replace(health, restarts=_one_more(health.restarts, data.part)),
     ev.ReloadFinished: lambda health, event, data: replace(health, reloads=health.reloads + 1),
     ev.ReloadFailed: lambda health, event, data: replace(health, failed_reloads=health.failed_reloads + 1),
 }

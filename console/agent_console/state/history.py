@@ -37,6 +37,7 @@ _WARNING: Final = (
     ev.TranscriptionTimedOut,
     ev.UserTurnExceeded,
     ev.RoomReconnecting,
+    ev.PartRestarting,
 )
 _ERROR: Final = (ev.ErrorOccurred, ev.ReloadFailed)
 

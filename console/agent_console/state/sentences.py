@@ -396,6 +396,9 @@ SENTENCES: Final[Mapping[type, Words]] = {
     ),
     ev.EchoCancellation: _echo,
     ev.CircuitsChanged: _circuits,
+    ev.PartRestarting: lambda data, why: (
+        f"{data.part} is begun again in {data.delay:.1f} s after {_count(data.failures, 'failure')} in a row"
+    ),
     ev.RecordingChanged: lambda data, why: _then(f"recording {data.state}: {data.folder}", data.problem or ""),
     ev.TurnMarked: lambda data, why: _then("you marked this turn", data.note),
     # the workshop

@@ -82,7 +82,7 @@ from agent_runtime.events.session import (
 )
 from agent_runtime.events.stream import EventStream, Subscriber, Unsubscribe
 from agent_runtime.events.types import FIGURES, AnyEvent, EventData
-from agent_runtime.events.vitals import Circuit, CircuitsChanged, EchoCancellation, LoopLag
+from agent_runtime.events.vitals import Circuit, CircuitsChanged, EchoCancellation, LoopLag, PartRestarting
 from agent_runtime.events.workshop import (
     AudioDropped,
     DeviceChanged,
@@ -145,6 +145,7 @@ __all__ = [
     "ModelLoading",
     "OptionChange",
     "OverlappingSpeech",
+    "PartRestarting",
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantLinked",

@@ -85,7 +85,7 @@ from agent_runtime.events.session import (
     SessionStarted,
     UserStateChanged,
 )
-from agent_runtime.events.vitals import CircuitsChanged, EchoCancellation, LoopLag
+from agent_runtime.events.vitals import CircuitsChanged, EchoCancellation, LoopLag, PartRestarting
 from agent_runtime.events.workshop import (
     AudioDropped,
     DeviceChanged,
@@ -160,6 +160,7 @@ EventData: TypeAlias = (
     | LoopLag
     | EchoCancellation
     | CircuitsChanged
+    | PartRestarting
     | RecordingChanged
     | TurnMarked
     | ToolsListed

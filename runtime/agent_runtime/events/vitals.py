@@ -35,6 +35,18 @@ class CircuitsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PartRestarting:
+    """A recogniser or voice detector that failed is begun again; the conversation goes on meanwhile."""
+
+    part: Literal["stt", "vad", "llm", "tts"]
+    delay: float
+    """Seconds until then: longer after each failure in a row."""
+    failures: int
+    """In a row."""
+    type: Literal["part_restarting"] = "part_restarting"
+
+
+@dataclass(frozen=True, slots=True)
 class EchoCancellation:
     """What is done about the agent's own voice in the microphone; about once a second while something changes."""
 

@@ -48,14 +48,16 @@ def estimate_usage(llm: Any, chat_ctx: ChatContext, answer: str) -> CompletionUs
     """
     if llm is None:
         return CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
-    prompt = sum(FRAME + estimate_tokens(_text_of(item)) for item in chat_ctx.items)
+    texts = [text for item in chat_ctx.items if (text := _text_of(item)) is not None]
+    prompt = sum(FRAME + estimate_tokens(text) for text in texts)
     completion = estimate_tokens(answer)
     return CompletionUsage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
 
 
-def _text_of(item: ChatItem) -> str:
+def _text_of(item: ChatItem) -> str | None:
+    """What is sent of an item; None for what is only a note in the history."""
     if item.type == "message":
         return item.text_content or ""
     if item.type == "function_call":
         return item.name + item.arguments
-    return item.output if item.type == "function_call_output" else ""
+    return item.output if item.type == "function_call_output" else None

@@ -100,6 +100,7 @@ class Providers:
             self._count(name, error)
         failures = self._failures[name]
         delay = min(RESTART_DELAY * 2 ** max(0, failures - 1), RESTART_DELAY_MAX)
+        self._engine.report.emit(ev.PartRestarting(name, delay, failures))
         self._engine.restart_part(name, delay)
 
     def was_reported(self, error: BaseException) -> bool:
