@@ -203,7 +203,6 @@ class AgentSession(SessionProperties[Userdata_T]):
         if self._started:
             raise RuntimeError("the session was started already")
         self._started = True
-        joining = begin_in_job(self, room)
         engine = self._engine
         has_sound = self.input.audio is not None or self.output.audio is not None
         shown = mode or ("room" if is_given(room) else "local" if has_sound else "text")
