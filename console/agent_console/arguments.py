@@ -42,6 +42,10 @@ class Serving:
     """with --headless, come where the agent is asked for by this name instead of to every room."""
     drain_timeout: int | None = None
     """with --headless, the seconds that jobs get to end by themselves when it is told to stop; 3600 if left out."""
+    idle_processes: int | None = None
+    """with --headless, how many processes are kept ready for a job; one for each core if left out."""
+    load_threshold: float | None = None
+    """with --headless, the share of the processor, 0 to 1, from which on no job is taken; 0.7 if left out."""
     host: str | None = None
     """the address to listen at: of the browser's page, or of health and metrics; this machine alone if left out."""
     port: int | None = None
@@ -55,7 +59,8 @@ class Serving:
     @property
     def of_workers(self) -> dict[str, Any]:
         """The options that only a worker has."""
-        return {"agent_name": self.agent_name, "drain_timeout": self.drain_timeout}
+        names = ("agent_name", "drain_timeout", "idle_processes", "load_threshold")
+        return {name: getattr(self, name) for name in names}
 
 
 @Parameter(name="*")

@@ -25,5 +25,6 @@ def serve_headless(agent: str | None, flags: Mapping[str, Any], config_file: Pat
     from agent_runtime.worker.headless import serve_target
 
     target = target or Target(data_folder("examples") / DEFAULT_AGENT, None)
+    options["num_idle_processes"] = options.pop("idle_processes", None)
     given = {name: value for name, value in options.items() if value is not None}
     return serve_target(target, resolved.settings, **given)

@@ -199,7 +199,9 @@ def headless(folder: Path) -> list[str]:
 
 
 async def test_a_file_that_has_only_an_agent_is_served_headless(server: LiveKitServer, tmp_path: Path) -> None:
-    with worker(server, command=[*headless(tmp_path), "--agent-name", "greeter", "--port", "0"]) as process:
+    # Whatever else runs here is no reason to take no job.
+    flags = ["--agent-name", "greeter", "--port", "0", "--idle-processes", "1", "--load-threshold", "2"]
+    with worker(server, command=[*headless(tmp_path), *flags]) as process:
         await logged(process, "registered")
         health = next(line["message"] for line in process.log if "health is told at" in line["message"])
         url = health.rpartition(" ")[2]

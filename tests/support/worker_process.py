@@ -28,7 +28,8 @@ class WorkerProcess:
         self.log: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._new: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("LIVEKIT_")}
+        left_out = ("LIVEKIT_", "PYTHONDONTWRITEBYTECODE")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         self.process = subprocess.Popen(
             [sys.executable, *command],
             env=clean | dict(environment),

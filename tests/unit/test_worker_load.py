@@ -70,3 +70,6 @@ def test_the_load_is_the_average_of_the_last_readings():
         load.sample()
         seen.append(round(load.average, 3))
     assert seen == [1.0, 0.5, 0.333, 0.25, 0.2, 0.0]
+    now, used = now + 0.01, used + 0.01
+    load.sample()
+    assert load.average == 0.0  # a moment of work is no load

@@ -10,6 +10,8 @@ from agent_runtime.utils.hw import CPUMonitor, get_cpu_monitor
 
 SAMPLES: Final = 5
 """Readings that are averaged; one each `UPDATE_LOAD_INTERVAL`, so that a moment's work doesn't count as load."""
+SHORTEST: Final = 0.1
+"""Seconds that a reading spans at least: over a moment, every processor is either idle or fully used."""
 
 
 class CpuLoad:
@@ -27,9 +29,9 @@ class CpuLoad:
         self._before = (now(), self._monitor.used())
 
     def sample(self) -> None:
-        """Take a reading of the time since the last one."""
+        """Take a reading of the time since the last one, unless that was just now."""
         (then, used_then), (now, used) = self._before, (self._now(), self._monitor.used())
-        if now > then:
+        if now - then >= SHORTEST:
             self._samples.append(self._monitor.share(used - used_then, now - then))
             self._before = now, used
 
