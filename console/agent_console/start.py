@@ -42,10 +42,10 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
     Raises AgentConsoleError, with the terminal untouched, for what the user can put right. What is wrong in a file of
     settings is left out and told.
     """
-    if agent is None and not flags and config_file is None and not anything_is_set(Path.cwd(), os.environ):
-        # The first call that anybody makes. Nothing can be wrong, so the settings needn't hold up the first frame.
-        target = None
-        settings, options, load = _defaults, {"mode": "local"}, loader(None)
+    target = parse_target(agent) if agent is not None else None
+    if not flags and config_file is None and not anything_is_set(folder := _folder_of(target).resolve(), os.environ):
+        # The first calls that anybody makes. No setting can be wrong, so they needn't hold up the first frame.
+        settings, options, load = (lambda: _defaults(folder)), {"mode": "local"}, loader(target)
     else:
         resolved, target = resolve(agent, flags, config_file, lenient=True)
         usable = with_what_is_there(resolved)
@@ -67,10 +67,15 @@ def check_settings(agent: str | None, flags: Mapping[str, Any], config_file: Pat
     with_what_is_there(resolved)
 
 
-def _defaults() -> Settings:
+def _folder_of(target: Target | None) -> Path:
+    """Where the agent's own settings stand."""
+    return target.path.parent if target is not None and target.path is not None else Path.cwd()
+
+
+def _defaults(folder: Path) -> Settings:
     from agent_runtime.settings_layers import load_settings
 
-    return load_settings().settings
+    return load_settings(folder=folder).settings
 
 
 def loader(target: Target | None) -> Callable[[], LoadedAgent]:
@@ -95,8 +100,7 @@ def resolve(
     from agent_runtime.settings_layers import load_settings
 
     target = parse_target(agent) if agent is not None else None
-    folder = target.path.parent if target is not None and target.path is not None else Path.cwd()
-    resolved = load_settings(flags, folder=folder, project_file=config_file, lenient=lenient)
+    resolved = load_settings(flags, folder=_folder_of(target), project_file=config_file, lenient=lenient)
     for name, value in resolved.dotenv.items():
         os.environ.setdefault(name, value)
     if target is None and resolved.settings.agent is not None:

@@ -11,7 +11,6 @@ from agent_console.drawing.context import foot_lines, item_lines, summary
 from agent_console.drawing.text import Line
 from agent_console.keys import Action, bindings
 from agent_console.panels.tools import json_problem
-from agent_console.screens.editor import EditorScreen
 from agent_console.state import ConsoleState
 from agent_console.state.bench import Bench
 from agent_console.widgets.cursor_list import CursorList
@@ -115,7 +114,7 @@ class ContextPanel(PanelView):
         is_call = item.kind == "function_call"
         note = "The model reads it so from its next request on."
         check = json_problem if is_call else lambda text: None
-        self.app.push_screen(EditorScreen(f"Edit {item.label}", note, item.text, check=check), edit)
+        self.edit(f"Edit {item.label}", note, item.text, edit, check=check)
 
     def action_insert(self) -> None:
         """Write a message."""
@@ -128,7 +127,7 @@ class ContextPanel(PanelView):
                 self._ask(InsertMessage(said, words.strip(), item.id if item is not None else None))
 
         note = "The role, a colon, the words: user, assistant or system."
-        self.app.push_screen(EditorScreen("Insert", note, "user: ", check=message_problem), insert)
+        self.edit("Insert", note, "user: ", insert, check=message_problem)
 
     def action_delete(self) -> None:
         """Take the item out."""

@@ -11,7 +11,6 @@ from textual.binding import BindingType
 from agent_console.drawing.text import Line
 from agent_console.drawing.tools import Heading, Row, ToolRow, key_of, row_lines, rows_of, skeleton
 from agent_console.keys import Action, bindings
-from agent_console.screens.editor import EditorScreen
 from agent_console.state import ConsoleState, Seq
 from agent_console.state.bench import Bench, Call
 from agent_console.widgets.cursor_list import CursorList
@@ -125,7 +124,7 @@ class ToolsPanel(PanelView):
                 self._host.backend.ask_workshop(RunTool(name, arguments))
 
         note = "Arguments as JSON. The tool itself runs; the conversation isn't told."
-        self.app.push_screen(EditorScreen(f"Run {name}", note, begin, check=json_problem), run)
+        self.edit(f"Run {name}", note, begin, run, check=json_problem)
 
     def action_mock(self) -> None:
         """Write what the tool answers."""
@@ -149,7 +148,7 @@ class ToolsPanel(PanelView):
                 given = {field: written}
                 self._host.backend.ask_workshop(SetStandIn(name, given.get("result"), given.get("error"), delay))
 
-        self.app.push_screen(EditorScreen(f"{title} {name}", note, text, typed_over=True), set_stand_in)
+        self.edit(f"{title} {name}", note, text, set_stand_in, typed_over=True)
 
     def _delay_of(self, name: str) -> float:
         stand_in = self._state.bench.stand_ins.get(name)
@@ -169,8 +168,7 @@ class ToolsPanel(PanelView):
 
         text = f"{self._delay_of(name) or 2.0:g}"
         note = "Seconds before each call; 0 for none."
-        editor = EditorScreen(f"Delay {name}", note, text, check=seconds_problem, one_line=True, typed_over=True)
-        self.app.push_screen(editor, set_delay)
+        self.edit(f"Delay {name}", note, text, set_delay, check=seconds_problem, one_line=True, typed_over=True)
 
     def action_real(self) -> None:
         """No stand-in any more."""

@@ -130,6 +130,12 @@ class PanelView(Column):
         """Whether something in it moves without an event."""
         return False
 
+    def edit(self, title: str, note: str, text: str, then: Callable[[str | None], None], **options: Any) -> None:
+        """Let a person write a text; `then` gets it, or None if they thought better of it. See `EditorScreen`."""
+        from agent_console.screens.editor import EditorScreen  # takes longer to import than all panels
+
+        self.app.push_screen(EditorScreen(title, note, text, **options), then)
+
     def take_keyboard(self) -> None:
         """Focus the first part of it that can have the keyboard."""
         for widget in self.query("*"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from agent_runtime.events import AnyEvent
-from agent_runtime.events.codec import dumps
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,16 @@ class EventLog:
         self._thread.join(timeout)
 
     def _write(self) -> None:
+        from agent_runtime.events.codec import dumps
+
         try:
             with self._file:
                 while (event := self._events.get()) is not None:
-                    self._write_line(event)
+                    self._write_line(event, dumps)
         except OSError as exc:
             logger.error("events are no longer written to %s: %s", self._file.name, exc)
 
-    def _write_line(self, event: AnyEvent) -> None:
+    def _write_line(self, event: AnyEvent, dumps: Callable[[AnyEvent], str]) -> None:
         try:
             self._file.write(dumps(event) + "\n")
         except ValueError as exc:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -152,6 +151,8 @@ class Recording:
             recorder.close()
 
     def _make(self, folder: Path, stream: EventStream, begins: float) -> Recorder:
+        from importlib.metadata import version
+
         from agent_runtime.bundle import VERSION, Manifest, Recorder, Scrubber
 
         manifest = Manifest(

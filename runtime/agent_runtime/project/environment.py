@@ -13,7 +13,9 @@ from agent_runtime.project.failures import short_path
 
 def read_environment(file: Path) -> dict[str, str]:
     """The variables of a `.env`; none where there is no such file. Raises AgentLoadError if it can't be read."""
-    from agent_runtime.settings_layers import read_dotenv
+    if not file.is_file():
+        return {}
+    from agent_runtime.settings_layers import read_dotenv  # takes longer to import than most agents to load
 
     try:
         return read_dotenv(file)
