@@ -41,7 +41,9 @@ class LoopClock:
     `asyncio.sleep`, `asyncio.timeout` and `wait_for` of user code: one clock, not two.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None, *, wall: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop | None = None, *, wall: Callable[[], float] | None = None
+    ) -> None:
         self._loop = loop
         self._wall = wall
 

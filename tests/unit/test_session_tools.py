@@ -127,7 +127,7 @@ def test_an_unknown_tool_is_told_to_the_model() -> None:
     stage = play(8.0, HELLO, agent=Tools, answers=[calls("nothing"), Answer("Sorry")], durations=[1.0])
     ((name, output, is_error),) = outputs(stage)
     assert (name, is_error) == ("nothing", True)
-    assert "There is no tool 'nothing'" in output
+    assert "Unknown function: nothing" in output
     assert "quick" in output
 
 
@@ -256,7 +256,7 @@ def test_tools_may_be_given_for_one_reply() -> None:
         await stage.session.generate_reply(user_input="go", tools=["quick"])
 
     stage = play(5.0, agent=Tools, answers=[calls("slow"), Answer("Sorry")], act=act)
-    assert "There is no tool 'slow'" in outputs(stage)[0][1]
+    assert "Unknown function: slow" in outputs(stage)[0][1]
 
 
 def test_tools_may_be_forbidden_for_one_reply() -> None:

@@ -202,7 +202,7 @@ def test_a_marked_call_is_there_once_when_its_reply_goes_on() -> None:
         @function_tool
         async def work(self, context: RunContext[Any]) -> str:
             """Have the model say something meanwhile, for which it calls a tool."""
-            await context.session.generate_reply(instructions="Say how long it takes.")
+            await context.session.generate_reply(instructions="Say how long it takes.", tool_choice="auto")
             return "worked"
 
     answers = [calls("work"), calls("quick"), Answer("A moment"), Answer("Done")]
@@ -272,7 +272,7 @@ def test_only_where_something_may_be_cancelled_the_model_has_tools_for_that() ->
 
     cancel = [Answer("", [("lk_agents_cancel_task", '{"call_id": "x"}')]), Answer("Sorry")]
     stage = play(8.0, HELLO, agent=lambda: Without(instructions=""), answers=list(cancel), durations=[1.0])
-    assert "There is no tool 'lk_agents_cancel_task'. Tools: quick" in outputs(stage)[0][1]
+    assert "Unknown function: lk_agents_cancel_task. There are: quick" in outputs(stage)[0][1]
     stage = play(8.0, HELLO, agent=Slow, answers=list(cancel), durations=[1.0])
     assert "No call x is running" in outputs(stage)[0][1]
 
@@ -367,7 +367,7 @@ def test_what_is_ignored_on_enter_is_offered_afterwards() -> None:
     says = UserSpeech(5.0, 6.0, "That's all")
     stage = play(12.0, says, agent=lambda: Greets(instructions=""), answers=answers, durations=[1.0, 1.0])
     assert [(o[1], o[2]) for o in outputs(stage)] == [
-        ("There is no tool 'finish'. Tools: look", True),
+        ("Unknown function: finish. There are: look", True),
         ("finished", False),
     ]
 

@@ -168,3 +168,22 @@ def test_the_users_silence_does_not_count_while_calls_run_on() -> None:
     assert m.feed(i.CallsRunOn(True), 2.0) == [i.CancelTimer("away")]
     assert m.feed(i.Activity(), 3.0) == []
     assert m.feed(i.CallsRunOn(False), 4.0) == [i.SetTimer("away", 9.0)]
+
+
+REPLYING = (i.FloorTaken("s", True), i.VoiceStarted(1.1))
+
+
+@pytest.mark.parametrize(("can_pause", "stops"), [(False, ["InterruptSpeech"]), (True, [])])
+def test_voice_stops_a_reply_that_is_not_heard_yet_if_it_can_not_be_held(can_pause: bool, stops: list[str]) -> None:
+    assert kinds(after(*REPLYING, can_pause=can_pause).feed(i.VoiceWindow(0.5, 0.0), 1.6)) == stops
+
+
+def test_words_that_stop_a_reply_before_it_is_heard_are_answered_early() -> None:
+    m = after(*REPLYING, can_pause=True, preemptive=True)
+    assert i.InterruptSpeech("s", "voice") in m.feed(i.Final("Wait"), 1.6)
+    assert i.StartPreemptive("Wait", 0.0) in m.feed(i.SpeechInterrupted("s"), 1.6)
+
+
+def test_a_reply_that_is_stopped_by_hand_begins_none() -> None:
+    m = after(*REPLYING, preemptive=True, can_pause=True)
+    assert "StartPreemptive" not in kinds(m.feed(i.SpeechInterrupted("s"), 1.6))

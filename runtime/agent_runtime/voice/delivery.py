@@ -48,6 +48,8 @@ class Delivery:
         self._ended = False
         self._characters = 0
         self._text_at = 0.0
+        self._made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._before: asyncio.Task[None] | None = None
 
     def add(self, delta: str) -> None:
         """More text."""
@@ -107,8 +109,15 @@ class Delivery:
         if segment is not None and segment.captured and not segment.finished.done():
             await asyncio.wait([segment.finished])
 
-    async def run(self) -> None:
-        """Deliver everything; returns when it was heard to its end."""
+    async def made(self, running: asyncio.Task[None]) -> None:
+        """Wait until all of its sound is on its way, or it is over: the next may be made then."""
+        await asyncio.wait([running, self._made], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+
+    async def run(self, before: asyncio.Task[None] | None = None) -> None:
+        """Deliver everything, once the one `before` it was heard; returns when it was heard to its end."""
+        self._before = before
         reader, audio = None, self.audio
         if self._to_reader is not None:
             reader = asyncio.create_task(self._read_transcription(self._to_reader), name="transcription_node")
@@ -153,7 +162,7 @@ class Delivery:
             async for frame in frames:
                 if step.first_audio_at is None:
                     step.first_audio_at = engine.clock.now()
-                if not allowed and not await step.may_be_heard():
+                if not allowed and not (await self._is_next() and await step.may_be_heard()):
                     return
                 allowed = True
                 if self._to_reader is not None and self._reads_voice:
@@ -167,8 +176,17 @@ class Delivery:
         finally:
             if isinstance(frames, AsyncGenerator):
                 await frames.aclose()
+        if not self._made.done():
+            self._made.set_result(None)
+        await self._is_next()
         segment.end()
         await asyncio.wait([segment.finished])
+
+    async def _is_next(self) -> bool:
+        """Wait until what comes before it was heard."""
+        if self._before is not None:
+            await asyncio.wait([self._before])
+        return True
 
     async def _synthesize(self) -> AsyncGenerator[AudioFrame, None]:
         from agent_runtime.voice.generation import with_transforms
@@ -224,7 +242,7 @@ class Delivery:
 
     async def _show(self, reader: asyncio.Task[None] | None) -> None:
         step = self._step
-        if not await step.may_be_heard():
+        if not (await self._is_next() and await step.may_be_heard()):
             return
         if reader is not None:
             await reader

@@ -144,11 +144,13 @@ class Engine:
         self.video.set_source(self.session.input.active_video)
         self.recognition.set_vad(self.vad if hears else None)
         # An input that is switched off for now may still have words on their way.
-        own_node = type(self.require_agent()).stt_node is not Agent.stt_node
+        agent = self.require_agent()
+        own_node = type(agent).stt_node is not Agent.stt_node
         recognizes = self.stt is not None or (own_node and not self.realtime.transcribes)
         recognizing = self.session.input.audio is not None and recognizes
         if recognizing != self._recognizing or recognizing:
-            key = (recognizing, self.stt, self.agent if recognizing else None)
+            # The same recogniser goes on hearing when another agent takes over.
+            key = (recognizing, self.stt, agent if recognizing and own_node else None)
             if key != getattr(self, "_recognizer_key", None):
                 self._recognizer_key = key
                 self.recognition.restart_recognizer(wanted=recognizing)

@@ -37,6 +37,10 @@ class FloorHalf(TurnMemory):
         """As `long_voice`, and the output can hold still."""
         return self.settings.can_pause and self.long_voice(event)
 
+    def long_voice_and_cannot_pause(self, event: i.VoiceWindow) -> bool:
+        """As `long_voice`, and the output couldn't hold still: with one that can, the speech waits for silence."""
+        return not self.settings.can_pause and self.long_voice(event)
+
     def interim_interrupts(self, event: i.Interim) -> bool:
         """Words come that are more than a listener's, or no VAD tells of the voice."""
         if not event.text or (self.settings.has_vad and self.overlap is None):

@@ -208,11 +208,18 @@ class Step:
         if not self._deliveries:  # audio without a word
             self._deliveries.append(Delivery(self, self.item_id, self._audio))
             self._deliveries[0].end()
-        while index < len(self._deliveries):
-            await self._deliveries[index].run()
-            index += 1
-            if index == len(self._deliveries) and self._source is not None and not self._source.done():
-                await asyncio.wait([self._source])
+        running: list[asyncio.Task[None]] = []
+        try:
+            while index < len(self._deliveries):
+                delivery, before = self._deliveries[index], running[-1] if running else None
+                running.append(asyncio.create_task(delivery.run(before), name="delivery"))
+                await delivery.made(running[-1])
+                index += 1
+                if index == len(self._deliveries) and self._source is not None and not self._source.done():
+                    await asyncio.wait([self._source])
+            await asyncio.gather(*running)
+        finally:
+            await aio.cancel_and_wait(*running)
 
     async def may_be_heard(self) -> bool:
         """Wait for the floor and for the user's silence. False if the speech was interrupted."""

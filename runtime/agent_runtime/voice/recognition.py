@@ -46,6 +46,8 @@ class Recognition:
         self._source: AudioInput | None = None
         self._reader: asyncio.Task[None] | None = None
         self._vad: VAD | None = None
+        self._voice = False
+        """Whether the detector hears speech."""
         self._vad_stream: VADStream | None = None
         self._vad_task: asyncio.Task[None] | None = None
         self._listener: ListeningDetector | None = None
@@ -74,7 +76,7 @@ class Recognition:
         """Use another detector."""
         if vad is self._vad and (vad is None) == (self._vad_stream is None):
             return
-        self._vad = vad
+        self._vad, self._voice = vad, False
         if self._vad_task is not None:
             self._retire(self._vad_task)
             self._vad_task = None
@@ -248,14 +250,17 @@ class Recognition:
         now = engine.clock.now() - self._input_latency()
         kind = event.type.value
         if kind == "inference_done":
-            if event.speaking:
-                silence = event.raw_accumulated_silence
+            # Not every detector tells with its windows what it told with the start of speech.
+            if event.speaking or self._voice:
+                silence = max(event.raw_accumulated_silence, event.silence_duration)
                 engine.feed(inputs.VoiceWindow(event.speech_duration - silence, silence))
             if engine.report.stream.wants(ev.AudioMeter):
                 self._meter(event)
         elif kind == "start_of_speech":
+            self._voice = True
             engine.feed(inputs.VoiceStarted(now - event.speech_duration - event.inference_duration))
         elif kind == "end_of_speech":
+            self._voice = False
             engine.feed(inputs.VoiceEnded(now - event.silence_duration - event.inference_duration))
 
     def _input_latency(self) -> float:

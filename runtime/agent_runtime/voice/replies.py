@@ -18,6 +18,7 @@ from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.realtime_step import RealtimeStep
+from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.tool_runner import ExecutedCall
 from agent_tools import Tool, Toolset
@@ -283,6 +284,8 @@ class Replies:
     ) -> NotGivenOr[ToolChoice]:
         if speech._num_steps > self._engine.options.max_tool_steps + 1 or choice == "none":
             return "none"
+        if any(isinstance(call.handoff, Agent) for call in executed):
+            return "none"  # the agent says goodbye
         if all(call.is_update for call in executed if call.output.reply_required):
             return "none"  # nothing came of them yet that could be acted on
         return "auto"
@@ -475,3 +478,11 @@ def given_tools(tools: NotGivenOr[list[Any]], agent: Agent) -> list[Tool | Tools
         else:
             resolved.append(tool)
     return resolved
+
+
+def given_choice(choice: NotGivenOr[ToolChoice], session: object) -> NotGivenOr[ToolChoice]:
+    """Which tools a reply may call: none if a tool has it said, unless it says otherwise. It might call itself."""
+    context = current_run_context()
+    if choice is not NOT_GIVEN or context is None or context.session is not session:
+        return choice
+    return "none"

@@ -118,11 +118,13 @@ class Reporter:
     def speech_created(
         self, speech: SpeechHandle, source: SpeechSource, *, user_initiated: bool, priority: int
     ) -> None:
-        """A speech was made."""
+        """A speech was made, or goes on with what its tools brought: that is no new one to LiveKit's callback."""
         self.emit(
             ev.SpeechCreated(speech.id, source, user_initiated, priority),
             turn_id=speech.turn_id,
         )
+        if source == "tool_response":
+            return
 
         def payload() -> Any:
             from agent_runtime.voice.events import SpeechCreatedEvent

@@ -77,7 +77,7 @@ class ToolRunner:
         )
         self._calls.append(running)
         known = ", ".join(sorted(self._tools.function_tools)) or "none"
-        running.start(unknown=f"There is no tool {call.name!r}. Tools: {known}")
+        running.start(unknown=f"Unknown function: {call.name}. There are: {known}")
         if toolset is not None and running.task is not None:
             toolset._running.add(running)
             running.task.add_done_callback(lambda _: toolset._running.discard(running))

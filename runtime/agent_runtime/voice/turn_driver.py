@@ -352,6 +352,7 @@ class TurnDriver:
 
     async def _complete(self, previous: asyncio.Task[None] | None, turn: inputs.CommitTurn, turn_id: str) -> None:
         engine, report = self._engine, self._engine.report
+        metrics = self._user_metrics(turn)
         if previous is not None and not previous.done():
             # The user's hook is never cancelled: it would be very hard to write one that bears it.
             await asyncio.wait([previous])
@@ -361,7 +362,7 @@ class TurnDriver:
             role="user",
             content=[turn.text],
             transcript_confidence=turn.confidence,
-            metrics=self._user_metrics(turn),
+            metrics=metrics,
             created_at=report.wall(),
         )
         if turn.skip_reply:
@@ -382,13 +383,14 @@ class TurnDriver:
         hook_delay = engine.clock.now() - began
         message.metrics["on_user_turn_completed_delay"] = hook_delay
         clock.mark("hook", report.relative(engine.clock.now()), "on_user_turn_completed")
+        if self._completing is not asyncio.current_task() and engine.allows_interruptions():
+            # A newer turn is there already; this one is kept in the conversation but not answered.
+            engine.agents.add_item(agent, message, turn_id)
+            return
         speech, request = self._reply(agent, message, context, turn_id)
         speech._turn_clock = clock
         report.metrics(self._eou_metrics(message, hook_delay, speech))
         engine.replies.schedule(speech, request)
-        if self._completing is not asyncio.current_task() and speech.allow_interruptions:
-            # A newer turn is there already; this one is kept in the conversation but not answered.
-            speech._interrupt("voice")
 
     async def _clear_floor(self) -> bool:
         """Stop the agent's speeches. False if one of them may not be interrupted."""

@@ -126,6 +126,7 @@ USER: Final[Table] = {
     (ANY, i.ClearRequested): (Row((U.clear_turn,), _U.LISTENING),),
     # --- the rest
     (_U.PAUSED, i.NothingSaid): (Row((U.discard_empty,), _U.LISTENING),),
+    (ANY, i.SpeechInterrupted): (Row((U.answer_early,), when=U.words_cut_what_was_not_heard),),
     (ANY, i.Activity): (Row((U.user_is_there,)),),
     (ANY, i.CallsRunOn): (Row((U.note_calls,)),),
     (ANY, i.TimerFired): _EVERYWHERE,
@@ -137,10 +138,12 @@ FLOOR: Final[Table] = {
     (_F.OPEN, i.Started): (Row((F.start_listening,)),),
     (_F.OPEN, i.ReplyScheduled): (Row((F.think,)),),
     (_F.YIELDING, i.ReplyScheduled): (Row((F.think,)),),
+    (_F.REPLYING, i.ReplyScheduled): (Row((F.think,)),),
     (_F.OPEN, i.FloorTaken): (Row((F.take_floor,), _F.REPLYING),),
     # --- a speech that isn't heard yet
     (_F.REPLYING, i.PlayoutBegan): (Row((F.speak,), _F.SPEAKING, when=F.is_holder),),
     (_F.REPLYING, i.PlayoutEnded): (Row((F.end_playout,), when=F.is_holder),),
+    (_F.REPLYING, i.VoiceWindow): (Row((F.interrupt,), when=F.long_voice_and_cannot_pause),),
     (_F.REPLYING, i.Final): (Row((F.interrupt,), when=F.final_interrupts),),
     # --- a speech that is heard
     (_F.SPEAKING, i.VoiceWindow): (

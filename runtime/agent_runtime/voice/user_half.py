@@ -82,6 +82,11 @@ class UserHalf(TurnMemory):
         """There is a transcript, even if it may still change."""
         return bool(self.turn.transcript)
 
+    def words_cut_what_was_not_heard(self, event: i.SpeechInterrupted) -> bool:
+        """Words that came just now stopped a reply before it was heard: what they answer is known."""
+        unheard = event.speech_id == self.holder and self.floor is Floor.REPLYING
+        return unheard and self.settings.detection == "vad" and self.turn.final_at == self.now
+
     # --- steps: voice ------------------------------------------------------------------------------------------------
 
     def open_turn(self, event: object) -> None:
@@ -239,11 +244,15 @@ class UserHalf(TurnMemory):
         began = self.turn.started_at if self.turn.started_at is not None else self.now
         return max(began, self.talk.heard_until)
 
-    def _begin_early(self, text: str, confidence: float) -> None:
+    def answer_early(self, event: i.SpeechInterrupted) -> None:
+        """Begin a reply to what is known so far."""
+        self._begin_early(self.turn.text, self.turn.confidence, floor_is_free=True)
+
+    def _begin_early(self, text: str, confidence: float, *, floor_is_free: bool = False) -> None:
         s, turn = self.settings, self.turn
         if not s.preemptive or s.detection == "manual":
             return
-        if self.holder is not None and self.floor is not Floor.YIELDING:
+        if self.holder is not None and self.floor is not Floor.YIELDING and not floor_is_free:
             return
         if turn.started_at is not None and self.now - turn.started_at > s.preemptive_max_speech:
             self.act(i.CancelPreemptive())
