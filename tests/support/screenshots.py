@@ -26,6 +26,7 @@ PANELS = [
     ("workshop", "tools", (120, 40), "nocturne", ("3",)),
     ("workshop", "context", (120, 40), "paper", ("4",)),
     ("busy", "events", (120, 40), "nocturne", ("6",)),
+    ("in_a_room", "room", (120, 40), "nocturne", ("9",)),
 ]
 FILM = [("starting", ()), ("listening", ()), ("counting_down", ()), ("speaking", ()), ("interrupted", ())]
 FILM_SIZE = (100, 26)
