@@ -11,8 +11,9 @@
     ├── WorkerError            a worker can't serve: do what it says
     ├── AssignmentTimeoutError a job that was accepted didn't come
     ├── EventDecodeError       a recorded event that can't be read
-    ├── BundleError            a recorded session that can't be read or written
-    ├── ScenarioError          a scenario file that can't be used: put the named line right
+    ├── FileContentError       a file can't be used: put the named line right
+    │   ├── BundleError        … a recorded session
+    │   └── ScenarioError      … a scenario file
     ├── RequestRefusedError    what a person asked of a running session can't be done now
     ├── UnexpectedModelBehavior a model didn't do what it was asked for, again and again
     └── APIError               a provider failed
@@ -124,8 +125,8 @@ class EventDecodeError(AgentConsoleError):
         super().__init__(f"{where}not an event: {problem}")
 
 
-class BundleError(AgentConsoleError):
-    """Raised when a session bundle can't be used: names the file, and line (from 1) and field where there are any."""
+class FileContentError(AgentConsoleError):
+    """Raised when a file's content can't be used: names the file, and line (from 1) and field where there are any."""
 
     def __init__(self, path: str, problem: str, *, line: int | None = None, field: str = "") -> None:
         self.path = path
@@ -136,16 +137,12 @@ class BundleError(AgentConsoleError):
         super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
 
 
-class ScenarioError(AgentConsoleError):
-    """Raised when a scenario file can't be used: names the file, and line (from 1) and field where there are any."""
+class BundleError(FileContentError):
+    """Raised when a session bundle can't be read or written."""
 
-    def __init__(self, path: str, problem: str, *, line: int | None = None, field: str = "") -> None:
-        self.path = path
-        self.problem = problem
-        self.line = line
-        self.field = field
-        where = path if line is None else f"{path}:{line}"
-        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
+
+class ScenarioError(FileContentError):
+    """Raised when a scenario file can't be used."""
 
 
 class RequestRefusedError(AgentConsoleError):

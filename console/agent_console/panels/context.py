@@ -74,20 +74,11 @@ class ContextPanel(PanelView):
 
     def action_up(self) -> None:
         """The item before."""
-        self._move(-1)
+        self.list.move(-1)
 
     def action_down(self) -> None:
         """The item after; past the last, none."""
-        self._move(1)
-
-    def _move(self, step: int) -> None:
-        count = len(self.list.items)
-        at = (count if self.list.cursor is None else self.list.cursor) + step
-        if at >= count:
-            self.list.select(None)
-            self.list.go_to_end()
-        elif at >= 0:
-            self.list.select(at)
+        self.list.move(1)
 
     def _item(self) -> ContextItem | None:
         item = self.list.selected

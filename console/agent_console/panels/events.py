@@ -123,20 +123,11 @@ class EventsPanel(PanelView):
 
     def action_older(self) -> None:
         """The event before."""
-        self._move(-1)
+        self.list.move(-1)
 
     def action_newer(self) -> None:
         """The event after; past the newest, none."""
-        self._move(1)
-
-    def _move(self, step: int) -> None:
-        count = len(self._found)
-        at = (count if self.list.cursor is None else self.list.cursor) + step
-        if at >= count:
-            self.list.select(None)
-            self.list.go_to_end()
-        elif at >= 0:
-            self.list.select(at)
+        self.list.move(1)
 
     def action_turn(self) -> None:
         """Select the turn of the selected event, else of the newest."""

@@ -43,8 +43,9 @@ class ScenariosPanel(PanelView):
         self._runs = host.scenarios
         self._book: ScenarioBook | None = None
         budget = host.budgets.answer
-        self.list: CursorList[Row] = CursorList(lambda row, width, opened: row_lines(row, width, opened, budget))
-        self.list.following = False
+        self.list: CursorList[Row] = CursorList(
+            lambda row, width, opened: row_lines(row, width, opened, budget), has_end=False
+        )
         self.hint = Notices(lambda state, now, width, height: self._hint(), id="scenarios-hint")
 
     def content(self) -> ComposeResult:
@@ -103,16 +104,11 @@ class ScenariosPanel(PanelView):
 
     def action_up(self) -> None:
         """The row above."""
-        self._move(-1)
+        self.list.move(-1)
 
     def action_down(self) -> None:
         """The row below."""
-        self._move(1)
-
-    def _move(self, step: int) -> None:
-        at = (-1 if self.list.cursor is None else self.list.cursor) + step
-        if 0 <= at < len(self.list.items):
-            self.list.select(at)
+        self.list.move(1)
 
     def action_run(self) -> None:
         """Run what is selected."""

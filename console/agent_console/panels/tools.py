@@ -38,8 +38,7 @@ class ToolsPanel(PanelView):
     def __init__(self, host: PanelHost) -> None:
         super().__init__("Tools")
         self._host = host
-        self.list: CursorList[Row] = CursorList(row_lines)
-        self.list.following = False
+        self.list: CursorList[Row] = CursorList(row_lines, has_end=False, rests_on=lambda r: not isinstance(r, Heading))
         self._bench: Bench | None = None
         self._shows_run = False
         """The next run by hand is the one that was asked for here: it is selected, so that its result can be read."""
@@ -87,19 +86,11 @@ class ToolsPanel(PanelView):
 
     def action_up(self) -> None:
         """The row above."""
-        self._move(-1)
+        self.list.move(-1)
 
     def action_down(self) -> None:
         """The row below."""
-        self._move(1)
-
-    def _move(self, step: int) -> None:
-        at = -1 if self.list.cursor is None else self.list.cursor
-        at += step
-        while 0 <= at < len(self.list.items) and isinstance(self.list.items[at], Heading):
-            at += step
-        if 0 <= at < len(self.list.items):
-            self.list.select(at)
+        self.list.move(1)
 
     def _tool(self) -> str | None:
         """The name of the tool that is selected, by itself or by a call of it."""

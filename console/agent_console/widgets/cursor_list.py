@@ -17,11 +17,22 @@ DrawItem: TypeAlias = Callable[[T, int, bool], Sequence[Line]]
 
 
 class CursorList(BlockScroll[T], Generic[T], can_focus=True):
-    """Items one below the other; the selected one has a bar at its left and is written out."""
+    """Items one below the other; the selected one has a bar at its left and is written out.
 
-    def __init__(self, draw: DrawItem[T]) -> None:
+    Args:
+        draw: the lines of an item.
+        has_end: whether new items come at the end and are followed there, past the last one, with none selected.
+        rests_on: whether an item can be selected by going up and down.
+    """
+
+    def __init__(
+        self, draw: DrawItem[T], *, has_end: bool = True, rests_on: Callable[[T], bool] = lambda item: True
+    ) -> None:
         super().__init__()
         self._draw_one = draw
+        self._has_end = has_end
+        self._rests_on = rests_on
+        self.following = has_end
         self.cursor: int | None = None
 
     def draw_item(self, index: int, item: T, width: int) -> Sequence[Line]:
@@ -44,6 +55,19 @@ class CursorList(BlockScroll[T], Generic[T], can_focus=True):
         if index is not None:
             self.go_to_item(index)
         self.refresh()
+
+    def move(self, step: int) -> None:
+        """Select the next item that can be, up (-1) or down (1)."""
+        count = len(self.items)
+        nowhere = count if self._has_end else -1
+        at = (nowhere if self.cursor is None else self.cursor) + step
+        while 0 <= at < count and not self._rests_on(self.items[at]):
+            at += step
+        if 0 <= at < count:
+            self.select(at)
+        elif at >= count and self._has_end:
+            self.select(None)
+            self.go_to_end()
 
     @property
     def selected(self) -> T | None:

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from agent_console.drawing.text import Line
 from agent_console.state import ConsoleState
 from agent_console.widgets.painted import PaintedScroll
-from agent_console.widgets.panels import Draw, Slice
+from agent_console.widgets.panels import Draw, Slice, Watched
 
 
 class Page(PaintedScroll, can_focus=True, inherit_bindings=False):
@@ -21,8 +21,7 @@ class Page(PaintedScroll, can_focus=True, inherit_bindings=False):
     def __init__(self, draw: Draw, slice_of: Slice | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draw = draw
-        self._slice_of = slice_of
-        self._slice: tuple[object, ...] | None = None
+        self._slice = Watched(slice_of)
         self._state = ConsoleState()
         self._now = 0.0
         self._lines: Sequence[Line] = ()
@@ -30,17 +29,14 @@ class Page(PaintedScroll, can_focus=True, inherit_bindings=False):
     def show(self, state: ConsoleState, now: float) -> None:
         """Take the state of this frame."""
         self._state, self._now = state, now
-        if self._slice_of is not None:
-            before, self._slice = self._slice, self._slice_of(state)
-            if before is not None and all(old is new for old, new in zip(before, self._slice, strict=True)):
-                return
-        self.repaint()
+        if self._slice.is_new(state):
+            self.repaint()
 
     def repaint(self) -> None:
         """Draw again and send the lines that differ to the screen."""
         region = self.scrollable_content_region
         if not self.is_attached or not region.width or not region.height:
-            self._slice = None
+            self._slice.forget()
             return
         old, self._lines = self._lines, self._draw(self._state, self._now, region.width, region.height)
         if len(old) != len(self._lines) or self.virtual_size.width != region.width:

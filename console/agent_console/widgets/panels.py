@@ -15,25 +15,40 @@ Slice: TypeAlias = Callable[[ConsoleState], tuple[object, ...]]
 """The parts of the state that a panel depends on."""
 
 
+class Watched:
+    """Tells whether a slice of the state is another than when it was last looked at; always, if it is of everything."""
+
+    def __init__(self, slice_of: Slice | None) -> None:
+        self._slice_of = slice_of
+        self._seen: tuple[object, ...] | None = None
+
+    def is_new(self, state: ConsoleState) -> bool:
+        """Whether anything in the slice is another object; it counts as seen then."""
+        if self._slice_of is None:
+            return True
+        before, self._seen = self._seen, self._slice_of(state)
+        return before is None or any(old is not new for old, new in zip(before, self._seen, strict=True))
+
+    def forget(self) -> None:
+        """It is new again the next time."""
+        self._seen = None
+
+
 class Panel(Canvas):
     """Draws the state by one function: each frame, or only when the slice that it depends on is another."""
 
     def __init__(self, draw: Draw, slice_of: Slice | None = None, *, id: str) -> None:
         super().__init__(id=id)
         self._draw = draw
-        self._slice_of = slice_of
-        self._slice: tuple[object, ...] | None = None
+        self._slice = Watched(slice_of)
         self._state = ConsoleState()
         self._now = 0.0
 
     def show(self, state: ConsoleState, now: float) -> None:
         """Take the state of this frame."""
         self._state, self._now = state, now
-        if self._slice_of is not None:
-            before, self._slice = self._slice, self._slice_of(state)
-            if before is not None and all(old is new for old, new in zip(before, self._slice, strict=True)):
-                return
-        self.changed()
+        if self._slice.is_new(state):
+            self.changed()
 
     def changed(self) -> None:
         """Draw what there is now."""
