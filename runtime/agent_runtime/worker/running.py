@@ -157,6 +157,7 @@ class RunningWorker:
         self.registrations = 0
         """How often the server took it."""
         self.draining = False
+        self._closing = False
         self.job_listeners: list[Callable[[JobEvent], None]] = []
         """Are told what happens to jobs, after the server."""
 
@@ -190,7 +191,7 @@ class RunningWorker:
 
     async def aclose(self, *, timeout: float) -> None:
         """End every job and leave the server; `timeout` seconds is what a job gets to shut down."""
-        self.draining = True
+        self.draining = self._closing = True
         self._report_status()
         await self._dispatcher.aclose()
         await self._ends.aclose()
@@ -213,7 +214,8 @@ class RunningWorker:
             self._fail(exc)
 
     def _fail(self, exc: BaseException) -> None:
-        if not self._over.done():
+        # What is broken off because the worker ends, such as a process that was getting ready, is no failure.
+        if not (self._over.done() or self._closing):
             self._over.set_exception(exc)
 
     # --- jobs --------------------------------------------------------------------------------------------------------
