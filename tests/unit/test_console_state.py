@@ -479,11 +479,11 @@ def test_a_call_keeps_what_it_told_and_what_became_of_its_reply(tape: Tape) -> N
 
 
 def test_a_reply_finds_its_call_by_the_whole_id(tape: Tape) -> None:
-    tape(ev.ToolStarted("call_1", "one", "{}"))
     tape(ev.ToolStarted("call_12", "two", "{}"))
+    tape(ev.ToolStarted("call_1", "one", "{}"))
     tape(ev.ToolReplyUpdated(("call_12_final",), "skipped", "s"))
     tape(ev.ToolReplyUpdated(("call_9",), "skipped", "s"))
-    assert [call.reply for call in tape.state.entries if isinstance(call, ToolCall)] == ["", "skipped"]
+    assert [call.reply for call in tape.state.entries if isinstance(call, ToolCall)] == ["skipped", ""]
     tape(ev.ToolUpdated("x", "unknown", "one", "nothing"))
     assert not any(call.updates for call in tape.state.entries if isinstance(call, ToolCall))
 
