@@ -156,7 +156,7 @@ async def test_a_second_signal_ends_it_at_once(server: LiveKitServer) -> None:
 @pytest.mark.parametrize(
     ("environment", "problem"),
     [
-        ({"LIVEKIT_API_KEY": "nobody"}, "the server doesn't know the key nobody"),
+        ({"LIVEKIT_API_KEY": "nobody"}, "the server doesn't know the key"),
         ({"LIVEKIT_API_SECRET": "not-the-secret-of-this-key-at-all"}, "the secret isn't that of the key"),
         ({"LIVEKIT_URL": ""}, "no LiveKit server is configured (LIVEKIT_URL not set)"),
         ({"LIVEKIT_URL": "localhost:7880"}, "is no URL of a LiveKit server"),

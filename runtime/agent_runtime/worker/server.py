@@ -122,8 +122,7 @@ class AgentServer(EventEmitter[EventTypes]):
         self._worker_type = ServerType.ROOM
         self._running: RunningWorker | None = None
         self._outside: Outside | None = None
-        self.setup_fnc = setup_fnc
-        self.load_fnc = load_fnc
+        self.setup_fnc, self.load_fnc = setup_fnc, load_fnc
 
     @classmethod
     def from_server_options(cls, options: ServerOptions) -> AgentServer:
