@@ -17,9 +17,9 @@ from agent_console.widgets.painted import PaintedScroll
 
 T = TypeVar("T")
 
-WINDOW: Final = 600
-"""Items that are laid out. Older ones are when the reader scrolls up to them, so a frame costs the same after 10,000
-turns as after 10."""
+WINDOW: Final = 150
+"""Items that are laid out, more than fill a screen. Older ones are when the reader scrolls up to them, so a frame costs
+the same after 10,000 turns as after 10, and another width little."""
 
 
 @dataclass(slots=True)
@@ -94,18 +94,24 @@ class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
         self._laid_out = self.items
         index = max(index, self._first)
         del self._blocks[index - self._first :]
-        top = start = self._height
-        for number in range(index, len(self.items)):
-            item = self.items[number]
-            lines = self.draw_item(number, item, self.text_width)
-            self._blocks.append(Block(item, lines, top))
-            top += len(lines)
+        start = self._height
+        self._blocks += self._draw(index, len(self.items), start)
+        top = self._height
         self._moving = True
         self.grow(top)
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         self._moving = False
         self.refresh_lines(start, max(1, self.size.height + top - start))
+
+    def _draw(self, first: int, end: int, top: int) -> list[Block[T]]:
+        """The items from `first` up to `end`, the first of them at line `top`."""
+        blocks, width = [], self.text_width
+        for number in range(first, end):
+            item = self.items[number]
+            blocks.append(Block(item, self.draw_item(number, item, width), top))
+            top += len(blocks[-1].lines)
+        return blocks
 
     @property
     def _height(self) -> int:
@@ -164,15 +170,16 @@ class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
         index = max(0, index)
         if index >= self._first:
             return
-        before = self._height
-        self._first = index
-        self._blocks.clear()
-        follow, self.following = self.following, False
-        self._lay_out_from(index)
-        self.following = follow
+        older = self._draw(index, self._first, 0)
+        shift = older[-1].top + len(older[-1].lines)
+        for block in self._blocks:
+            block.top += shift
+        self._first, self._blocks = index, older + self._blocks
         self._moving = True
-        self.scroll_to(y=self.scroll_offset.y + self._height - before, animate=False, immediate=True)
+        self.grow(self._height)
+        self.scroll_to(y=self.scroll_offset.y + shift, animate=False, immediate=True)
         self._moving = False
+        self.refresh()
 
     # --- painting ------------------------------------------------------------------------------------------------
 
