@@ -19,7 +19,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-if sys.argv[1] == "ours":
+if __name__ == "__main__" and sys.argv[1] == "ours":
     sys.path[1:1] = [str(Path(__file__).parents[3] / part) for part in ("runtime", "tools")]
     from agent_runtime import compat
 
