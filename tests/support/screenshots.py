@@ -34,7 +34,7 @@ FRAME = 2.2
 """Seconds that a picture of the film is seen."""
 
 
-async def settle(app: ConsoleApp, timeout: float = 10.0, *, seq: int = 1) -> None:
+async def settle(app: ConsoleApp, timeout: float = 60.0, *, seq: int = 1) -> None:
     """Until the screen shows every event that was sent."""
     async with asyncio.timeout(timeout):
         while not (app.is_settled and app.state.seq >= seq):  # noqa: ASYNC110  # frames tell nobody that they were drawn
