@@ -14,6 +14,7 @@ from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter
 
+from agent_console.attach.keys import ATTACHED
 from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
 from agent_console.keymap import read_keymap
 from agent_console.panels import every_action
@@ -57,7 +58,9 @@ class BaseApp(App[None]):
             self.problems.append(f"theme {theme!r} isn't there: {DARK} is drawn")
             theme = DARK
         self.theme = theme
-        self.keymap_in_use, wrong = read_keymap(keymap or {}, (*every_action(), *PLAYER, *COMPARISON), places)
+        self.keymap_in_use, wrong = read_keymap(
+            keymap or {}, (*every_action(), *PLAYER, *COMPARISON, *ATTACHED), places
+        )
         self.problems += wrong
         self.set_keymap(dict(self.keymap_in_use))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,12 +15,15 @@ from textual.pilot import Pilot
 from agent_console.attach import link
 from agent_console.attach.address import WorkerAddress, find_worker
 from agent_console.attach.app import AttachApp
-from agent_console.attach.backend import AttachBackend
+from agent_console.attach.backend import AttachBackend, Attachment
 from agent_console.attach.jobs_screen import JobsScreen
+from agent_console.attach.link import LinkState
 from agent_runtime import events as ev
 from agent_runtime.errors import AgentConsoleError
 from agent_runtime.worker.access import TokenFile
+from tests.support.console_process import ConsoleProcess
 from tests.support.conversation import STORIES
+from tests.support.screenshots import settle
 from tests.support.worker_feed import REPORT, TOKEN, FakeWorker, worker
 
 WALL = 1_700_000_090.0
@@ -168,6 +172,78 @@ async def test_a_draining_worker_is_told():
         it.report = replace(REPORT, state="draining")
         async with attached(it, "AJ_1") as console:
             await console.until_told("the worker is draining")
+
+
+def test_the_command_opens_it_in_a_terminal(tmp_path):
+    """As people type it: the address, the token from the environment, and back to the shell."""
+    ready, done = threading.Event(), threading.Event()
+    found: list[str] = []
+
+    async def work() -> None:
+        async with worker(story()) as it:
+            found.append(it.url)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    serving = threading.Thread(target=asyncio.run, args=(work(),))
+    serving.start()
+    try:
+        assert ready.wait(20)
+        with ConsoleProcess(["attach", found[0]], size=(110, 30), env={"AGENT_CONSOLE_ATTACH_TOKEN": TOKEN}) as console:
+            console.wait_for("kitchen")
+            console.press("enter")
+            console.wait_for("hardly any wind")
+            console.wait_for("read-only")
+            console.type("q")
+            assert console.wait_for_exit() == 0
+            console.assert_terminal_restored()
+    finally:
+        done.set()
+        serving.join()
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+class Still(AttachBackend):
+    """Attached to a recording, without a connection."""
+
+    def __init__(self, now: Attachment, events: list[ev.AnyEvent]) -> None:
+        super().__init__(WorkerAddress(now.url, TOKEN), now.job_id)
+        self.attachment, self._events = now, events
+
+    def start(self, sink: Callable[[ev.AnyEvent], None]) -> None:
+        for event in self._events:
+            sink(event)
+        self.on_changed()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        return True
+
+
+THERE = LinkState("connected")
+PICTURES = {
+    "watching": Attachment("http://127.0.0.1:8081", THERE, REPORT, "AJ_1", THERE),
+    "picking": Attachment("http://127.0.0.1:8081", THERE, REPORT),
+    "allowed to write": Attachment("http://127.0.0.1:8081", THERE, replace(REPORT, attach="write"), "AJ_1", THERE),
+    "lost": Attachment("http://127.0.0.1:8081", LinkState("lost", "the worker has ended"), REPORT, "AJ_1", THERE),
+    "over": Attachment("http://127.0.0.1:8081", THERE, REPORT, "AJ_1", THERE, "RuntimeError: no model (agent.py:7)"),
+}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures(snap_compare: Callable[..., bool], name: str, size: tuple[int, int]) -> None:
+    now = PICTURES[name]
+    events = story() if now.job_id is not None else []
+    app = AttachApp(Still(now, events), wall=lambda: WALL, monotonic=lambda: 0.0, encoding="utf-8")
+
+    async def drawn(pilot: Pilot[None]) -> None:
+        if events:
+            await settle(app)
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=drawn)
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

@@ -178,6 +178,18 @@ def test_the_log_is_told_only_while_somebody_watches():
     play(1.0, act=act)
 
 
+def test_a_jobs_turns_are_traced_where_the_environment_asks_for_it(monkeypatch):
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "no-such-exporter")
+
+    async def act(stage: Stage) -> None:
+        job = ObservedJob()
+        job.follow(stage.session)
+        job.close()
+
+    told = [item.data for item in play(1.0, act=act).events if isinstance(item.data, ev.ErrorOccurred)]
+    assert [(error.source, "no exporter no-such-exporter" in error.message) for error in told] == [("telemetry", True)]
+
+
 @pytest.mark.parametrize("asked", [Asked("text", "Zwei\nZeilen"), Asked("interrupt"), Asked("mute", muted=True)])
 def test_a_request_reads_back(asked):
     assert Asked.from_json(asked.to_json()) == asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.message import Message
@@ -14,28 +14,28 @@ from agent_console.app import ConsoleApp
 from agent_console.attach.backend import MODE, READ_ONLY, AttachBackend, Attachment
 from agent_console.attach.drawing import banner, foot_line
 from agent_console.attach.jobs_screen import JobsScreen
-from agent_console.keys import Action, bindings
+from agent_console.attach.keys import ATTACHED, JOBS, NOT_FROM_AFAR, WRITING
+from agent_console.keys import bindings, keys_of
 from agent_console.panels import every_action
 from agent_console.screens.console import ConsoleScreen
 from agent_console.state import Banner, ConsoleState
 from agent_console.widgets.panels import Panel
 
-ACTIONS: Final = (Action("attach.jobs", "J", "jobs", "Pick another of the worker's jobs.", "Worker", 90),)
-_NOT_HERE: Final = ("push_to_talk", "reload", "devices", "room", "record", "mark_turn", "fork", "switch_branch")
-_TALK: Final = ("mute", "type", "interrupt")
-
 
 class AttachScreen(ConsoleScreen):
     """The console's screen, with the worker's line at its foot, and nothing to type into where one may only watch."""
 
-    BINDINGS: ClassVar[Any] = bindings(ACTIONS)
+    BINDINGS: ClassVar[Any] = bindings(ATTACHED)
     DEFAULT_CSS = "AttachScreen #attached { height: 1; background: $panel; }"
 
     def __init__(self, app: AttachApp) -> None:
         super().__init__(app)
         self._attached = app.attach
         self._key_bar.display = False
-        self._foot = Panel(lambda state, now, width, _: [foot_line(self._attached.attachment, width)], id="attached")
+        keys = self._jobs_key = " ".join(keys_of(JOBS, app.keymap_in_use))
+        self._foot = Panel(
+            lambda state, now, width, _: [foot_line(self._attached.attachment, keys, width)], id="attached"
+        )
         self._allow(self._attached.attachment)
 
     def compose(self) -> ComposeResult:
@@ -59,12 +59,16 @@ class AttachScreen(ConsoleScreen):
         self._prompt_bar.display = now.can_write or self._searching
 
     def _banners(self) -> list[Banner]:
-        worker = banner(self._attached.attachment)
+        worker = banner(self._attached.attachment, self._jobs_key)
         return [*super()._banners(), *((worker,) if worker is not None else ())]
 
     def _show_search(self, shown: bool) -> None:
         super()._show_search(shown)
         self._allow(self._attached.attachment)
+
+    @property
+    def _can_talk(self) -> bool:
+        return False  # the microphone is elsewhere
 
     def action_type(self) -> None:
         """Type to the agent, where that is allowed."""
@@ -86,9 +90,9 @@ class AttachScreen(ConsoleScreen):
         """The keys that count here."""
         from agent_console.screens.help import HelpScreen
 
-        without = _NOT_HERE if self._attached.attachment.can_write else (*_NOT_HERE, *_TALK)
+        without = NOT_FROM_AFAR if self._attached.attachment.can_write else NOT_FROM_AFAR | WRITING
         console = [action for action in every_action() if action.id not in without]
-        self.app.push_screen(HelpScreen(self._host.keymap_in_use, [*ACTIONS, *console]))
+        self.app.push_screen(HelpScreen(self._host.keymap_in_use, [*ATTACHED, *console]))
 
 
 class AttachApp(ConsoleApp):

@@ -27,7 +27,7 @@ def attach(
         from agent_console.attach.app import AttachApp
 
         folders = [user_themes_folder()]
-        keys = {"keymap": settings.keys, "places": resolved.origins}
+        keys: dict[str, Any] = {"keymap": settings.keys, "places": resolved.origins}
         return AttachApp(backend, notices=[*map(str, resolved.problems)], theme_folders=folders, **keys, **options)
 
     run_app(make, backend.stop)

@@ -7,10 +7,8 @@ from agent_console.drawing.text import Line, clean, fit, justify
 from agent_console.state import Banner
 from agent_runtime.worker.report import JobReport
 
-HINTS = "J jobs  ? help  q quit"
 
-
-def foot_line(now: Attachment, width: int) -> Line:
+def foot_line(now: Attachment, jobs_key: str, width: int) -> Line:
     """`● AJ_1  kitchen  127.0.0.1:8081  read-only`, and the keys."""
     glyph, style, word = _connection(now)
     left: Line = ((f" {glyph} ", style), (f"{word}  ", style))
@@ -21,8 +19,9 @@ def foot_line(now: Attachment, width: int) -> Line:
     left = (*left, (f"{now.url.partition('://')[2]}  ", "muted"))
     if now.job_id is not None and now.report is not None and not now.can_write:
         left = (*left, ("read-only", "fair"))
+    hints = f"{jobs_key} jobs  ? help  q quit"
     taken = sum(len(text) for text, _ in left)
-    return justify(left, ((fit(HINTS, max(0, width - taken - 3)) + " ", "muted"),), width)
+    return justify(left, ((fit(hints, max(0, width - taken - 3)) + " ", "muted"),), width)
 
 
 def _connection(now: Attachment) -> tuple[str, str, str]:
@@ -38,7 +37,7 @@ def _connection(now: Attachment) -> tuple[str, str, str]:
     return "●", "good", "attached"
 
 
-def banner(now: Attachment) -> Banner | None:
+def banner(now: Attachment, jobs_key: str) -> Banner | None:
     """The one thing about the worker that has to be known, if there is one."""
     for link in (now.worker, now.job):
         if link.state == "refused":
@@ -46,7 +45,7 @@ def banner(now: Attachment) -> Banner | None:
     if now.over is not None:
         why = f": {now.over}" if now.over else ""
         level = "error" if now.over else "warning"
-        return Banner("attach", level, f"the job is over{why}", "J picks another")  # type: ignore[arg-type]  # one of both
+        return Banner("attach", level, f"the job is over{why}", f"{jobs_key} picks another")  # type: ignore[arg-type]  # one of both
     if now.worker.state == "lost":
         return Banner("attach", "error", now.worker.problem, "trying again; what is here stays to be read")
     if now.job_id is not None and now.job.state == "lost":

@@ -22,7 +22,8 @@ class Asked:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        extra = {"text": {"text": self.text}, "mute": {"muted": self.muted}}.get(self.request, {})
+        more: dict[Kind, dict[str, object]] = {"text": {"text": self.text}, "mute": {"muted": self.muted}}
+        extra = more.get(self.request, {})
         return json.dumps({"request": self.request, **extra}, ensure_ascii=False)
 
     @classmethod
