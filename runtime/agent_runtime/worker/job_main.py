@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import functools
 import inspect
 import logging
 import multiprocessing.process
@@ -13,9 +12,9 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, TextIO
 
+from agent_runtime.utils.memory import resident_mb
 from agent_runtime.worker.job import JobExecutorType, JobProcess
 from agent_runtime.worker.job_life import JobLife, describe
 from agent_runtime.worker.messages import (
@@ -39,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 COUNT_INTERVAL: Final = 1.0
 """Seconds between two reports to the worker's metrics."""
-_MB: Final = 1024 * 1024
-_STATM: Final = Path("/proc/self/statm")
 
 
 def process_main(end: socket.socket, plan: JobPlan, options: PoolOptions, stacks: str) -> None:
@@ -156,7 +153,7 @@ class _JobMain:
                 self._life.end(reason)
             case Ping(number):
                 self._put_off_alarm(self._options.ping_timeout)
-                self._line.send(Pong(number, memory_mb()))
+                self._line.send(Pong(number, resident_mb()))
             case Watch(watcher, on) if self._observed is not None:
                 self._watch(self._observed, watcher, on)
             case Ask(line) if self._observed is not None:
@@ -198,18 +195,6 @@ class _JobMain:
     def _tell_counted(self, observed: ObservedJob) -> None:
         if samples := observed.figures.take():
             self._line.send(Counted(tuple(samples)))
-
-
-@functools.cache
-def _page() -> int:
-    return os.sysconf("SC_PAGE_SIZE")
-
-
-def memory_mb() -> float | None:
-    """What this process has in memory; None where the system doesn't tell."""
-    if not _STATM.exists():
-        return None
-    return int(_STATM.read_bytes().split()[1]) * _page() / _MB
 
 
 def _load_native() -> None:

@@ -6,10 +6,10 @@ import math
 import os
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent_runtime.clock import Clock
+from agent_runtime.utils.memory import resident_mb
 from agent_runtime.worker.access import AttachOptions, Gate, TokenFile, is_loopback, tell_token
 from agent_runtime.worker.connection import ConnectionState
 from agent_runtime.worker.feed import Feed
@@ -39,7 +39,6 @@ _STATES: Final[dict[ConnectionState, WorkerState]] = {
     ConnectionState.FAILED: "failed",
     ConnectionState.CLOSED: "closed",
 }
-_STATM: Final = Path("/proc/self/statm")
 
 
 class Outside:
@@ -126,7 +125,7 @@ class Outside:
             sdk_version=version("agent-console"),
             pid=os.getpid(),
             started_at=self._started_at,
-            memory_mb=_memory_mb(),
+            memory_mb=resident_mb(),
             problem=worker.problem,
             registrations=worker.registrations,
             attach="off" if self._gate.why_closed else "write" if self._gate.allows_requests else "read",
@@ -148,11 +147,3 @@ class Outside:
 
 def _job_report(job: JobStatus) -> JobReport:
     return JobReport(job.id, job.room, job.agent_name, job.state.value, job.started_at, job.pid, job.memory_mb)
-
-
-def _memory_mb() -> float | None:
-    try:
-        pages = int(_STATM.read_text().split()[1])
-    except OSError:
-        return None
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
