@@ -122,7 +122,8 @@ class Lags:
             return None
         self._told_at = now
         ordered = sorted(seconds for _, seconds in lags)
-        return LoopLag(ordered[ceil(0.99 * len(ordered)) - 1], ordered[-1], now - lags[0][0])
+        p99, worst = ordered[ceil(0.99 * len(ordered)) - 1], ordered[-1]
+        return LoopLag(round(p99, 4), round(worst, 4), round(now - lags[0][0], 2))
 
 
 def _stack_of(frame: FrameType | None) -> list[traceback.FrameSummary]:
