@@ -54,6 +54,8 @@ def test_lines_are_said_and_commands_obeyed() -> None:
         "/unmute\n",
         "/interrupt\n",
         "/reload\n",
+        "/room\n",
+        "/local\n",
         "/help\n",
         "/fly\n",
         "/quit\n",
@@ -66,6 +68,8 @@ def test_lines_are_said_and_commands_obeyed() -> None:
         ("set_muted", False),
         ("interrupt",),
         ("reload",),
+        ("set_mode", "room", False),
+        ("set_mode", "local", False),
         ("stop",),
     ]
     assert any(line.startswith("there is no /fly; a line is said") for line in written)

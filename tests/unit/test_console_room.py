@@ -38,6 +38,7 @@ def test_the_header_says_where_the_conversation_is() -> None:
     assert "● room desk" in shown
     assert "local" not in shown
     assert "hears nobody yet" in shown
+    assert "room muted" in text(header(after(*HERE, ev.InputMuted(True)), 0.0, 100))
     back = after(*HERE, ev.ModeChanged("local", None, 0.0))
     assert "room" not in text(header(back, 0.0, 100))
     assert room_mark(back.room) == ()

@@ -46,12 +46,14 @@ def room_mark(room: Room) -> Line:
     return ((f"{sign} ", style), (f"room {clean(room.name)}", "text"), (rest, style))
 
 
-def room_devices(room: Room, width: int) -> Line:
+def room_devices(room: Room, width: int, *, muted: bool = False) -> Line:
     """Whom the agent hears and how, in place of microphone and speaker."""
     others = len(room.participants) - (room.identity in room.participants)
     linked = room.participants.get(room.linked or "")
     who: Span = ("hears nobody yet", "fair")
-    if linked is not None:
+    if muted:
+        who = ("muted", "error bold")
+    elif linked is not None:
         who = (f"hears {fit(clean(linked.name or linked.identity), max(8, width // 3))}", "text")
     quality = linked.quality if linked is not None else None
     there = "1 other there" if others == 1 else f"{others} others there"

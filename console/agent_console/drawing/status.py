@@ -70,7 +70,7 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
         *_device("speaker", state.speaker, space - space // 2 - 4),
     )
     if state.room.here:
-        devices = ((" ", ""), *room_devices(state.room, width - line_width(right) - 2))
+        devices = ((" ", ""), *room_devices(state.room, width - line_width(right) - 2, muted=state.muted))
     elif state.mode == "text":
         devices = ((" no microphone and no speaker: you type", "muted"),)
     return [justify(left, states, width), justify(devices, right, width)]

@@ -41,7 +41,8 @@ def room_connected(state: ConsoleState, event: AnyEvent, data: ev.RoomConnected)
 def room_reconnecting(state: ConsoleState, event: AnyEvent, data: ev.RoomReconnecting) -> ConsoleState:
     """Say it while it lasts."""
     text = "The connection to the room is interrupted"
-    return _with(state, Banner(KEY, "warning", text, "it is being restored; what is said may be missed", time=event.time))
+    hint = "it is being restored; what is said may be missed"
+    return _with(state, Banner(KEY, "warning", text, hint, time=event.time))
 
 
 def room_reconnected(state: ConsoleState, event: AnyEvent, data: ev.RoomReconnected) -> ConsoleState:

@@ -92,7 +92,9 @@ class RoomEnd:
             asked = self._clock.now()
             try:
                 if mode == "room":
-                    await asyncio.to_thread(import_module, "agent_runtime.room")  # 0.3 s, which nobody needs to wait for
+                    await asyncio.to_thread(
+                        import_module, "agent_runtime.room"
+                    )  # 0.3 s, which nobody needs to wait for
                     if await self._find_server(start_server):
                         await self._enter(room or self._name, asked)
                 else:
@@ -113,6 +115,9 @@ class RoomEnd:
         from agent_runtime.room.joining import Server
         from agent_runtime.room.local_server import LocalServer, find_server
 
+        if self._own_server is not None and not self._own_server.running:
+            await self._own_server.aclose()
+            self._own_server, self._server, start = None, None, True
         if self._server is not None:
             return True
         missing = Server.missing(self._settings)

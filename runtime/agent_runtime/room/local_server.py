@@ -25,7 +25,9 @@ STOP_TIMEOUT: Final = 2.0
 """Seconds that it gets to end."""
 _LOOK: Final = 0.05
 _KEY: Final = "console"
-_WATCHED: Final = '"$@" </dev/null & server=$!; (cat >/dev/null; kill $server 2>/dev/null) <&3 3<&- & wait $server'
+_END: Final = "kill $server; kill -QUIT $server; sleep 1; kill -9 $server"
+"""Told once, the server waits for its participants to leave; told twice, it doesn't."""
+_WATCHED: Final = f'"$@" </dev/null & server=$!; (cat; {_END}) <&3 3<&- >/dev/null 2>&1 & wait $server'
 """Ends the server when standard input does, so also when this process is killed and can't end it itself."""
 
 
@@ -71,6 +73,11 @@ class LocalServer:
             )
         await self._answering(port)
         return Server(f"ws://127.0.0.1:{port}", _KEY, secret)
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and hasn't ended."""
+        return self._process is not None and self._process.returncode is None
 
     async def aclose(self) -> None:
         """End it and forget what it wrote."""
