@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 RESTARTS: Final = RestartPolicy(most=5, within=60.0, first_delay=0.5, factor=2.0, longest_delay=8.0)
 """For processes that die before they have a job."""
+REFILL_DELAY: Final = 1.0
+"""Seconds from a job's start until another process gets ready in its place; a job that waits for one has it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class JobPool:
         executor = await self._take()
         self._jobs[info.job.id] = executor
         executor.run(info)
-        self._refill()
+        # Another process's start would take the processor from the job while it joins its room.
+        self._clock.call_at(self._clock.now() + REFILL_DELAY, self._refill)
 
     async def terminate(self, job_id: str, reason: str) -> None:
         """End a job, and wait for that. One that is over already isn't there any more."""
