@@ -68,3 +68,28 @@ async def test_an_argument_that_a_session_does_not_have_is_named():
         session = AgentSession(vad=None, min_interruption_words=2)
     assert session.options.interruption["min_words"] == 2
     await session.aclose()
+
+
+async def test_what_later_versions_call_otherwise_still_works() -> None:
+    from agent_tools.mcp import MCPServerStdio, MCPToolset
+
+    server = MCPServerStdio("server", [])
+    with pytest.warns(DeprecationWarning, match="MCPToolset"):
+        agent = Agent(instructions="x", mcp_servers=[server])
+    assert [type(tool) for tool in agent.tools] == [MCPToolset]
+    assert agent.mcp_servers == [server]
+    assert Agent(instructions="x", mcp_servers=[]).mcp_servers is None
+    with pytest.warns(DeprecationWarning, match="MCPToolset"):
+        session: AgentSession[None] = AgentSession(mcp_servers=[server])
+    assert [type(tool) for tool in session.tools] == [MCPToolset]
+    assert session.mcp_servers == [server]
+
+
+async def test_endpointing_may_be_changed_by_its_own_argument() -> None:
+    session: AgentSession[None] = AgentSession(turn_handling={"turn_detection": "vad"})
+    session.update_options(endpointing_opts={"max_delay": 2.0})
+    with pytest.warns(DeprecationWarning, match="min_endpointing_delay"):
+        session.update_options(min_endpointing_delay=0.7, turn_handling={"turn_detection": "stt"})
+    endpointing = session.options.endpointing
+    assert (endpointing["min_delay"], endpointing["max_delay"], session.turn_detection) == (0.7, 2.0, "stt")
+    assert session.conn_options is session.options.conn_options

@@ -13,6 +13,7 @@ from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.utils import aio
 from agent_runtime.voice.made_with import RemembersArguments
+from agent_runtime.voice.mcp_servers import toolsets_of
 from agent_runtime.voice.rehearsal import current_rehearsal
 from agent_runtime.voice.turn import TurnDetectionMode, TurnHandlingOptions, with_old_arguments
 from agent_tools import HandoffTarget, Tool, Toolset, find_function_tools
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.events import UserTurnExceededEvent
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.tool_handling import ToolHandlingOptions
+    from agent_tools.mcp import MCPServer
 
 INSTRUCTIONS_ID = "lk.agent_task.instructions"
 """Id of the message that holds an agent's instructions; LiveKit's, so that saved conversations can be exchanged."""
@@ -55,6 +57,7 @@ class Agent(RemembersArguments, HandoffTarget):
         id: str | None = None,
         chat_ctx: NotGivenOr[ChatContext | None] = NOT_GIVEN,
         tools: list[Tool | Toolset] | None = None,
+        mcp_servers: NotGivenOr[list[MCPServer] | None] = NOT_GIVEN,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
@@ -70,7 +73,8 @@ class Agent(RemembersArguments, HandoffTarget):
     ) -> None:
         self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
         self._instructions = instructions
-        self._tools: list[Tool | Toolset] = [*(tools or []), *find_function_tools(self)]
+        self._tools: list[Tool | Toolset] = [*(tools or []), *toolsets_of(mcp_servers), *find_function_tools(self)]
+        self._mcp_servers = mcp_servers if mcp_servers or mcp_servers is NOT_GIVEN else None
         self._chat_ctx = chat_ctx.copy(tools=self._tools) if chat_ctx else ChatContext.empty()
         self._stt, self._vad, self._llm, self._tts = stt, vad, llm, tts
         self._turn_handling = with_old_arguments(
@@ -133,6 +137,11 @@ class Agent(RemembersArguments, HandoffTarget):
     def tts(self) -> NotGivenOr[tts_.TTS[Any] | None]:
         """Its own voice."""
         return self._tts
+
+    @property
+    def mcp_servers(self) -> NotGivenOr[list[MCPServer] | None]:
+        """What was given as `mcp_servers`."""
+        return self._mcp_servers
 
     @property
     def turn_handling(self) -> TurnHandlingOptions:

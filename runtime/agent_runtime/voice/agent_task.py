@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_runtime import vad as vad_
     from agent_runtime.voice.speech_handle import SpeechHandle
     from agent_runtime.voice.task_stack import TaskStack
+    from agent_tools.mcp import MCPServer
 
 TaskResult_T = TypeVar("TaskResult_T")
 
@@ -44,6 +45,7 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         instructions: str | llm_.Instructions,
         chat_ctx: NotGivenOr[ChatContext] = NOT_GIVEN,
         tools: list[Tool | Toolset] | None = None,
+        mcp_servers: NotGivenOr[list[MCPServer] | None] = NOT_GIVEN,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
@@ -59,6 +61,7 @@ class AgentTask(Agent, Generic[TaskResult_T]):
             instructions=instructions,
             chat_ctx=chat_ctx,
             tools=tools,
+            mcp_servers=mcp_servers,
             stt=stt,
             vad=vad,
             turn_handling=turn_handling,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
@@ -18,6 +18,7 @@ from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.engine import Engine
 from agent_runtime.voice.events import CloseEvent, CloseReason
 from agent_runtime.voice.interruption import stop_speech
+from agent_runtime.voice.mcp_servers import toolsets_of
 from agent_runtime.voice.options import (
     DEFAULT_TTS_TEXT_TRANSFORMS,
     AgentSessionOptions,
@@ -31,13 +32,15 @@ from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
 from agent_runtime.voice.scope import hand_on_turn, scope_in
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
-from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
+from agent_runtime.voice.session_properties import SessionProperties, Userdata_T, left_open
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.swaps import WaitsFor
 from agent_runtime.voice.tool_handling import ToolHandlingOptions
 from agent_runtime.voice.turn import (
+    EndpointingOptions,
     OldArguments,
     TurnHandlingOptions,
+    changed,
     resolve_turn_handling,
     with_old_arguments,
 )
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
     from agent_runtime.room import RoomInputOptions, RoomOptions, RoomOutputOptions
+    from agent_tools.mcp import MCPServer
 
 Mode: TypeAlias = Literal["local", "room", "text"]
 
@@ -70,7 +74,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         stt, vad, llm, tts: the providers of agents that bring none. An unset `vad` is the bundled one, if it is
             installed; None does without.
         turn_handling: when a turn ends and what interrupts; see `TurnHandlingOptions`.
-        tools: tools of every agent of the session.
+        tools: tools of every agent of the session. `mcp_servers`: deprecated, see `MCPToolset`.
         tool_handling: what the model is told around calls that run for long or twice; see `ToolHandlingOptions`.
         max_tool_steps: rounds of tool calls in one reply.
         use_tts_aligned_transcript: False: what was heard is known by the voice's measured pace, even where the TTS
@@ -103,6 +107,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
+        mcp_servers: NotGivenOr[list[MCPServer]] = NOT_GIVEN,
         tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         max_tool_steps: int = 3,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
@@ -125,11 +130,11 @@ class AgentSession(SessionProperties[Userdata_T]):
         self._stt = stt if is_given(stt) else None
         self._llm = llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
-        self._left_open = _not_given(stt=stt, llm=llm, tts=tts, vad=vad)
+        self._left_open = left_open(stt=stt, llm=llm, tts=tts, vad=vad)
         """The parts that whoever runs the session may choose: nobody said that there are none."""
         self._video_sampler = video_sampler if is_given(video_sampler) else VoiceActivityVideoSampler()
-        self._tools: list[Tool | Toolset] = tools if is_given(tools) else []
-        self._vad, self._tool_handling = vad, tool_handling
+        self._tools: list[Tool | Toolset] = [*(tools if is_given(tools) else []), *toolsets_of(mcp_servers)]
+        self._vad, self._tool_handling, self._mcp_servers = vad, tool_handling, mcp_servers or None
         self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
         self._options = AgentSessionOptions(
             turn_handling=resolve_turn_handling(handling),
@@ -445,19 +450,17 @@ class AgentSession(SessionProperties[Userdata_T]):
         self,
         *,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
+        endpointing_opts: NotGivenOr[EndpointingOptions] = NOT_GIVEN,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        **old: Unpack[OldArguments],
     ) -> None:
         """Change options or providers in mid-conversation. Options that aren't named keep their value."""
-        if is_given(turn_handling):
-            merged: dict[str, Any] = {**self._turn_handling}
-            for section, value in turn_handling.items():
-                merged[section] = {**merged.get(section, {}), **value} if isinstance(value, dict) else value
-            handling = cast("TurnHandlingOptions", merged)
-            self._options.turn_handling = resolve_turn_handling(handling)  # raises before anything is changed
-            self._turn_handling = handling
+        handling = changed(self._turn_handling, turn_handling, endpointing_opts, old)
+        self._options.turn_handling = resolve_turn_handling(handling)  # raises before anything is changed
+        self._turn_handling = handling
         self._stt = stt if is_given(stt) else self._stt
         self._llm = llm if is_given(llm) else self._llm
         self._tts = tts if is_given(tts) else self._tts
@@ -492,7 +495,3 @@ class AgentSession(SessionProperties[Userdata_T]):
         if not self.started:
             raise RuntimeError("the session isn't running; call `await session.start(agent)` first")
         return self._engine
-
-
-def _not_given(**parts: object) -> frozenset[str]:
-    return frozenset(name for name, part in parts.items() if part is NOT_GIVEN)

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from agent_runtime.room import RoomIO
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.engine import Engine
-    from agent_runtime.voice.options import AgentSessionOptions
+    from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
     from agent_runtime.voice.speech_handle import SpeechHandle
     from agent_runtime.voice.tool_handling import ToolHandlingOptions
-    from agent_runtime.voice.turn import TurnDetector
+    from agent_runtime.voice.turn import TurnDetectionMode, TurnDetector, TurnHandlingOptions
     from agent_tools import Tool, Toolset
+    from agent_tools.mcp import MCPServer
 
 Userdata_T = TypeVar("Userdata_T")
 
@@ -41,6 +42,8 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _vad: NotGivenOr[vad_.VAD | None]
     _turn_detector: NotGivenOr[TurnDetector | None] = NOT_GIVEN
     _tools: list[Tool | Toolset]
+    _turn_handling: TurnHandlingOptions
+    _mcp_servers: list[MCPServer] | None
     _tool_handling: NotGivenOr[ToolHandlingOptions]
     _userdata: Userdata_T | None
     _room_io: RoomIO | None = None
@@ -99,6 +102,22 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
         return self._tools.copy()
 
     @property
+    def mcp_servers(self) -> list[MCPServer] | None:
+        """What was given as `mcp_servers`."""
+        return self._mcp_servers
+
+    @property
+    def conn_options(self) -> SessionConnectOptions:
+        """How providers' requests are tried again, and how many failures end the session."""
+        return self._options.conn_options
+
+    @property
+    def turn_detection(self) -> TurnDetectionMode | None:
+        """How the end of a turn is found unless the agent says otherwise: what was given, or the bundled detector."""
+        given = self._turn_handling.get("turn_detection", NOT_GIVEN)
+        return given if given is not NOT_GIVEN else self.resolve_turn_detector()
+
+    @property
     def options(self) -> AgentSessionOptions:
         """Its options, complete."""
         return self._options
@@ -146,3 +165,8 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
         if not is_given(self._turn_detector):
             self._turn_detector = default_turn_detector()
         return self._turn_detector
+
+
+def left_open(**parts: object) -> frozenset[str]:
+    """The names of those that weren't given."""
+    return frozenset(name for name, part in parts.items() if part is NOT_GIVEN)

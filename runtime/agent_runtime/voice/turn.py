@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
 
-from agent_runtime.types import NotGivenOr, is_given
+from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice.backchannel import InterruptionDetector
 
 if TYPE_CHECKING:
@@ -338,6 +338,23 @@ _OLD_ARGUMENTS: dict[str, tuple[str, str]] = {
     "preemptive_generation": ("preemptive_generation", "enabled"),
     "turn_detection": ("", "turn_detection"),
 }
+
+
+def changed(
+    handling: TurnHandlingOptions,
+    change: NotGivenOr[TurnHandlingOptions],
+    endpointing: NotGivenOr[EndpointingOptions],
+    old: OldArguments,
+) -> TurnHandlingOptions:
+    """`handling` with what the other three name; what they don't name keeps its value."""
+    merged: dict[str, Any] = {**handling}
+    layers = [with_old_arguments(NOT_GIVEN, old, stacklevel=4)]
+    layers += [cast("TurnHandlingOptions", {"endpointing": endpointing})] if is_given(endpointing) else []
+    layers += [change] if is_given(change) else []
+    for layer in layers:
+        for section, value in layer.items():
+            merged[section] = {**merged.get(section, {}), **value} if isinstance(value, dict) else value
+    return cast("TurnHandlingOptions", merged)
 
 
 def with_old_arguments(
