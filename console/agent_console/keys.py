@@ -71,6 +71,14 @@ ACTIONS: Final = (
     Action("jump", "w", "jump", "Put a letter on each part of the screen and go where it says.", "Look", 43),
     Action("help", "question_mark,f1", "help", "Show every key.", "Console", 95),
     Action("palette", "ctrl+p", "palette", "Find any action by typing.", "Console", 40),
+    Action(
+        "suspend",
+        "ctrl+z",
+        "suspend",
+        "Put the console aside for the shell; fg brings it back.",
+        "Console",
+        run="app.suspend_process",
+    ),
     Action("quit", "q", "quit", "Leave; the session ends and devices are given back.", "Console", 94),
 )
 

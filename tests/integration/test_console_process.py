@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from textwrap import dedent
@@ -176,6 +178,68 @@ def test_it_follows_the_terminals_size(folder):
         process.press("escape")
         process.wait_for("q quit")
         process.press("q")
+        assert process.wait_for_exit() == 0
+
+
+def test_it_stands_a_storm_of_sizes(folder):
+    with console(folder, *QUIET, "greeter.py", size=(120, 40)) as process:
+        process.wait_for("agent listening")
+        for number in range(60):
+            process.resize(20 + number * 37 % 200, 5 + number * 13 % 60)
+            process.run_for(0.01)
+        process.resize(80, 24)
+        process.wait_for(lambda screen: 20 < len(screen.splitlines()) <= 24 and "greeter" in screen)
+        process.press("escape")
+        process.wait_for("q quit")
+        process.press("q")
+        assert process.wait_for_exit() == 0
+        process.assert_terminal_restored()
+        assert b"Traceback" not in process.output
+
+
+def at_the_prompt(process: ConsoleProcess, after: bytes) -> None:
+    """The shell has the terminal, as it was, and said something before its prompt."""
+    process.wait_for(lambda _: process.output.rpartition(after)[2].endswith(b"shell> ") and after in process.output)
+    process.run_for(0.3)
+    process.assert_terminal_restored()
+
+
+@pytest.mark.parametrize("how", ["key", "signal"])
+def test_it_is_suspended_for_the_shell_and_comes_back(folder, how):
+    (folder / "start.py").write_text("from agent_console.cli import main\nmain()\n")
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    env = {"HOME": str(folder), "PS1": "shell> ", "HISTFILE": ""}
+    with ConsoleProcess(command=shell, cwd=folder, env=env, size=(100, 30)) as process:
+        process.wait_for("shell>")
+        # The shell's own marks around what is pasted would look like ours.
+        process.type("bind 'set enable-bracketed-paste off'; clear\n")
+        process.wait_for(lambda screen: screen.strip() == "shell>")
+        process.run_for(0.3)
+        process.attributes_before = termios.tcgetattr(process.child.child_fd)
+        process.output = b""
+        process.type(f"{sys.executable} start.py {' '.join(QUIET)} greeter.py\n")
+        process.wait_for("agent listening")
+        process.press("escape")
+        process.wait_for("q quit")
+        if how == "key":
+            process.press("ctrl+z")
+        else:
+            os.kill(os.tcgetpgrp(process.child.child_fd), signal.SIGTSTP)
+        at_the_prompt(process, b"Stopped")
+        process.resize(120, 40)
+        process.type("fg\n")
+        process.wait_for(lambda screen: "q quit" in screen and "agent listening" in screen)
+        process.press("t")
+        process.wait_for("say something to the agent")
+        process.type("still there")
+        process.press("enter")
+        process.wait_for(r"you +still there")
+        process.press("escape")
+        process.wait_for("q quit")
+        process.press("q")
+        at_the_prompt(process, b"fg\r\n")
+        assert b"Traceback" not in process.output
+        process.type("exit\n")
         assert process.wait_for_exit() == 0
 
 

@@ -29,6 +29,7 @@ KEYS: Final = {
     "ctrl+c": "\x03",
     "ctrl+p": "\x10",
     "ctrl+q": "\x11",
+    "ctrl+z": "\x1a",
     "space": " ",
 }
 

@@ -260,8 +260,8 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         self._host.backend.set_muted(not self._state.muted)
 
     def action_type(self) -> None:
-        """Go to the input."""
-        self._prompt.focus()
+        """Go to the input: at once, for what is typed right behind the key."""
+        self.set_focus(self._prompt)
 
     def action_interrupt(self) -> None:
         """Stop the agent."""
@@ -376,7 +376,7 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         self._search.placeholder = f"search the {'transcript' if panel is None else 'panel'}"
         self._show_search(True)
         self._search.value = ""
-        self._search.focus()
+        self.set_focus(self._search)
         self._refresh_now()
 
     def on_input_changed(self, event: Input.Changed) -> None:
