@@ -77,9 +77,9 @@ def default_setup(proc: JobProcess) -> None:
     """Nothing is to be made ready before a job."""
 
 
-async def default_request(request: JobRequest) -> None:
+async def default_request(ctx: JobRequest) -> None:
     """Every job is taken."""
-    await request.accept()
+    await ctx.accept()
 
 
 def default_load(worker: AgentServer) -> float:
