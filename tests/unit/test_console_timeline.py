@@ -278,11 +278,11 @@ def test_parts_are_named_by_who_took_the_time() -> None:
 @pytest.mark.parametrize(
     ("part", "setting", "words"),
     [
-        ("tools", "get_weather", "a faster tool get_weather would have saved up to 0.40 s on 1 of 1 turn"),
-        ("llm", "small", "a faster llm small would have saved up to 0.40 s"),
-        ("floor", "user_speaking", "without letting you finish would have saved up to 0.40 s"),
-        ("floor", "min_consecutive_speech_delay", "without min_consecutive_speech_delay would have saved"),
-        ("playout", None, "without the speaker's buffer would have saved"),
+        ("tools", "get_weather", "tool get_weather: up to 0.40 s on 1 of 1 turn"),
+        ("llm", "small", "llm small: up to 0.40 s"),
+        ("floor", "user_speaking", "letting you finish: up to 0.40 s"),
+        ("floor", "min_consecutive_speech_delay", "min_consecutive_speech_delay: up to 0.40 s"),
+        ("playout", None, "the speaker's buffer: up to 0.40 s"),
     ],
 )
 def test_a_wait_that_no_delay_makes_says_what_could_be_saved(part: str, setting: str | None, words: str) -> None:

@@ -184,11 +184,9 @@ def advice(savings: Sequence[Saving], width: int) -> list[Line]:
 def _saving(saving: Saving) -> list[Span]:
     turns = f" on {saving.turns} of {_count(saving.of, 'turn')}"
     if saving.value is None:
-        faster = saving.setting.startswith(("stt", "llm", "tts", "tool", "on_user_turn_completed"))
         return [
-            ("a faster " if faster else "without ", "muted"),
             (clean(saving.setting), "key"),
-            (" would have saved up to ", "muted"),
+            (": up to ", "muted"),
             (f"{saving.seconds:.2f} s", "value"),
             (turns, "muted"),
         ]
