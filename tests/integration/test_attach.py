@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from livekit.protocol import agent, models
 if sys.platform == "win32":
     pytest.skip("jobs run in forked processes", allow_module_level=True)
 
-from agent_console.attach.address import WorkerAddress
+from agent_console.attach.address import WorkerAddress, find_worker
 from agent_console.attach.backend import AttachBackend
 from agent_runtime import events as ev
 from agent_runtime.worker.access import AttachOptions, Gate
@@ -27,8 +28,12 @@ from agent_runtime.worker.outside import _job_report
 from agent_runtime.worker.pool import JobEnded, JobEvent, JobMetrics, JobPlan, JobPool, PoolOptions
 from agent_runtime.worker.prometheus import WorkerMetrics
 from agent_runtime.worker.report import WorkerReport
+from tests.integration.test_worker import ask_for, person
+from tests.support import attach_agent
 from tests.support.attach_agent import KEY, entrypoint
+from tests.support.livekit_server import livekit_server, missing
 from tests.support.worker_feed import TOKEN
+from tests.support.worker_process import worker
 
 JOB = RunningJobInfo(
     JobAcceptArguments("", "agent-1", ""),
@@ -124,3 +129,33 @@ async def test_a_job_that_is_killed_is_told_and_so_is_a_worker_that_ends():
         await worker.server.aclose()
         await until(lambda: console.attachment.worker.state == "lost")
         assert "ended" in console.attachment.worker.problem or "no worker answers" in console.attachment.worker.problem
+
+
+# --- a worker at a real server ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+async def test_a_worker_at_a_server_is_attached_to_by_the_token_that_it_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    seen: list[ev.AnyEvent] = []
+    with livekit_server() as server, worker(server, command=[attach_agent.__file__, "start"]) as process:
+        await asyncio.to_thread(process.wait_for, "registered")
+        health = next(line["message"] for line in process.log if "health is told at" in line["message"])
+        console = AttachBackend(find_worker(health.rpartition(" ")[2], None))
+        console.start(seen.append)
+        try:
+            async with person(server, "greeted"):
+                await ask_for(server, "greeted", "greeter")
+                await until(lambda: console.attachment.jobs)
+                (job,) = console.attachment.jobs
+                assert (job.room, console.attachment.can_write) == ("greeted", False)
+                console.choose(job.id)
+                await until(lambda: any(isinstance(event.data, ev.SessionStarted) for event in seen))
+                process.send(signal.SIGTERM)
+                await until(lambda: console.attachment.report and console.attachment.report.state == "draining")
+                process.send(signal.SIGTERM)
+                await until(lambda: console.attachment.worker.state == "lost")
+        finally:
+            await asyncio.to_thread(console.stop)
