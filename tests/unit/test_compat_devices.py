@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from livekit.rtc import AudioFrame
 
-from agent_runtime import Agent, compat
+from agent_runtime import Agent, FlushSentinel, compat
 from agent_runtime.io import AudioInput
 from agent_runtime.testing import Answer, ScriptedAudioInput, Stage, UserSpeech, run_virtual, scripted_session
 from tests.support.play import HELLO
@@ -77,6 +77,26 @@ def test_a_cut_leaves_what_was_heard(own: ModuleType, layered: bool) -> None:
     message = next(m for m in stage.session.history.messages() if m.role == "assistant")
     assert message.interrupted
     assert message.text_content == "One two"
+
+
+def test_two_stretches_are_played_one_after_the_other(own: ModuleType) -> None:
+    class TwoStretches(Agent):
+        async def llm_node(self, chat_ctx: Any, tools: Any, model_settings: Any) -> Any:
+            yield "Hello there. "
+            yield FlushSentinel()
+            yield "How are you?"
+
+    speaker = own.Loudspeaker()
+
+    async def scenario() -> Stage:
+        async with scripted_session([HELLO], durations=[1.0, 1.0]) as stage:
+            stage.session.output.audio = speaker
+            await stage.session.start(TwoStretches(instructions="x"))
+            await stage.run_until(8.0)
+        return stage
+
+    ended = [(round(e.time, 6), round(e.data.position, 6)) for e in run_virtual(scenario()).of("playout_finished")]
+    assert ended == [(4.21, 1.01), (5.22, 1.01)]
 
 
 def test_words_are_written_as_they_are_heard_though_it_tells_no_position(own: ModuleType) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from agent_runtime import Agent, function_tool
-from agent_runtime.testing import Answer, Stage, run_virtual, scripted_session
+from agent_runtime.testing import Answer, Stage, UserSpeech, in_virtual_time, run_virtual, scripted_session
+from tests.support import slow_tools
 from tests.support.play import HELLO, play
 
 STORY = Answer("One two three four five six seven eight nine ten", [("slow", "{}")])
@@ -112,3 +114,27 @@ def test_new_code_that_waits_is_not_swapped_in_by_closing() -> None:
     stage = play(5.0, HELLO, answers=[Answer("OK")], durations=[10.0], act=act)
     assert waiting[0].cancelled()
     assert len(stage.of("agent_changed")) == 1
+
+
+@in_virtual_time
+async def test_closing_waits_neither_for_calls_that_may_be_cancelled_nor_for_a_hook_that_nobody_needs() -> None:
+    class Busy(slow_tools.Slow):
+        async def on_user_turn_exceeded(self, ev: Any) -> None:
+            try:
+                await asyncio.sleep(100.0)
+            except asyncio.CancelledError:
+                self.ran.append("hook cancelled")
+                raise
+
+    talk = UserSpeech(6.0, 20.0, "", interims=[(7.0, "one two three")])
+    answers = [slow_tools.calls("stoppable"), Answer("On it")]
+    options: Any = {"turn_handling": {"user_turn_limit": {"max_words": 2}}, "session_close_transcript_timeout": 0.0}
+    async with scripted_session([HELLO, talk], answers=answers, durations=[1.0], **options) as stage:
+        agent = Busy()
+        await stage.session.start(agent)
+        await stage.run_until(8.0)
+        assert agent.ran == []
+        await stage.session.aclose()
+        assert stage.now == 8.0
+        assert sorted(agent.ran) == ["hook cancelled", "stopped"]
+        assert not stage.of("error_occurred")

@@ -36,6 +36,24 @@ def test_no_minimum_still_takes_voice_and_not_silence() -> None:
     assert stage.times("agent_interrupted") == [5.1]  # the first window after speech is reported
 
 
+def test_what_was_cut_is_marked_and_nothing_else() -> None:
+    stage = play(10.0, HELLO, STOP, answers=[STORY, OK], durations=[10.0, 1.0], can_pause=False)
+    marks = [(m.text_content, m.interrupted) for m in stage.session.history.messages() if m.role == "assistant"]
+    assert marks == [("One two", True), ("OK", False)]
+
+
+def test_a_turn_that_is_ended_by_hand_stops_the_agent() -> None:
+    async def act(stage: Stage) -> None:
+        for when in (2.8, 6.5):
+            await stage.run_until(when)
+            stage.session.commit_user_turn()
+
+    manual = {"turn_detection": "manual"}
+    stage = play(12.0, HELLO, STOP, act=act, answers=[STORY, OK], durations=[10.0, 1.0], turn_handling=manual)
+    assert stage.times("agent_interrupted") == [6.5]
+    assert stage.said()[-2:] == [("user", "Stop"), ("assistant", "OK")]
+
+
 def test_too_few_words_do_not_interrupt() -> None:
     options = {"interruption": {"min_words": 2}}
     stage = play(16.0, HELLO, STOP, answers=[STORY], durations=[10.0], turn_handling=options)
