@@ -115,7 +115,8 @@ def measure(history: int, seconds: float, panel: str) -> None:
         run = terminal.answer()
         print(f"  idle: {run['frames'] / 5:.1f} frames/s, CPU {run['cpu'] / 5:.1%} of a core")
         found = latencies(terminal, panel)
-        for name, times in (*found.items(), ("all keys", [t for times in found.values() for t in times])):
+        found["all keys"] = [seconds for times in found.values() for seconds in times]
+        for name, times in found.items():
             ordered = sorted(1000 * t for t in times)
             high = ordered[max(0, int(len(ordered) * 0.99) - 1)]
             print(f"  {name:<26} p50 {statistics.median(ordered):5.1f}  p99 {high:5.1f}", end="  ")
