@@ -26,9 +26,10 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """A file's text and what it means. Raises TomlFileError."""
     try:
         text = path.read_text("utf-8")
-        return text, tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as exc:
         raise TomlFileError(f"can't be read: {exc}") from exc
+    try:
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         at = _AT.search(str(exc))
         if at is None:

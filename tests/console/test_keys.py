@@ -63,6 +63,14 @@ async def test_space_starts_and_escape_discards(console: Open) -> None:
         assert it.backend.calls == [("push_to_talk", "press"), ("push_to_talk", "discard")]
 
 
+async def test_a_turn_can_be_spoken_where_its_keys_are_taken_away(console: Open) -> None:
+    async with console(keymap={"push_to_talk": "f7", "back": ""}) as it:
+        await it.press("f7")
+        hints = it.screen._key_bar._hints(80)
+        assert hints == [("f7", "send", "push_to_talk")]
+        assert it.backend.calls == [("push_to_talk", "press")]
+
+
 async def test_space_without_a_microphone_says_so(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(ConsoleScreen, "notify", lambda screen, message, **options: told.append(message))

@@ -23,7 +23,10 @@ _INDENT: Final = "     "
 
 def rows_of(book: ScenarioBook) -> list[Row]:
     """A file, then its scenarios."""
-    return [row for file in book.files for row in (file, *file.scenarios)]
+    rows: list[Row] = []
+    for file in book.files:
+        rows += (file, *file.scenarios)
+    return rows
 
 
 def key_of(row: Row) -> tuple[str, str]:

@@ -226,7 +226,9 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
 
     @property
     def _can_talk(self) -> bool:
-        return self._state.room.here or self._state.microphone.state not in ("unavailable", "lost", "closed")
+        if self._state.room.here:
+            return True
+        return self._state.mode != "text" and self._state.microphone.state not in ("unavailable", "lost", "closed")
 
     def action_push_to_talk(self) -> None:
         """Start or send a turn by key."""

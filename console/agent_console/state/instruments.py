@@ -69,7 +69,8 @@ def device_changed(state: ConsoleState, event: AnyEvent, data: ev.DeviceChanged)
         banners = (*banners, Banner(key, "error", text, hint, time=event.time))
     elif data.state == "unavailable":
         text = f"No {word.lower()}"
-        hint = data.problem or ("type instead: t" if is_input else "replies are shown, not spoken")
+        problem = (data.problem or "").removeprefix(f"there is no {word.lower()}: ")  # it says so already
+        hint = problem or ("type instead: t" if is_input else "replies are shown, not spoken")
         banners = (*banners, Banner(key, "warning", text, hint, time=event.time))
     elif data.state == "opened" and before.state == "lost":
         note = Note("info", event.time, f"{word} back: {data.name}", turn_id=event.turn_id)

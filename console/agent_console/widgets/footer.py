@@ -54,8 +54,9 @@ class KeyBar(Canvas):
         if self._situation in _HINTS:
             return [(key, label, "") for key, label in _HINTS[self._situation]]
         if self._situation == "talking":
-            talk, back = (keys_of(BY_ID[name], self._keys_in_use)[0] for name in ("push_to_talk", "back"))
-            return [(talk, "send", "push_to_talk"), (back, "discard", "back")]
+            ends = (("push_to_talk", "send"), ("back", "discard"))
+            keyed = [(keys_of(BY_ID[name], self._keys_in_use), label, name) for name, label in ends]
+            return [(keys[0], label, name) for keys, label, name in keyed if keys]
         hints: list[tuple[int, str, Action]] = []
         room = width - 1
         for place, action, key in sorted(self._offered(), key=lambda offer: -offer[1].rank):
