@@ -235,11 +235,13 @@ class AudioOutput(ABC, EventEmitter[PlaybackEvent]):
     def _chain(self, sink: AudioOutput) -> None:
         """Be a layer over `sink` from now on, in place of what was below."""
         old, self.__next = self.__next, sink
-        for output, change in ((old, EventEmitter.off), (sink, EventEmitter.on)):
-            if output is not None:
-                change(output, "playback_started", self.__next_started)
-                change(output, "playback_progressed", self.__next_progressed)
-                change(output, "playback_finished", self.__next_finished)
+        if old is not None:
+            old.off("playback_started", self.__next_started)
+            old.off("playback_progressed", self.__next_progressed)
+            old.off("playback_finished", self.__next_finished)
+        sink.on("playback_started", self.__next_started)
+        sink.on("playback_progressed", self.__next_progressed)
+        sink.on("playback_finished", self.__next_finished)
 
     def __next_started(self, event: PlaybackStartedEvent) -> None:
         # By its name: a subclass may want to know.
