@@ -82,10 +82,12 @@ class CountingApp(ConsoleApp):
 
 def control(app: CountingApp, backend: StreamingBackend, asked: int, answer: int) -> None:
     """Answer requests until there are no more."""
-    requests: dict[str, Callable[[float], int]] = {
-        "stream": backend.stream,
-        "idle": lambda seconds: time.sleep(seconds) or 0,
-    }
+
+    def idle(seconds: float) -> int:
+        time.sleep(seconds)
+        return 0
+
+    requests: dict[str, Callable[[float], int]] = {"stream": backend.stream, "idle": idle}
     while not app.is_settled:
         time.sleep(0.05)
     gc.collect()

@@ -69,7 +69,7 @@ class Terminal:
         """Ask for something; `answer` waits for it."""
         os.write(self._ask, json.dumps(request).encode() + b"\n")
 
-    def answer(self, timeout: float = 120.0) -> dict[str, float]:
+    def answer(self, timeout: float = 300.0) -> dict[str, float]:
         """What it answered; it may draw meanwhile."""
         deadline, line = time.perf_counter() + timeout, b""
         while not line.endswith(b"\n"):

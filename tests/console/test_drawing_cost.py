@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from agent_console.drawing.text import Line
+from agent_console.state import LogLine
 from agent_console.widgets.log import LogPane
 from agent_console.widgets.painted import PaintedScroll
 from agent_runtime import events as ev
@@ -42,9 +45,12 @@ async def test_lines_that_only_move_keep_their_strips(console: Open) -> None:
 async def test_a_log_that_was_put_away_draws_only_what_is_new(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
     draw = LogPane.draw_item
-    monkeypatch.setattr(
-        LogPane, "draw_item", lambda pane, index, *rest: drawn.append(index) or draw(pane, index, *rest)
-    )
+
+    def counted(pane: LogPane, index: int, item: LogLine, width: int) -> Sequence[Line]:
+        drawn.append(index)
+        return draw(pane, index, item, width)
+
+    monkeypatch.setattr(LogPane, "draw_item", counted)
     async with console("interrupted") as it:
         await it.send(*(ev.LogWritten("info", "bench", f"line {number}") for number in range(50)))
         await it.press("l", "l")
