@@ -127,8 +127,7 @@ class AgentSession(SessionProperties[Userdata_T]):
     ) -> None:
         super().__init__()
         handling = self._turn_handling = with_old_arguments(turn_handling, old_arguments)
-        self._stt = stt if is_given(stt) else None
-        self._llm = llm if is_given(llm) else None
+        self._stt, self._llm = stt if is_given(stt) else None, llm if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
         self._left_open = left_open(stt=stt, llm=llm, tts=tts, vad=vad)
         """The parts that whoever runs the session may choose: nobody said that there are none."""
