@@ -145,7 +145,7 @@ class AgentServer(EventEmitter[EventTypes]):
 
     @setup_fnc.setter
     def setup_fnc(self, value: Callable[[JobProcess], Any] | None) -> None:
-        self._setup_fnc = _callable(value, "setup_fnc")
+        self._setup_fnc: Callable[[JobProcess], Any] | None = _callable(value, "setup_fnc")
 
     @property
     def load_fnc(self) -> LoadFunction | None:
@@ -371,7 +371,7 @@ class AgentServer(EventEmitter[EventTypes]):
         from agent_runtime.worker.channel import ServerAddress
 
         config = self._config
-        proxy = config.http_proxy if is_given(config.http_proxy) else True
+        proxy: str | Literal[True] | None = config.http_proxy if is_given(config.http_proxy) else True
         token = os.environ.get("LIVEKIT_WORKER_TOKEN", "")
         return ServerAddress(config.ws_url, config.api_key, config.api_secret, proxy, token)
 

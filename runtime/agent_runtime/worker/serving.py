@@ -9,7 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_runtime.errors import AgentConsoleError
 
@@ -62,7 +62,7 @@ async def _serve(
     server.on("worker_started", started.set)
     running = asyncio.create_task(server.run(devmode=devmode, unregistered=unregistered))
     working = asyncio.create_task(_when_started(started, work)) if work is not None else None
-    waited_for = [running, stop, *([working] if working is not None else [])]
+    waited_for: list[asyncio.Future[Any]] = [running, stop, *([working] if working is not None else [])]
     await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
     code = ExitCode.STOPPED
     if working is not None and working.done():
