@@ -284,7 +284,7 @@ def _no_agent(module: ModuleType, path: Path) -> str:
     entrypoint = getattr(module, "entrypoint", None)
     if inspect.isfunction(entrypoint) or type(getattr(module, "server", None)).__name__ == "AgentServer":
         return (
-            f"{where} starts its agent in a LiveKit room, which is not possible yet: "
-            "write the agent as a class in the file"
+            f"{where} starts its agent in a LiveKit room: serve it with --headless, or, to talk to it here, write the "
+            "agent as a class in the file"
         )
     return f"there is no agent in {where}: write a class that extends agent_runtime.Agent"

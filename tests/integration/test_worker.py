@@ -182,6 +182,30 @@ async def test_a_port_in_use_is_said(server: LiveKitServer, tmp_path: Path) -> N
             assert f"port {port} on 127.0.0.1 is in use" in process.told()
 
 
+async def test_saved_code_runs_in_a_new_worker_and_code_that_doesnt_run_leaves_the_one_before(
+    server: LiveKitServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "saved_agent.py"
+    source = (
+        "from agent_runtime import AgentServer, cli\nserver = AgentServer(port=0)\n"
+        "@server.rtc_session(agent_name='{}')\nasync def talk(job): await job.connect()\n"
+        "if __name__ == '__main__':\n    cli.run_app(server)\n"
+    )
+    file.write_text(source.format("one"))
+    with worker(server, command=[str(file), "dev"]) as process:
+        await until(lambda: "registered as 'one'" in process.told(), "the first worker")
+        file.write_text(source.format("two"))
+        await until(lambda: "registered as 'two'" in process.told(), "the second worker")
+        await until(lambda: "draining" in process.told(), "the first one's end")
+        file.write_text("this is no Python")
+        await until(lambda: "the saved code doesn't run: the worker before goes on" in process.told(), "the refusal")
+        assert process.process.poll() is None
+        family = process.family()
+        process.send(signal.SIGINT)
+        assert await ended(process) == 0
+        assert alive(family) == set()
+
+
 def headless(folder: Path) -> list[str]:
     """Serve a file that has an agent and nothing else, with parts that need no model."""
     file = folder / "greeter.py"

@@ -188,7 +188,7 @@ def test_a_failure_in_a_neighbour_names_the_neighbour():
         ("my_agent.py:Needy", "Needy in my_agent.py needs city: give defaults, or make an instance in the file"),
         ("empty.py", "there is no agent in empty.py: write a class that extends agent_runtime.Agent"),
         ("needy.py", "Needy in needy.py needs city: give defaults, or make an instance in the file"),
-        ("room.py", "room.py starts its agent in a LiveKit room, which is not possible yet"),
+        ("room.py", "room.py starts its agent in a LiveKit room: serve it with --headless"),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line(target, message):

@@ -135,7 +135,7 @@ def test_the_entrypoint_in_a_file_of_functions_is_told_of(tmp_path: Path):
         "@server.rtc_session()\nasync def start(ctx: JobContext):\n    pass\n\n"
         "cli.run_app(server)\n"
     )
-    with pytest.raises(AgentLoadError, match="starts its agent in a LiveKit room, which is not possible yet"):
+    with pytest.raises(AgentLoadError, match="starts its agent in a LiveKit room: serve it with --headless"):
         load_agent(parse_target(str(file)))
 
 

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import json
-import logging
 import socket
 import ssl
 import time
@@ -118,7 +117,6 @@ async def open_channel(address: ServerAddress, now: Callable[[], float] = time.t
             ping_interval=HEARTBEAT,
             ping_timeout=HEARTBEAT_TIMEOUT,
             close_timeout=1.0,
-            logger=logging.getLogger("agent_runtime.worker.websocket"),
         )
     except InvalidStatus as exc:
         body = bytes(exc.response.body or b"").decode(errors="replace").strip()
