@@ -44,7 +44,10 @@ class StreamingBackend(ScriptedBackend):
     def stream(self, seconds: float) -> int:
         """Send for that long, in real time; how many it were."""
         began, events = time.perf_counter(), round(seconds * RATE)
+        parent = os.getppid()
         for count in range(events):
+            if os.getppid() != parent:  # whoever asked is gone
+                os._exit(1)
             time.sleep(max(0.0, began + count / RATE - time.perf_counter()))
             self._now += 1 / RATE
             self._emit(self._data(_ORDER[count % len(_ORDER)], count))
