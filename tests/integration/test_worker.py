@@ -79,7 +79,7 @@ async def test_an_agent_comes_by_itself_and_a_worker_that_drains_waits_for_it(se
             assert process.process.poll() is None
             family = process.family()
         assert await ended(process) == 0
-        assert alive(family) == set()
+        await until(lambda: not alive(family), "the end of all that it started")
 
 
 async def test_an_agent_with_a_name_comes_where_it_is_asked_for(server: LiveKitServer) -> None:
@@ -203,7 +203,7 @@ async def test_saved_code_runs_in_a_new_worker_and_code_that_doesnt_run_leaves_t
         family = process.family()
         process.send(signal.SIGINT)
         assert await ended(process) == 0
-        assert alive(family) == set()
+        await until(lambda: not alive(family), "the end of all that it started")
 
 
 def headless(folder: Path) -> list[str]:
