@@ -95,6 +95,14 @@ async def test_a_job_runs_in_a_process_that_was_ready_and_ends_with_its_callback
         assert some.jobs == ()
 
 
+async def test_as_many_wait_as_were_asked_for() -> None:
+    async with pool(num_idle_processes=2) as (some, told):
+        await some.start()
+        await until(lambda: some.ready == 2, "both")
+        await asyncio.sleep(0.3)  # a third one would be ready by now
+        assert len(told.of(ProcessReady)) == 2
+
+
 @KINDS
 @pytest.mark.parametrize(
     ("what", "error"),

@@ -95,9 +95,7 @@ def _keys() -> str:
     for group in groups:
         lines += [f"### {group}\n", "| key | id | |", "|---|---|---|"]
         lines += [
-            f"| {_shown(action.keys)} | `{action.id}` | {action.help} |"
-            for action in actions
-            if action.group == group
+            f"| {_shown(action.keys)} | `{action.id}` | {action.help} |" for action in actions if action.group == group
         ]
         lines.append("")
     return "\n".join(lines)

@@ -29,10 +29,10 @@ A value comes from the first of these that has it:
 6. the profile
 7. the default
 
-`agent-console config` shows each value and where it came from. A wrong flag or variable is refused in one line that says
-what would be right. What is wrong in a file is left out: the console opens with the rest and names file, line and setting;
-`agent-console config` and `doctor` do too. Where nobody looks at a screen (`--headless`, `test`, `replay --run`), a wrong
-file is refused.
+`agent-console config` shows each value and where it came from. A wrong flag or variable is refused in one line that
+says what would be right. What is wrong in a file is left out: the console opens with the rest and names file, line and
+setting; `agent-console config` and `doctor` do too. Where nobody looks at a screen (`--headless`, `test`,
+`replay --run`), a wrong file is refused.
 
 ```toml
 # agent-console.toml

@@ -31,9 +31,7 @@ def test_there_are_commands():
     assert len(COMMANDS) >= 10
 
 
-@pytest.mark.parametrize(
-    ("before", "actions"), [("## Replaying", PLAYER), ("## Running", COMPARISON)]
-)
+@pytest.mark.parametrize(("before", "actions"), [("## Replaying", PLAYER), ("## Running", COMPARISON)])
 def test_each_key_of_a_table_does_something(before: str, actions: tuple[Action, ...]) -> None:
     keys = {key for action in actions for key in written_keys(action.keys)}
     section = PAGE.partition(before)[2].partition("\n## ")[0]

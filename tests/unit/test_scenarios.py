@@ -205,7 +205,8 @@ def test_the_example_fits_the_published_schema_and_its_scripted_part_passes() ->
 
 def test_what_happens_is_printed_as_lines_of_json(tmp_path, capsys, agent):
     steps = "[{say: hi}, {expect: {text: ready, latency: 0.001}}]"
-    text = f"agent: desk.py:Desk\nscenarios: [{{name: one, answers: {CALL}, steps: {steps}}}, {{name: two, steps: {steps}}}]"
+    scenarios = f"[{{name: one, answers: {CALL}, steps: {steps}}}, {{name: two, steps: {steps}}}]"
+    text = f"agent: desk.py:Desk\nscenarios: {scenarios}"
     file = write(tmp_path, text)
     assert run_arguments(["test", str(file), "--lines", "--only", "one"]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

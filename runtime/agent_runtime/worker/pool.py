@@ -163,8 +163,10 @@ class JobPool:
         """Get the first processes ready. Raises JobProcessError if the first one doesn't get there."""
         warm_up(self._options)
         if self._options.num_idle_processes > 0:
-            first = await self._take()
-            self._give(first)
+            self._refill()
+            first: asyncio.Future[JobExecutor] = asyncio.get_running_loop().create_future()
+            self._waiting.append(first)  # after the refill, which starts one for each who waits
+            self._give(await first)
 
     async def launch(self, info: RunningJobInfo) -> None:
         """Run a job, in a process that waits or in one that is started for it.

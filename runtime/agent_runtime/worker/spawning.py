@@ -42,6 +42,7 @@ class Spawned(Protocol):
 
     async def reap(self) -> str:
         """Once it is over: how it ended, in words."""
+        ...
 
 
 def spawn(plan: JobPlan, options: PoolOptions, end: socket.socket) -> Spawned:
