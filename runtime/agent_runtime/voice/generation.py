@@ -150,15 +150,19 @@ class Step:
             self._note_first_token()
             self._add_text(delta.content)
         for call in delta.tool_calls:
-            if self.settings.tool_choice == "none":
-                logger.warning("%s calls %s, which it may not: the call is ignored", self.agent.id, call.name)
-                continue
-            self._note_first_token()
-            self._generated.append(call.name + call.arguments)
-            if self._may_run_tools:
-                self.tools.start(call)
-            else:
-                self._waiting_calls.append(call)
+            self._take_call(call)
+
+    def _take_call(self, call: FunctionToolCall | FunctionCall) -> None:
+        """The model calls a tool: it runs, now or once the turn is over."""
+        if self.settings.tool_choice == "none":
+            logger.warning("%s calls %s, which it may not: the call is ignored", self.agent.id, call.name)
+            return
+        self._note_first_token()
+        self._generated.append(call.name + call.arguments)
+        if self._may_run_tools:
+            self.tools.start(call)
+        else:
+            self._waiting_calls.append(call)
 
     def _note_first_token(self) -> None:
         if self.first_token_at is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -19,8 +18,6 @@ from agent_runtime.voice.tool_runner import ToolRunner
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioFrame
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -64,14 +61,7 @@ class RealtimeStep(Step):
 
     async def _read_calls(self, calls: AsyncIterable[FunctionCall]) -> None:
         async for call in calls:
-            if self.settings.tool_choice == "none":
-                logger.warning("%s calls %s, which it may not: the call is ignored", self.agent.id, call.name)
-                continue
-            self._note_first_token()
-            if self._may_run_tools:
-                self.tools.start(call)
-            else:
-                self._waiting_calls.append(call)
+            self._take_call(call)
 
     async def _read_message(self, message: MessageGeneration) -> None:
         spoken = _Spoken(message, Delivery(self, message.message_id))
