@@ -137,6 +137,8 @@ class AttachApp(ConsoleApp):
 
     def on_attach_app_changed(self) -> None:
         """Draw it: on the screen, and in the list where that is open."""
+        if not self.screen_stack:
+            return  # the app is closing
         now = self.attach.attachment
         top = self.screen
         if isinstance(top, JobsScreen):
