@@ -365,11 +365,33 @@ def test_speech_in_shreds_is_not_left_so_to_its_end() -> None:
         room.card.underflow = True
         await asyncio.sleep(0.9)
         room.card.underflow = False
-        assert room.card.blocks == [0.004, 0.008, 0.016, 0.032]
+        assert room.card.blocks == [0.004, 0.008, 0.016]
         await speaking
         room.audio.output.flush()
         await asyncio.sleep(1)
         assert room.finished == [(1.5, False)]
+        assert room.card.blocks == [0.004, 0.008, 0.016, 0.032]
+
+
+def test_each_doubling_takes_twice_as_many_breaks() -> None:
+    async def one_break(room: Room) -> None:
+        speaking = asyncio.create_task(room.speak(0.3))
+        await asyncio.sleep(0.1)
+        room.card.underflow = True
+        await asyncio.sleep(room.card.blocks[-1] * 1.2)
+        room.card.underflow = False
+        await speaking
+        room.audio.output.flush()
+        await asyncio.sleep(1)
+
+    async def scenario(room: Room) -> None:
+        after = []
+        for _ in range(4):
+            await one_break(room)
+            after.append(room.card.blocks[-1])
+        assert after == [0.008, 0.008, 0.016, 0.016]
+
+    in_room(scenario)
 
     in_room(scenario)
 

@@ -29,7 +29,8 @@ BLOCK = 0.004
 HOLD = 1.0
 """Seconds for which speech waits for a lost device. Then it is spoken to nobody, so that the conversation goes on."""
 TOLERATED = 1
-"""Times that speech breaks up until the device is opened again, in the next silence, with longer blocks."""
+"""Times that speech breaks up until the device is opened again, in the next silence, with longer blocks; twice as many
+for the next doubling."""
 UNBEARABLE = 6
 """Times after which that is done in the middle of speech."""
 FOREBODING = 12
@@ -186,7 +187,9 @@ class Speaker:
             self._on_event(AudioDropped("output", breaks))
         silent = self.heard(self._clock.now()) == self._written
         breaks -= self._breaks_before
-        too_many = breaks >= (TOLERATED if silent else UNBEARABLE) or (silent and self._quiet_breaks >= FOREBODING)
+        patience = self._block / BLOCK  # each doubling delays a cut twice as much as the one before
+        too_many = breaks >= patience * (TOLERATED if silent else UNBEARABLE)
+        too_many |= silent and self._quiet_breaks >= patience * FOREBODING
         if not too_many or self._block >= LONGEST_BLOCK:
             return False
         self._block *= 2
