@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -41,17 +42,30 @@ async def token_count(llm: Any) -> TokenCount:
     return own or TokenCount(estimate_tokens, ESTIMATE, exact=False)
 
 
-def estimate_usage(llm: Any, chat_ctx: ChatContext, answer: str) -> CompletionUsage:
-    """About what a request used whose provider doesn't tell; nothing where there is no model.
+class UsageEstimate:
+    """About what a session's requests use where the provider doesn't tell. What was sent before is counted once.
 
     The tools' schemas aren't counted: how a provider writes them down is its own affair.
     """
-    if llm is None:
-        return CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
-    texts = [text for item in chat_ctx.items if (text := _text_of(item)) is not None]
-    prompt = sum(FRAME + estimate_tokens(text) for text in texts)
-    completion = estimate_tokens(answer)
-    return CompletionUsage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+
+    def __init__(self) -> None:
+        self._counted: list[ChatItem] = []
+        self._tokens = 0
+
+    def __call__(self, llm: Any, chat_ctx: ChatContext, answer: str) -> CompletionUsage:
+        """The usage of a request that was answered so; nothing where there is no model."""
+        if llm is None:
+            return CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+        prompt, completion = self._prompt(chat_ctx.items), estimate_tokens(answer)
+        return CompletionUsage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+
+    def _prompt(self, items: list[ChatItem]) -> int:
+        known = len(self._counted)
+        if known > len(items) or not all(map(operator.is_, self._counted, items)):
+            known, self._tokens = 0, 0
+        self._tokens += sum(FRAME + estimate_tokens(text) for text in map(_text_of, items[known:]) if text is not None)
+        self._counted = items[:]
+        return self._tokens
 
 
 def _text_of(item: ChatItem) -> str | None:

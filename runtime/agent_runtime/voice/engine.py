@@ -10,6 +10,7 @@ from agent_runtime import events as ev
 from agent_runtime.clock import Clock
 from agent_runtime.errors import AgentConsoleError
 from agent_runtime.llm import ChatContext, RealtimeModel
+from agent_runtime.llm.token_count import UsageEstimate
 from agent_runtime.types import NOT_GIVEN
 from agent_runtime.utils import aio
 from agent_runtime.voice import turn_inputs as inputs
@@ -64,6 +65,7 @@ class Engine:
         self.session = session
         self.options = options
         self.report = report
+        self.estimate_usage = UsageEstimate()
         self.clock = clock
         self.history = ChatContext.empty()
         self.agent: Agent | None = None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent_runtime import events as ev
 from agent_runtime.io import PlaybackFinishedEvent
 from agent_runtime.llm import ChatChunk, ChatContext, CompletionUsage, FunctionCall, FunctionToolCall, ToolContext
-from agent_runtime.llm.token_count import estimate_usage
 from agent_runtime.types import FlushSentinel
 from agent_runtime.utils import aio, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
@@ -113,7 +112,7 @@ class Step:
             cancelled = False
         finally:
             self._end_text()
-            usage = self.usage or estimate_usage(model, chat_ctx, "".join(self._generated))
+            usage = self.usage or self.engine.estimate_usage(model, chat_ctx, "".join(self._generated))
             self._emit(
                 ev.LLMFinished(
                     self.speech.id,
