@@ -44,6 +44,27 @@ async def test_a_panel_takes_a_column_where_it_is_wide(
         assert it.screen.query_one("#dock").region.width > 50
 
 
+async def test_an_open_panel_takes_another_column_when_the_terminal_is_resized(console: Open) -> None:
+    columns = ("conversation", "side", "far", "dock")
+    async with console(size=(160, 50)) as it:
+
+        def shown() -> set[str]:
+            return {name for name in columns if it.screen.query_one(f"#{name}").region.width}
+
+        assert shown() == {"conversation", "side", "far"}
+        await it.press("1")
+        for width, expected in (
+            (120, {"conversation", "dock"}),
+            (80, {"dock"}),
+            (160, {"conversation", "side", "dock"}),
+        ):
+            await it.pilot.resize_terminal(width, 40)
+            await it.press()
+            assert shown() == expected
+        await it.press("1")
+        assert shown() == {"conversation", "side", "far"}
+
+
 async def test_a_panel_s_heading_tells_that_it_has_the_keyboard(console: Open) -> None:
     async with console(size=(120, 40)) as it:
         await it.press("1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from textual.app import ComposeResult
 
@@ -178,6 +178,10 @@ class PagePanel(PanelView):
         self.page.repaint()
 
 
+_GIVES_WAY: Final = ((160, "far"), (120, "side"), (0, "conversation"))
+"""From which width on which column makes room for the panel."""
+
+
 class PanelDock(Column):
     """Where the chosen panel is: over the transcript on a small screen, beside it on a wide one."""
 
@@ -203,8 +207,23 @@ class PanelDock(Column):
                 self._views[spec.id] = spec.make(self._host)
                 await self.mount(self._views[spec.id])
             self._views[spec.id].display = True
-        body: Any = self.parent
-        body.set_class(spec is not None, "-docked")
+        self._arrange()
+
+    def on_resize(self) -> None:
+        """See `_arrange`."""
+        if self.spec is not None:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Take a column's place, which one the width says. A class would have the style of every widget worked out."""
+        width = self.app.size.width
+        gives_way = next(name for least, name in _GIVES_WAY if width >= least)
+        self.display = self.spec is not None
+        for column in self.siblings:
+            if self.display and column.id == gives_way:
+                column.display = False
+            elif column.styles.inline.clear_rule("display"):
+                column.refresh(layout=True)
 
     def show(self, state: ConsoleState, now: float) -> None:
         """Take the state of this frame."""
