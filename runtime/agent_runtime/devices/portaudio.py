@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from agent_runtime.devices.backend import Captured, DeviceInfo, DeviceStream, Ki
 from agent_runtime.devices.library import load_portaudio, restart_portaudio
 from agent_runtime.devices.priority import first_in_line
 from agent_runtime.errors import DeviceError
+from agent_runtime.utils.environment import environment
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +133,7 @@ def _open_target(
         for channels in target.channel_counts:
             stream = _Stream(kind, target.name, rate, channels, on_stopped)
             try:
-                with _environment(target.environment), first_in_line():
+                with environment(target.environment), first_in_line():
                     stream.raw = make(
                         samplerate=rate,
                         blocksize=round(rate * block),
@@ -180,18 +179,3 @@ def _rescan(kind: Kind, device_id: str) -> bool:
             stream.on_stopped()  # whoever has it opens it again
     restart_portaudio()
     return True
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for the C libraries that read them while a device is opened."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

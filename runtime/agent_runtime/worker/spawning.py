@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.spawn
@@ -14,11 +13,11 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from agent_runtime.errors import JobProcessError
+from agent_runtime.utils.environment import environment
 from agent_runtime.worker.job import JobExecutorType
 from agent_runtime.worker.plan import JobPlan, PoolOptions
 
@@ -49,7 +48,7 @@ def spawn(plan: JobPlan, options: PoolOptions, end: socket.socket) -> Spawned:
     """Start one, at the other end of a line. Blocks for as long as that takes.
 
     Raises:
-        JobProcessError: the functions can't be sent to a process.
+        JobProcessError: the functions can't be sent to a process, or the system gives none.
     """
     if options.executor_type is JobExecutorType.THREAD:
         return SpawnedThread(plan, options, end)
@@ -75,6 +74,9 @@ class SpawnedProcess:
         except (pickle.PicklingError, AttributeError, TypeError) as exc:
             self._stacks.unlink()
             raise JobProcessError(f"define it at the top of a module, so that a process finds it: {exc}") from exc
+        except (OSError, EOFError) as exc:  # no process, no descriptor, or the fork server is gone
+            self._stacks.unlink()
+            raise JobProcessError(f"the system gives no process: {type(exc).__name__}: {exc}") from exc
         finally:
             end.close()
         self._pid: int | None = self._process.pid
@@ -131,7 +133,7 @@ def warm_up(options: PoolOptions) -> None:
     if options.executor_type is JobExecutorType.THREAD or options.context != "forkserver":
         return
     multiprocessing.forkserver.set_forkserver_preload([PRELOAD, *options.preload_modules])
-    with _environment(_preload_environment()):
+    with environment(_preload_environment()):
         multiprocessing.forkserver.ensure_running()
 
 
@@ -144,20 +146,6 @@ def _preload_environment() -> dict[str, str]:
     if main is not None and main.__spec__ is None and (path := getattr(main, "__file__", None)):
         found[MAIN_VARIABLE] = os.path.abspath(path)
     return found
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _where(stacks: str) -> str:
