@@ -58,7 +58,9 @@ def run(make: Callable[[], JobLife]) -> tuple[str | None, float]:
     async def scenario() -> tuple[str | None, float]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        return await make().run(), loop.time() - began
+        result = await make().run(), loop.time() - began
+        await asyncio.sleep(30.0)  # for what won't end at once; in a process it would end with that
+        return result
 
     return run_virtual(scenario())
 
@@ -148,6 +150,19 @@ def test_what_hangs_at_the_end_is_given_up_and_told(room: Room, caplog: pytest.L
     assert (error, took) == (None, 10.0)
     assert "the session's end took longer than 7 s and was given up" in caplog.text
     assert "the shutdown callbacks took longer than 3 s and was given up" in caplog.text
+
+
+def test_an_entrypoint_that_will_not_end_is_left(room: Room, caplog: pytest.LogCaptureFixture):
+    async def entrypoint(job: JobContext) -> None:
+        asyncio.get_running_loop().call_later(1.0, job.shutdown)
+        try:
+            await asyncio.sleep(100.0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(20.0)
+
+    error, took = run(lambda: life(entrypoint, shutdown_timeout=3.0))
+    assert (error, took) == (None, 4.0)
+    assert "the entrypoint's end took longer than 3 s and was given up" in caplog.text
 
 
 def test_a_callback_that_fails_keeps_no_other(room: Room, caplog: pytest.LogCaptureFixture):

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from agent_runtime.utils import aio
 from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.job import JobContext, JobProcess, current_job
 
@@ -117,8 +118,7 @@ class JobLife:
         await self._within(
             self._shutdown_timeout, "the shutdown callbacks", lambda: context._call_shutdown_callbacks(reason)
         )
-        entrypoint.cancel()
-        await asyncio.gather(entrypoint, return_exceptions=True)
+        await self._within(self._shutdown_timeout, "the entrypoint's end", lambda: aio.cancel_and_wait(entrypoint))
         await self._within(self._shutdown_timeout, "leaving the room", context._leave)
 
     async def _end_sessions(self) -> None:

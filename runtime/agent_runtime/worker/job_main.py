@@ -103,7 +103,9 @@ class _JobMain:
             self._line.close()
 
     async def _make_ready(self) -> bool:
-        setup = self._plan.setup
+        setup, options = self._plan.setup, self._options
+        # The worker ends what doesn't get ready; where it is gone itself, the alarm does.
+        self._put_off_alarm(options.initialize_timeout + options.ping_timeout)
         try:
             if self._process.executor_type is JobExecutorType.PROCESS:
                 # Native libraries are loaded while nobody waits, and after the fork: their threads don't survive one.
@@ -116,6 +118,7 @@ class _JobMain:
             logger.exception("the setup function failed")
             self._line.send(Ready(describe(exc)))
             return False
+        self._put_off_alarm(options.ping_timeout)
         self._line.send(Ready())
         return True
 

@@ -274,6 +274,9 @@ class JobPool:
         """A process from its start to its end."""
         if delay > 0:
             await self._clock.sleep(delay)
+        if self._closed:
+            self._starting -= 1
+            return
         began = self._clock.now()
         try:
             await executor.start()
@@ -303,7 +306,7 @@ class JobPool:
         if self._closed:
             return
         logger.error("a process for jobs died: %s", error, extra={"pid": executor.pid})
-        self._refuse(JobProcessError(error))
+        self._refuse(JobProcessError(error), but=self._starting)
         try:
             delay = self._restarts.failed(error)
         except TooManyRestartsError as exc:
@@ -313,9 +316,9 @@ class JobPool:
         if self._starting + len(self._ready) < self._options.num_idle_processes:
             self._start_one(delay)
 
-    def _refuse(self, exc: Exception) -> None:
-        """Nobody who waits gets a process."""
-        while self._waiting:
+    def _refuse(self, exc: Exception, *, but: int = 0) -> None:
+        """Those who wait get no process, but for as many as some are coming for."""
+        while len(self._waiting) > but:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(exc)
