@@ -92,9 +92,8 @@ class RoomEnd:
             asked = self._clock.now()
             try:
                 if mode == "room":
-                    await asyncio.to_thread(
-                        import_module, "agent_runtime.room"
-                    )  # 0.3 s, which nobody needs to wait for
+                    # It takes 0.3 s, in which the agent can go on.
+                    await asyncio.to_thread(import_module, "agent_runtime.room")
                     if await self._find_server(start_server):
                         await self._enter(room or self._name, asked)
                 else:
