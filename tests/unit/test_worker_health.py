@@ -12,22 +12,10 @@ import pytest
 
 from agent_runtime.errors import WorkerError
 from agent_runtime.worker.health import HealthServer, Page, health_pages
-from agent_runtime.worker.report import JobReport, WorkerReport
+from agent_runtime.worker.report import WorkerReport
+from tests.support import worker_feed
 
-REPORT = WorkerReport(
-    state="registered",
-    worker_id="AW_1",
-    agent_name="weather",
-    worker_type="JT_ROOM",
-    worker_load=0.25,
-    load_threshold=0.7,
-    active_jobs=1,
-    jobs=(JobReport("AJ_1", "kitchen", "weather", "running", 1_700_000_000.0, 42, 61.5),),
-    ready_processes=2,
-    sdk_version="0.1.0",
-    pid=41,
-    started_at=1_699_999_000.0,
-)
+REPORT = replace(worker_feed.REPORT, active_jobs=1, jobs=worker_feed.REPORT.jobs[:1], attach="off")
 
 
 class Answer:

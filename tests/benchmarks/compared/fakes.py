@@ -139,32 +139,42 @@ class _DetectorStream(VADStream):
         )
 
 
-class Recognizer(STT):
-    """Has the final transcript with the first silent frame after speech."""
+def is_voiced(frame: rtc.AudioFrame) -> bool:
+    """Whether it is one of the microphone's with a voice in it."""
+    return bool(frame.data[0])
 
-    def __init__(self) -> None:
+
+class Recognizer(STT):
+    """Has the final transcript with the first frame after speech that `speaks` finds silent."""
+
+    def __init__(self, speaks: Callable[[rtc.AudioFrame], bool] = is_voiced) -> None:
         super().__init__(capabilities=STTCapabilities(streaming=True, interim_results=False))
+        self.speaks = speaks
 
     async def _recognize_impl(self, buffer: Any, **_: Any) -> Any:
         raise NotImplementedError("it streams")
 
     def stream(self, *, language: Any = None, conn_options: Any = None) -> RecognizeStream:
-        return _RecognizerStream(stt=self, conn_options=conn_options)
+        stream = _RecognizerStream(stt=self, conn_options=conn_options)
+        stream.speaks = self.speaks
+        return stream
 
 
 class _RecognizerStream(RecognizeStream):
+    speaks: Callable[[rtc.AudioFrame], bool]
+
     async def _run(self) -> None:
         spoke = False
         async for frame in self._input_ch:
             if not isinstance(frame, rtc.AudioFrame):
                 continue
-            voiced = bool(frame.data[0])
-            if spoke and not voiced:
+            speaks = self.speaks(frame)
+            if spoke and not speaks:
                 said = [SpeechData(language="en", text="what is the weather in Rome today", confidence=0.9)]
                 self._event_ch.send_nowait(
                     SpeechEvent(type=SpeechEventType.FINAL_TRANSCRIPT, request_id="x", alternatives=said)
                 )
-            spoke = voiced
+            spoke = speaks
 
 
 class Model(LLM):

@@ -21,10 +21,9 @@ if sys.argv[1] == "ours":
     compat.install()
 
 import numpy as np
-from fakes import OUT_RATE, Assistant, Model, Voice
+from fakes import OUT_RATE, Assistant, Model, Recognizer, Voice
 from livekit import rtc
 from livekit.agents import AgentSession
-from livekit.agents.stt import STT, RecognizeStream, SpeechData, SpeechEvent, SpeechEventType, STTCapabilities
 from livekit.agents.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADStream
 
 SPOKEN = 0.4
@@ -37,34 +36,6 @@ def is_loud(frame: rtc.AudioFrame) -> bool:
     """Whether somebody speaks at the end of it."""
     newest = np.frombuffer(frame.data, np.int16)[-frame.sample_rate // 100 :]
     return int(np.abs(newest).max()) > LOUD
-
-
-class Recognizer(STT):
-    """Has the final transcript with the first frame after speech."""
-
-    def __init__(self) -> None:
-        super().__init__(capabilities=STTCapabilities(streaming=True, interim_results=False))
-
-    async def _recognize_impl(self, buffer: Any, **_: Any) -> Any:
-        raise NotImplementedError("it streams")
-
-    def stream(self, *, language: Any = None, conn_options: Any = None) -> RecognizeStream:
-        return _RecognizerStream(stt=self, conn_options=conn_options)
-
-
-class _RecognizerStream(RecognizeStream):
-    async def _run(self) -> None:
-        spoke = False
-        async for frame in self._input_ch:
-            if not isinstance(frame, rtc.AudioFrame):
-                continue
-            loud = is_loud(frame)
-            if spoke and not loud:
-                said = [SpeechData(language="en", text="what is the weather in Rome today", confidence=0.9)]
-                self._event_ch.send_nowait(
-                    SpeechEvent(type=SpeechEventType.FINAL_TRANSCRIPT, request_id="x", alternatives=said)
-                )
-            spoke = loud
 
 
 class Ear(VAD):
@@ -116,7 +87,7 @@ async def main(url: str, token: str) -> None:
     voice = Voice(SPOKEN)
     voice.audio = TONE
     session: Any = AgentSession(
-        stt=Recognizer(),
+        stt=Recognizer(is_loud),
         vad=Ear(),
         llm=Model(),
         tts=voice,
