@@ -308,6 +308,18 @@ if TYPE_CHECKING:
     )
     from agent_runtime.llm.async_toolset import AsyncToolset
     from agent_runtime.reload.kept import keep
+    from agent_runtime.room import (
+        AudioInputOptions,
+        AudioOutputOptions,
+        RoomInputOptions,
+        RoomIO,
+        RoomOptions,
+        RoomOutputOptions,
+        TextInputEvent,
+        TextInputOptions,
+        TextOutputOptions,
+        VideoInputOptions,
+    )
     from agent_runtime.types import (
         DEFAULT_API_CONNECT_OPTIONS,
         NOT_GIVEN,
