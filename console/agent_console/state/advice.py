@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from agent_console.state.turns import Turn
+from agent_runtime.records import record
 
 TURNS_WEIGHED: Final = 200
 """Turns back from the newest that are looked at."""
@@ -20,7 +20,7 @@ WORTH_TELLING: Final = 0.05
 """Seconds, on average over the turns that it changes, below which a change isn't told."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Saving:
     """What a change would have done."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Literal
 
 from agent_console.state.sequence import Seq
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
+from agent_runtime.records import record
 from agent_runtime.token_estimate import ESTIMATE, FRAME, estimate_tokens
 
 CALLS_KEPT: Final = 200
@@ -19,7 +20,7 @@ _SAME_CONVERSATION: Final = ("reload", "update_agent")
 """Causes of a change of agents after which the conversation is the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """A call of a tool, by the model or by hand. `duration` is None while it runs."""
 
@@ -39,7 +40,7 @@ class Call:
     """A run by hand that was put into the conversation."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Bench:
     """See the module."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agent_console.state.percentiles import WHOLE
+from agent_runtime.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Budgets:
     """Seconds for the whole wait, and for those parts that have a budget, by the part's name."""
 

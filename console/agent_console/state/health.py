@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import PurePath
 from typing import Any, Final
 
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
+from agent_runtime.records import record
 
 BLOCKS_KEPT: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Block:
     """A call that held up the runtime's loop."""
 
@@ -25,7 +26,7 @@ class Block:
     stack: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Trouble:
     """Failures of one source."""
 
@@ -35,7 +36,7 @@ class Trouble:
     recoverable: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Health:
     """How the runtime does."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from agent_console.state.bench import Bench
@@ -14,6 +14,7 @@ from agent_console.state.sequence import Seq
 from agent_console.state.spending import Spending
 from agent_console.state.turns import Turn
 from agent_runtime.events import AnyEvent, ReloadFinished, TurnPart
+from agent_runtime.records import record
 from agent_runtime.types import AgentState, UserState
 
 SILENCE = -120.0
@@ -23,7 +24,7 @@ SILENCE = -120.0
 # --- the transcript ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UserSaid:
     """What the user said or typed in one turn."""
 
@@ -40,7 +41,7 @@ class UserSaid:
     """What ended or dropped the turn: the cause of its event."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentSaid:
     """One message of the agent: what it means to say, and how much of it was heard."""
 
@@ -56,7 +57,7 @@ class AgentSaid:
     cut_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolCall:
     """One call of a tool. `duration` is None while it runs."""
 
@@ -76,7 +77,7 @@ class ToolCall:
     """What became of the reply that tells what came of it in the background."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rule:
     """A line across the transcript: something changed here."""
 
@@ -87,7 +88,7 @@ class Rule:
     turn_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Note:
     """Something to know in the flow of the conversation: an error, a device that went away or came back."""
 
@@ -101,7 +102,7 @@ class Note:
 Entry: TypeAlias = UserSaid | AgentSaid | ToolCall | Rule | Note
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Latency:
     """Where the time went between the user's last word and the agent's first sound."""
 
@@ -120,7 +121,7 @@ class Latency:
 # --- the instruments ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Meters:
     """The newest levels, and the stretch of VAD probabilities that led here."""
 
@@ -142,7 +143,7 @@ PEAK_HOLD = 1.5
 VAD_HISTORY = 240
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Endpointing:
     """The countdown to the end of the user's turn."""
 
@@ -154,7 +155,7 @@ class Endpointing:
     why: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Device:
     """A microphone or speaker as it was last reported."""
 
@@ -165,7 +166,7 @@ class Device:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Loading:
     """A model on its way. `fraction` runs from 0 to 1."""
 
@@ -175,7 +176,7 @@ class Loading:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Usage:
     """Totals of the session."""
 
@@ -191,7 +192,7 @@ class Usage:
     interruptions: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Banner:
     """One clear line above the transcript. A newer one with the same key replaces it."""
 
@@ -204,7 +205,7 @@ class Banner:
     time: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LogLine:
     """A line of the log pane."""
 
@@ -218,7 +219,7 @@ class LogLine:
 LOG_LIMIT = 5_000
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConsoleState:
     """Everything that the console shows."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ceil
 from typing import Final
 
 from agent_runtime.events import TurnMeasured
+from agent_runtime.records import record
 
 LONGEST: Final = 6_000
 """Hundredths of a second; longer waits count as this long."""
@@ -15,7 +16,7 @@ WHOLE: Final = "whole"
 """The name under which a turn's whole wait is counted, beside the names of its parts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Histogram:
     """How often each wait was seen, to the hundredth of a second that people are shown."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = Literal["none", "connected", "reconnecting", "lost"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Participant:
     """Somebody in the room; the agent too."""
 
@@ -28,7 +29,7 @@ class Participant:
     encryption: Encryption | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomTrack:
     """A track of somebody's."""
 
@@ -42,7 +43,7 @@ class RoomTrack:
     """Whether the agent gets it; of its own tracks, whether it is sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Room:
     """How things stand in the room, or with the way there."""
 

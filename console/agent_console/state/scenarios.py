@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
+
+from agent_runtime.records import record
 
 Status: TypeAlias = Literal["new", "waiting", "running", "passed", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CheckSeen:
     """Something that was expected of an answer."""
 
@@ -18,7 +20,7 @@ class CheckSeen:
     """Why it doesn't hold; empty if it does."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StepSeen:
     """A step, and what the last run brought of it."""
 
@@ -31,7 +33,7 @@ class StepSeen:
     checks: tuple[CheckSeen, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ScenarioSeen:
     """A scenario of a file."""
 
@@ -56,7 +58,7 @@ class ScenarioSeen:
         return ScenarioSeen(self.file, self.name, steps, "waiting")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ScenarioFileSeen:
     """A file of scenarios."""
 
@@ -69,7 +71,7 @@ class ScenarioFileSeen:
     """Why it can't be used, by line and field."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ScenarioBook:
     """All of them."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
+from agent_runtime.records import record
 
 Kind: TypeAlias = Literal["llm", "tts", "stt"]
 MILLION: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ModelUsage:
     """One model's share of the session."""
 
@@ -30,7 +31,7 @@ class ModelUsage:
     """Some of the tokens are counted by the text's length, since the provider didn't tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Price:
     """What a model costs; None where it doesn't charge by that."""
 
@@ -46,7 +47,7 @@ class Price:
     """Of audio."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Prices:
     """The table, by a model's name, and the currency that it is in."""
 

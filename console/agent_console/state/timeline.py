@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from agent_console.state.turns import Countdown, Turn
 from agent_runtime.events import TurnPart
+from agent_runtime.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stage:
     """A stretch of a turn's wait."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from agent_console.state.sentences import sentence, why
 from agent_console.state.sequence import Seq
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent, TurnPart
+from agent_runtime.records import record
 
 COUNTDOWNS_KEPT = 16
 """Countdowns of one turn that are kept, the newest."""
@@ -20,7 +21,7 @@ _RECENT = 16
 """Turns back from the end that may still change."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Countdown:
     """A wait for the end of the user's turn, which ended it or was called off."""
 
@@ -39,7 +40,7 @@ class Countdown:
         return self.deadline - self.delay
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolTime:
     """A tool call of a turn; `end` is None while it runs."""
 
@@ -49,7 +50,7 @@ class ToolTime:
     end: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Turn:
     """One turn on the clock. The parts follow each other without a gap, from `start` on."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class ToolStarted:
     """A tool call begins. `arguments` is the JSON text that the model wrote."""
 
@@ -17,7 +18,7 @@ class ToolStarted:
     type: Literal["tool_started"] = "tool_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolFinished:
     """A tool call ended: one for each `ToolStarted`."""
 
@@ -35,7 +36,7 @@ class ToolFinished:
     type: Literal["tool_finished"] = "tool_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolUpdated:
     """A running tool told how far it is. The first time, the reply that called it goes on without waiting for it."""
 
@@ -49,7 +50,7 @@ class ToolUpdated:
     type: Literal["tool_updated"] = "tool_updated"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolReplyUpdated:
     """The reply that tells the user what came of calls in the background: scheduled, and what became of it."""
 
@@ -61,7 +62,7 @@ class ToolReplyUpdated:
     type: Literal["tool_reply_updated"] = "tool_reply_updated"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ItemAdded:
     """The conversation's history grew. `item` is the chat item as `ChatContext.to_dict` writes it."""
 
@@ -69,7 +70,7 @@ class ItemAdded:
     type: Literal["item_added"] = "item_added"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnPart:
     """One stretch of a turn's latency."""
 
@@ -82,7 +83,7 @@ class TurnPart:
     `min_consecutive_speech_delay` or `user_speaking`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnMeasured:
     """Where the time went between the user's last voiced frame and the agent's first audible sample.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from agent_runtime.records import record
 
 D = TypeVar("D", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Event(Generic[D]):
     """What happened (`data`), and when, where and why."""
 

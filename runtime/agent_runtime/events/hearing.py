@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class AudioMeter:
     """Levels of one VAD window, about 30 a second. Made only while somebody subscribes to it."""
 
@@ -20,7 +21,7 @@ class AudioMeter:
     type: Literal["audio_meter"] = "audio_meter"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UserTranscribed:
     """Recognised speech. An interim replaces the interim before it; a final ends a segment."""
 
@@ -31,7 +32,7 @@ class UserTranscribed:
     type: Literal["user_transcribed"] = "user_transcribed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EndpointingStarted:
     """The user fell silent; the turn ends at `deadline` unless they go on.
 
@@ -46,14 +47,14 @@ class EndpointingStarted:
     type: Literal["endpointing_started"] = "endpointing_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EndpointingCancelled:
     """The user went on before the deadline."""
 
     type: Literal["endpointing_cancelled"] = "endpointing_cancelled"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EndpointingLearned:
     """A pause of the user changed the shortest wait (`endpointing.mode` `dynamic`).
 
@@ -67,7 +68,7 @@ class EndpointingLearned:
     type: Literal["endpointing_learned"] = "endpointing_learned"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OverlappingSpeech:
     """The user spoke over the agent, and it was judged whether they want the floor. Words that come late may revise it.
 
@@ -86,7 +87,7 @@ class OverlappingSpeech:
     type: Literal["overlapping_speech"] = "overlapping_speech"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TranscriptionTimedOut:
     """Speech was heard and nothing of it was recognised in time (`transcription_timeout`)."""
 
@@ -96,7 +97,7 @@ class TranscriptionTimedOut:
     type: Literal["transcription_timed_out"] = "transcription_timed_out"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SpeechRecognized:
     """Audio that a recogniser has worked off and counts."""
 
@@ -106,7 +107,7 @@ class SpeechRecognized:
     type: Literal["speech_recognized"] = "speech_recognized"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UserTurnExceeded:
     """The user talks longer than `user_turn_limit` allows. Cause: `max_words`, `max_duration`."""
 
@@ -119,7 +120,7 @@ class UserTurnExceeded:
     type: Literal["user_turn_exceeded"] = "user_turn_exceeded"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnStarted:
     """A turn begins. Cause: `speech`, `text`, `push_to_talk`, `say` (the agent began), `generate_reply`."""
 
@@ -127,7 +128,7 @@ class TurnStarted:
     type: Literal["turn_started"] = "turn_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnCommitted:
     """The user's part of the turn is over and the reply begins.
 
@@ -140,7 +141,7 @@ class TurnCommitted:
     type: Literal["turn_committed"] = "turn_committed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnDiscarded:
     """What the user said is dropped.
 

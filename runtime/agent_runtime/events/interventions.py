@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class ToolFacts:
     """What is known of a tool."""
 
@@ -24,7 +25,7 @@ class ToolFacts:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolsListed:
     """The tools that the agent may call from now on. Cause: `start`, `request`, or that of the change of agents."""
 
@@ -33,7 +34,7 @@ class ToolsListed:
     type: Literal["tools_listed"] = "tools_listed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolStoodIn:
     """Calls of a tool are answered by hand from now on; with nothing given they go to the tool itself again."""
 
@@ -47,7 +48,7 @@ class ToolStoodIn:
     type: Literal["tool_stood_in"] = "tool_stood_in"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolTried:
     """A person runs a tool; the conversation doesn't know of it."""
 
@@ -57,7 +58,7 @@ class ToolTried:
     type: Literal["tool_tried"] = "tool_tried"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolTryFinished:
     """What came of it: one for each `ToolTried`."""
 
@@ -73,7 +74,7 @@ class ToolTryFinished:
     type: Literal["tool_try_finished"] = "tool_try_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolTryKept:
     """A run by hand was put into the conversation, as a call with its output."""
 
@@ -81,7 +82,7 @@ class ToolTryKept:
     type: Literal["tool_try_kept"] = "tool_try_kept"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContextItem:
     """One item of a conversation, as the model gets it."""
 
@@ -97,7 +98,7 @@ class ContextItem:
     """What the agent's `llm_node` does to it on the way to the model."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContextShown:
     """The conversation as the model would get it now.
 
@@ -117,7 +118,7 @@ class ContextShown:
     type: Literal["context_shown"] = "context_shown"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Branch:
     """One of the ways that a conversation took."""
 
@@ -131,7 +132,7 @@ class Branch:
     """`shared`: it can't be copied, so what one branch does to it is done to the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BranchesChanged:
     """The conversation goes on in `current`. Cause: `fork`, `switch`, `rewind`."""
 
@@ -142,7 +143,7 @@ class BranchesChanged:
     type: Literal["branches_changed"] = "branches_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RequestRefused:
     """What a person asked for can't be done."""
 

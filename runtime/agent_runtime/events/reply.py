@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class SpeechCreated:
     """A speech was scheduled. `source` says by what."""
 
@@ -17,7 +18,7 @@ class SpeechCreated:
     type: Literal["speech_created"] = "speech_created"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HookFinished:
     """A hook of the user's agent ran: `on_enter`, `on_exit`, `on_user_turn_completed` and so on."""
 
@@ -26,7 +27,7 @@ class HookFinished:
     type: Literal["hook_finished"] = "hook_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LLMStarted:
     """A request goes to the model. Cause: `turn`, `tool_reply`, `generate_reply`, `preemptive`."""
 
@@ -37,7 +38,7 @@ class LLMStarted:
     type: Literal["llm_started"] = "llm_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LLMFirstToken:
     """The first token (of text or of a tool call) came."""
 
@@ -46,7 +47,7 @@ class LLMFirstToken:
     type: Literal["llm_first_token"] = "llm_first_token"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LLMFinished:
     """The model's answer is complete, or was cut."""
 
@@ -63,7 +64,7 @@ class LLMFinished:
     type: Literal["llm_finished"] = "llm_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentText:
     """Text that the agent means to say, as it is generated. What was heard comes as `AgentHeard`."""
 
@@ -73,7 +74,7 @@ class AgentText:
     type: Literal["agent_text"] = "agent_text"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TTSStarted:
     """The first text went to the synthesizer."""
 
@@ -82,7 +83,7 @@ class TTSStarted:
     type: Literal["tts_started"] = "tts_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TTSFirstByte:
     """The first audio came out of the synthesizer."""
 
@@ -91,7 +92,7 @@ class TTSFirstByte:
     type: Literal["tts_first_byte"] = "tts_first_byte"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TTSFinished:
     """All audio of a segment is synthesized, or it was cut."""
 
@@ -105,7 +106,7 @@ class TTSFinished:
     type: Literal["tts_finished"] = "tts_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlayoutStarted:
     """The first sample of the agent's speech is heard."""
 
@@ -113,7 +114,7 @@ class PlayoutStarted:
     type: Literal["playout_started"] = "playout_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentHeard:
     """Words reached the listener, by the device's own position."""
 
@@ -126,7 +127,7 @@ class AgentHeard:
     type: Literal["agent_heard"] = "agent_heard"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlayoutPaused:
     """The agent holds still to find out whether it was interrupted. Cause: `vad`, `stt`."""
 
@@ -135,7 +136,7 @@ class PlayoutPaused:
     type: Literal["playout_paused"] = "playout_paused"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlayoutResumed:
     """It was a false interruption; the agent goes on."""
 
@@ -143,7 +144,7 @@ class PlayoutResumed:
     type: Literal["playout_resumed"] = "playout_resumed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlayoutFinished:
     """A segment of speech is over."""
 
@@ -153,7 +154,7 @@ class PlayoutFinished:
     type: Literal["playout_finished"] = "playout_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SpeechFinished:
     """A speech with all its steps is over."""
 
@@ -162,7 +163,7 @@ class SpeechFinished:
     type: Literal["speech_finished"] = "speech_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentInterrupted:
     """The agent was stopped. Cause: `voice`, `text`, `api`, `key`, `push_to_talk`, `forced`, `close`."""
 

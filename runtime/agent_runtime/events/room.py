@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
+
+from agent_runtime.records import record
 
 TrackKind: TypeAlias = Literal["audio", "video", "unknown"]
 TrackSource: TypeAlias = Literal["microphone", "camera", "screenshare", "screenshare_audio", "unknown"]
@@ -12,7 +14,7 @@ Quality: TypeAlias = Literal["excellent", "good", "poor", "lost"]
 Encryption: TypeAlias = Literal["ok", "wrong_key", "no_key", "unencrypted"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ModeChanged:
     """The conversation goes on elsewhere. Cause: `key`, or `disconnected` where a room was lost for good."""
 
@@ -24,7 +26,7 @@ class ModeChanged:
     type: Literal["mode_changed"] = "mode_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomConnected:
     """The agent is in a room."""
 
@@ -34,14 +36,14 @@ class RoomConnected:
     type: Literal["room_connected"] = "room_connected"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomReconnecting:
     """The connection to the room is interrupted and being restored; the conversation waits."""
 
     type: Literal["room_reconnecting"] = "room_reconnecting"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomReconnected:
     """The connection is back."""
 
@@ -50,7 +52,7 @@ class RoomReconnected:
     type: Literal["room_reconnected"] = "room_reconnected"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomDisconnected:
     """The agent is in the room no more."""
 
@@ -61,7 +63,7 @@ class RoomDisconnected:
     type: Literal["room_disconnected"] = "room_disconnected"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomInvitation:
     """How somebody else gets into the room, to talk to the agent."""
 
@@ -81,7 +83,7 @@ class RoomInvitation:
         return replace(self, token=hidden, link=self.link.replace(self.token, hidden))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParticipantJoined:
     """Somebody is in the room; also told of those who were there before the agent."""
 
@@ -92,7 +94,7 @@ class ParticipantJoined:
     type: Literal["participant_joined"] = "participant_joined"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParticipantLeft:
     """Somebody left."""
 
@@ -102,7 +104,7 @@ class ParticipantLeft:
     type: Literal["participant_left"] = "participant_left"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ParticipantLinked:
     """This participant is the one whom the agent hears; nobody, while it waits for one."""
 
@@ -110,7 +112,7 @@ class ParticipantLinked:
     type: Literal["participant_linked"] = "participant_linked"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ActiveSpeakers:
     """Who speaks at the moment, the loudest first, as the server hears it."""
 
@@ -118,7 +120,7 @@ class ActiveSpeakers:
     type: Literal["active_speakers"] = "active_speakers"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TrackChanged:
     """What became of a track."""
 
@@ -133,7 +135,7 @@ class TrackChanged:
     type: Literal["track_changed"] = "track_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConnectionQuality:
     """How good a participant's connection is, as the server judges it."""
 
@@ -142,7 +144,7 @@ class ConnectionQuality:
     type: Literal["connection_quality"] = "connection_quality"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomServerMissing:
     """No server is configured, so no room was joined; asked for, one is started on this machine."""
 
@@ -153,7 +155,7 @@ class RoomServerMissing:
     type: Literal["room_server_missing"] = "room_server_missing"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EncryptionChanged:
     """Whether a participant can be understood, in a room with end-to-end encryption or of theirs alone.
 
@@ -165,7 +167,7 @@ class EncryptionChanged:
     type: Literal["encryption_changed"] = "encryption_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TrackFigures:
     """How one track's packets come through."""
 
@@ -183,7 +185,7 @@ class TrackFigures:
     """Seconds by which packets come unevenly."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RoomFigures:
     """How the room's sound comes through; every two seconds."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from agent_runtime.records import record
 from agent_runtime.types import AgentState, UserState
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SessionStarted:
     """The session is running and listens."""
 
@@ -22,7 +22,7 @@ class SessionStarted:
     type: Literal["session_started"] = "session_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SessionClosed:
     """The last event of a session."""
 
@@ -31,7 +31,7 @@ class SessionClosed:
     type: Literal["session_closed"] = "session_closed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentChanged:
     """Another agent has the conversation.
 
@@ -46,7 +46,7 @@ class AgentChanged:
     type: Literal["agent_changed"] = "agent_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UserStateChanged:
     """Cause: `vad`, `stt`, `push_to_talk`, `away_timer`."""
 
@@ -57,7 +57,7 @@ class UserStateChanged:
     type: Literal["user_state_changed"] = "user_state_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentStateChanged:
     """Cause: `start`, `turn_committed`, `playout`, `playout_finished`, `interrupted`, `tool_reply`, `say`, `close`."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from agent_runtime.clock import Clock
 from agent_runtime.events.event import Event
 from agent_runtime.events.types import AnyEvent, EventData
+from agent_runtime.records import record
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ Subscriber = Callable[[AnyEvent], None]
 Unsubscribe = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Subscription:
     callback: Subscriber
     types: frozenset[type] | None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class Circuit:
     """Whether a provider of a fallback adapter is asked."""
 
@@ -19,7 +20,7 @@ class Circuit:
     """Why it was left alone last."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CircuitsChanged:
     """The providers of a fallback adapter, best first, and which of them are left alone.
 
@@ -34,7 +35,7 @@ class CircuitsChanged:
     type: Literal["circuits_changed"] = "circuits_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PartRestarting:
     """A recogniser or voice detector that failed is begun again; the conversation goes on meanwhile."""
 
@@ -46,7 +47,7 @@ class PartRestarting:
     type: Literal["part_restarting"] = "part_restarting"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EchoCancellation:
     """What is done about the agent's own voice in the microphone; about once a second while something changes."""
 
@@ -60,7 +61,7 @@ class EchoCancellation:
     type: Literal["echo_cancellation"] = "echo_cancellation"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoopLag:
     """How late the runtime's loop gets to what is due, once a second."""
 

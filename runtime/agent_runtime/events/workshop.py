@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class ModelLoading:
     """A provider gets ready. `fraction` runs from 0 to 1; `error` ends it instead."""
 
@@ -17,7 +18,7 @@ class ModelLoading:
     type: Literal["model_loading"] = "model_loading"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeviceChanged:
     """An audio device was opened, lost, or came back. `problem` says what to do when it can't be used."""
 
@@ -30,7 +31,7 @@ class DeviceChanged:
     type: Literal["device_changed"] = "device_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputMuted:
     """The microphone was muted or unmuted."""
 
@@ -38,7 +39,7 @@ class InputMuted:
     type: Literal["input_muted"] = "input_muted"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PushToTalkChanged:
     """Push-to-talk was pressed, sent or discarded."""
 
@@ -46,7 +47,7 @@ class PushToTalkChanged:
     type: Literal["push_to_talk_changed"] = "push_to_talk_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AudioDropped:
     """Audio was lost because somebody was too slow. Counts are totals of the session."""
 
@@ -55,7 +56,7 @@ class AudioDropped:
     type: Literal["audio_dropped"] = "audio_dropped"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReloadStarted:
     """A file changed. Cause: `save`, `key`."""
 
@@ -63,7 +64,7 @@ class ReloadStarted:
     type: Literal["reload_started"] = "reload_started"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolChange:
     """A tool or toolset that a reload brought, took away or changed. `diff` is of its signature and description."""
 
@@ -72,7 +73,7 @@ class ToolChange:
     diff: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OptionChange:
     """An option of an agent that a reload changed, as text; empty where it wasn't given."""
 
@@ -81,7 +82,7 @@ class OptionChange:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReloadPending:
     """The new code is loaded and whole; it is put in place when the agent has finished what it is at."""
 
@@ -91,7 +92,7 @@ class ReloadPending:
     type: Literal["reload_pending"] = "reload_pending"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReloadFinished:
     """The new code answers from now on. `diff` is a unified diff of instructions, tools and options, for people."""
 
@@ -112,7 +113,7 @@ class ReloadFinished:
     type: Literal["reload_finished"] = "reload_finished"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReloadFailed:
     """The new code can't be used; the old goes on."""
 
@@ -123,7 +124,7 @@ class ReloadFailed:
     type: Literal["reload_failed"] = "reload_failed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LogWritten:
     """A line for the log pane."""
 
@@ -134,7 +135,7 @@ class LogWritten:
     type: Literal["log_written"] = "log_written"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ErrorOccurred:
     """Something failed. `recoverable` says whether the session goes on."""
 
@@ -146,7 +147,7 @@ class ErrorOccurred:
     type: Literal["error_occurred"] = "error_occurred"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoopStalled:
     """The runtime's loop stands still, and `LoopBlocked` will tell for how long; `file` and `line` name the call."""
 
@@ -158,7 +159,7 @@ class LoopStalled:
     type: Literal["loop_stalled"] = "loop_stalled"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoopBlocked:
     """The runtime's loop stood still; `file`, `line` and `stack` name the call."""
 
@@ -169,7 +170,7 @@ class LoopBlocked:
     type: Literal["loop_blocked"] = "loop_blocked"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RecordingChanged:
     """The session is recorded from now on, or no longer."""
 
@@ -180,7 +181,7 @@ class RecordingChanged:
     type: Literal["recording_changed"] = "recording_changed"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnMarked:
     """A person wants to come back to this turn, the event's own."""
 

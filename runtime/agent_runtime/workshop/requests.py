@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class ListTools:
     """Tell the tools that the agent may call."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunTool:
     """Run a tool itself, whatever stands in for it, without the conversation knowing."""
 
@@ -20,14 +21,14 @@ class RunTool:
     """The JSON text that a model would write."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class KeepTry:
     """Put a run by hand that is over into the conversation, as a call with its output."""
 
     try_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SetStandIn:
     """Answer a tool's calls by hand from now on; with nothing given, let them reach the tool again."""
 
@@ -38,12 +39,12 @@ class SetStandIn:
     """Seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ShowContext:
     """Tell the conversation as the model would get it now. The agent's `llm_node` runs for it, without a model."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EditItem:
     """Change what a message says, what a call was given (JSON) or what it came to."""
 
@@ -51,7 +52,7 @@ class EditItem:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InsertMessage:
     """Add a message after an item, or at the end."""
 
@@ -60,28 +61,28 @@ class InsertMessage:
     after: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeleteItem:
     """Take out an item; of a call and its output, both."""
 
     item_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rewind:
     """Go back to the end of a turn: what came after it is gone."""
 
     turn_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fork:
     """Go on from the end of a turn in a branch of its own; the branch before is kept as it is."""
 
     turn_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SwitchBranch:
     """Go on in another branch; without an id, in the next one."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime import events as ev
 from agent_runtime.errors import RequestRefusedError
 from agent_runtime.llm import FunctionCall, FunctionCallOutput
+from agent_runtime.records import record
 from agent_runtime.utils import shortuuid
 from agent_runtime.voice.run_context import RunContext, enter_run_context
 from agent_runtime.voice.scope import Scope, entered
@@ -27,7 +27,7 @@ LONGEST_DELAY = 600.0
 TRIES_KEPT = 100
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Try:
     call: FunctionCall
     outcome: ToolOutcome
