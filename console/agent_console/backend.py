@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from agent_runtime.events import AnyEvent
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from agent_runtime.workshop.requests import Request
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AudioDevice:
     """A microphone or speaker that can be picked."""
 

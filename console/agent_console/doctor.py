@@ -10,13 +10,13 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from agent_console.reports import table
 from agent_runtime.errors import AgentConsoleError, ConfigError
 from agent_runtime.providers.registry import EMBEDDED_PACKAGES, Part, install_command
+from agent_runtime.records import record
 from agent_runtime.settings_layers import ResolvedSettings, load_settings
 
 Verdict = Literal["ok", "note", "bad"]
@@ -28,7 +28,7 @@ _PARTS: Final[dict[Part, str]] = {"vad": "VAD", "stt": "STT", "llm": "LLM", "tts
 _SMALLEST: Final = (80, 24)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at. `advice` is what to do; empty where nothing needs doing."""
 

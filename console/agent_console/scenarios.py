@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -23,6 +23,7 @@ from agent_runtime.evals.report import (
 )
 from agent_runtime.evals.runner import RunOptions, run_scenario
 from agent_runtime.evals.scenario import SUFFIXES, ScenarioFile, load_scenarios, scenario_files
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from agent_runtime.agent_loader import LoadedAgent
@@ -32,7 +33,7 @@ FAILED: Final = 1
 """Exit code when a scenario failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reports:
     """Where reports go besides the table."""
 

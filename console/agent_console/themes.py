@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
 from agent_console.data import data_folder
+from agent_runtime.records import record
 from agent_runtime.toml_lines import TomlFileError, at_line, line_of, read_toml
 
 DARK: Final = "nocturne"
@@ -53,7 +53,7 @@ TOKENS: Final[Mapping[str, tuple[str, float]]] = {
 the background."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ThemeProblem:
     """Why a theme file is left out."""
 
@@ -68,7 +68,7 @@ class ThemeProblem:
         return f"{where}: {self.problem}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Themes:
     """What was found: the themes that can be used, and what is wrong with the others."""
 

@@ -11,7 +11,6 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -21,6 +20,7 @@ from agent_runtime.compat.source import started_agents, uses_livekit_agents
 from agent_runtime.errors import AgentLoadError
 from agent_runtime.project import CodeVersion, EntryPoint, explain_failure, load_code, short_path
 from agent_runtime.project.finder import entry_of_file, entry_of_module
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
@@ -31,7 +31,7 @@ AgentKind: TypeAlias = Literal["factory", "instance", "class"]
 COMPAT_NOTE: Final = "{} imports livekit.agents, which is agent_runtime here; its entrypoint isn't run"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Target:
     """Where the agent's code is: a file or a module's name, and the name inside it if one was given."""
 
@@ -44,7 +44,7 @@ class Target:
         return f"{where}:{self.name}" if self.name else f"{where}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoadedAgent:
     """A version of an agent's code and what was found in it. Nothing of it was made yet."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from agent_runtime.records import record
 from agent_runtime.utils.event_emitter import EventEmitter
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class VideoOutput(ABC):
             self.next_in_chain.on_detached()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlaybackStartedEvent:
     """The first sample of a segment is being heard."""
 
@@ -145,7 +145,7 @@ class PlaybackStartedEvent:
     """The same on the session's clock, where the output knows that clock."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlaybackFinishedEvent:
     """A segment is over: played to its end, or cut."""
 
@@ -155,7 +155,7 @@ class PlaybackFinishedEvent:
     synchronized_transcript: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlaybackProgressedEvent:
     """A stretch of the current segment was heard and can't be called back."""
 
@@ -169,7 +169,7 @@ class PlaybackProgressedEvent:
 PlaybackEvent: TypeAlias = Literal["playback_started", "playback_progressed", "playback_finished"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AudioOutputCapabilities:
     """What an output can do."""
 

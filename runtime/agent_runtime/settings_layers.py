@@ -8,7 +8,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
 from agent_runtime.errors import ConfigError
+from agent_runtime.records import record
 from agent_runtime.settings import PROFILES, Settings
 from agent_runtime.settings_places import (
     CONVENTIONAL_VARIABLES,
@@ -72,7 +73,7 @@ def setting_descriptions() -> dict[str, str]:
     return dict(walk(Settings, ""))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Layer:
     """Values from one place, by dotted name, and for each the words that tell where exactly it stands."""
 
@@ -110,7 +111,7 @@ class _LayerSource(PydanticBaseSettingsSource):
         return nested
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SettingRow:
     """One setting for people: its value (secrets masked) and where it came from."""
 
@@ -120,7 +121,7 @@ class SettingRow:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResolvedSettings:
     """The settings, and where each value came from by dotted name."""
 

@@ -8,13 +8,13 @@ goes to whoever supervises that.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from agent_runtime.clock import Clock
 from agent_runtime.errors import TooManyRestartsError
+from agent_runtime.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RestartPolicy:
     """How often and how soon a child is started again.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, TypeAlias, TypeGuard, TypeVar
+
+from agent_runtime.records import record
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ def is_given(obj: T | NotGiven) -> TypeGuard[T]:
     return obj is not NOT_GIVEN
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class APIConnectOptions:
     """How a provider's request is tried again. Times in seconds."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from agent_runtime.errors import AgentConsoleError
+from agent_runtime.records import record
 from agent_runtime.worker.access import PREFIX, TokenFile, is_loopback
 from agent_runtime.worker.feed import PATH
 from agent_runtime.worker.health import PORT
@@ -17,7 +18,7 @@ NEAREST: Final = f"http://127.0.0.1:{PORT}"
 _SECURE: Final = {"http": False, "ws": False, "https": True, "wss": True}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WorkerAddress:
     """Where a worker tells how it does, and what lets a console in."""
 

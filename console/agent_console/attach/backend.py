@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent_console.attach.address import WorkerAddress
@@ -16,6 +16,7 @@ from agent_console.state import ConsoleState
 from agent_runtime.errors import EventDecodeError
 from agent_runtime.events import AnyEvent, Event, RequestRefused
 from agent_runtime.events.codec import loads
+from agent_runtime.records import record
 from agent_runtime.worker.report import JobReport, WorkerReport
 from agent_runtime.worker.requests import Asked
 
@@ -27,7 +28,7 @@ READ_ONLY: Final = "this worker lets itself be watched, not talked to (AGENT_CON
 _ELSEWHERE: Final = "the agent runs elsewhere: this can only be done in the console that runs it"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attachment:
     """What is attached to, and how the connections are."""
 

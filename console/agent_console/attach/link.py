@@ -6,11 +6,11 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent_console.attach.address import WorkerAddress
 from agent_runtime.errors import AgentConsoleError
+from agent_runtime.records import record
 from agent_runtime.worker.feed import JOB_OVER, READ_ONLY
 from agent_runtime.worker.report import WorkerReport
 
@@ -40,7 +40,7 @@ class Lost(AgentConsoleError):
     """Raised when a worker can't be reached, or not any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LinkState:
     """How the connection is. `problem` says why it isn't `connected`; `refused` is for good."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from rich.cells import cell_len
@@ -13,6 +12,7 @@ from agent_console.drawing.latency import grade, seconds, waterfall
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state import AgentSaid, Entry, Latency, Note, Rule, ToolCall, UserSaid
 from agent_console.state.sentences import REPLIES, why
+from agent_runtime.records import record
 
 GUTTER: Final = 9
 NUMBERS: Final = 9
@@ -31,7 +31,7 @@ _CAUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Look:
     """How an entry is to be drawn."""
 

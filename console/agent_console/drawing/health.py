@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from agent_console.drawing.status import clock_text
@@ -10,6 +9,7 @@ from agent_console.drawing.text import Line, Span, clean, fit, justify, wrap_spa
 from agent_console.state import ConsoleState
 from agent_console.state.health import Block, Health
 from agent_runtime.events import Circuit, EchoCancellation
+from agent_runtime.records import record
 
 STACK_LINES: Final = 4
 """Of a stack: two calls, each with its place and its source. `e` on the banner shows all of it."""
@@ -24,7 +24,7 @@ _CIRCUITS: Final = {
 """A circuit's sign, style and words."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Drawing:
     """How the console itself does."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final, TypeAlias
 
@@ -12,12 +11,13 @@ from agent_console.drawing.entries import compact_arguments, took
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state.bench import Bench, Call
 from agent_runtime.events import ToolFacts, ToolStoodIn
+from agent_runtime.records import record
 
 CALLS_SHOWN: Final = 200
 _INDENT: Final = "   "
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolRow:
     """A tool, and what stands in for it."""
 
@@ -25,7 +25,7 @@ class ToolRow:
     stand_in: ToolStoodIn | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Heading:
     """A title between rows."""
 

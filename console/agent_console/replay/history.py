@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from agent_console.state import ConsoleState, reduce
 from agent_runtime.bundle import Bundle
 from agent_runtime.events import AnyEvent, RecordingChanged, SessionStarted
+from agent_runtime.records import record
 
 KEEP_EVERY: Final = 2_000
 """Events between two states that are kept; to get from one to the next takes a tenth of a second."""
@@ -18,7 +19,7 @@ NEAR: Final = 50
 """Turns before a place that are shown at once where what came before them hasn't been read yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Place:
     """Between two events."""
 

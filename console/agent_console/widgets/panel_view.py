@@ -7,7 +7,6 @@ palette and layout are made from the registry.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from textual.app import ComposeResult
@@ -23,6 +22,7 @@ from agent_console.state.spending import Prices
 from agent_console.widgets.page import Page
 from agent_console.widgets.painted import Column
 from agent_console.widgets.panels import Draw, Panel, Slice
+from agent_runtime.records import record
 
 
 class PanelHost(Protocol):
@@ -67,7 +67,7 @@ class PanelHost(Protocol):
         """Select a turn in the transcript and bring it into view."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PanelSpec:
     """One panel of the registry."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from agent_runtime.bundle.layout import CODE
 from agent_runtime.bundle.scrubbing import Scrubber
+from agent_runtime.records import record
 
 LARGEST: Final = 1_000_000
 """Bytes. A larger file is data that the agent reads, not its code or prompt, and stays where it is."""
@@ -17,7 +17,7 @@ _SECRET_FILES: Final = (".env", "id_rsa", "id_ed25519", ".netrc", "credentials")
 _SECRET_ENDINGS: Final = (".pem", ".key", ".p12", ".pfx", ".env")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SourceTree:
     """Files of the agent as they were when they were loaded, and which of them is its own."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import zip_longest
 from typing import Any, Final, Literal, TypeAlias
 
 from agent_runtime.bundle.turns import RecordedTurn, exchanges
+from agent_runtime.records import record
 
 Aspect: TypeAlias = Literal["turn", "user", "tools", "arguments", "results", "handoffs", "reply"]
 
@@ -15,7 +16,7 @@ SLOWER: Final = 0.3
 """Seconds by which an answer has to come later or earlier to be worth a word; machines are not steadier."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pair:
     """The same exchange in both runs; None where a run has no such one."""
 
@@ -32,7 +33,7 @@ class Pair:
         return self.after.latency - self.before.latency
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Comparison:
     """All of them."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
@@ -25,6 +24,7 @@ from agent_runtime.bundle.lock import is_locked
 from agent_runtime.errors import BundleError, EventDecodeError
 from agent_runtime.events import AnyEvent
 from agent_runtime.events.codec import loads
+from agent_runtime.records import record
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _CHUNK: Final = 1 << 22
 """Bytes that are searched at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnMark:
     """Where a turn begins."""
 

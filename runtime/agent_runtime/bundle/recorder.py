@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,6 +22,7 @@ from agent_runtime.bundle.track import Track
 from agent_runtime.errors import BundleError, MediaError
 from agent_runtime.events import FIGURES, AnyEvent, InputMuted
 from agent_runtime.events.codec import dumps
+from agent_runtime.records import record
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ happened."""
 Who: TypeAlias = Literal["user", "agent"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Sound:
     who: Who
     end: float
@@ -45,13 +45,13 @@ class _Sound:
     rate: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Code:
     read: Callable[[], SourceTree]
     time: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _End:
     time: float
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agent_runtime.records import record
 
 Kind: TypeAlias = Literal["input", "output"]
 
@@ -15,7 +16,7 @@ DEFAULT = "default"
 """The id of whatever the system's default device is at the moment."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeviceInfo:
     """A microphone or speaker that is there."""
 
@@ -28,7 +29,7 @@ class DeviceInfo:
     channels: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Captured:
     """A block from the microphone, as the audio thread gets it."""
 
@@ -40,7 +41,7 @@ class Captured:
     """Whether the system dropped audio before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wanted:
     """A block that the speaker wants, as the audio thread gets it."""
 

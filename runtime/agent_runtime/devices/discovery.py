@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from agent_runtime.devices.backend import DEFAULT, DeviceInfo, Kind
 from agent_runtime.devices.library import load_portaudio
 from agent_runtime.errors import DeviceError, MissingDependencyError
+from agent_runtime.records import record
 
 _PULSE = "pulse:"
 _TIMEOUT = 10.0
@@ -24,7 +25,7 @@ _ALSA_ALIASES = (
 """ALSA's names for the same cards again, which nobody means to pick."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Target:
     """What PortAudio is asked to open."""
 

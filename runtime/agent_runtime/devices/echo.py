@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from agent_runtime.media.framing import Framer
 from agent_runtime.media.resample import Resampler
 from agent_runtime.media.ring import AudioRing
+from agent_runtime.records import record
 
 
 class Reference:
@@ -28,7 +27,7 @@ class Reference:
         self.ring = AudioRing(sample_rate * 2)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Mark:
     """How far the speaker was when a block of the microphone came. Made in the audio thread."""
 

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 from xml.etree import ElementTree
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class Check:
     """One thing that was expected."""
 
@@ -25,7 +27,7 @@ class Check:
         return not self.problem
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Said:
     """Something was said or called."""
 
@@ -33,7 +35,7 @@ class Said:
     """`user: …`, `agent: …`, `tool: …`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answered:
     """The agent answered."""
 

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.agent_loader import LoadedAgent
@@ -16,6 +15,7 @@ from agent_runtime.errors import AgentConsoleError
 from agent_runtime.evals.conversation import Conversation
 from agent_runtime.evals.report import Happening, ScenarioResult
 from agent_runtime.evals.scenario import Scenario, ScriptedCall
+from agent_runtime.records import record
 from agent_runtime.voice.tool_mocks import StandIn, stand_ins
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 Tell = Callable[[Happening], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunOptions:
     """How scenarios are run."""
 

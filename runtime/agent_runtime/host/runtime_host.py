@@ -210,7 +210,9 @@ class RuntimeHost:
         assert self._events is not None
         # With it comes the whole engine, for which the first frame needn't wait.
         from agent_runtime.host.conversation import Conversation
+        from agent_runtime.lazy_model import build_models
 
+        build_models()
         loaded = self._load()
         recording = self._recording = Recording(
             settings, _written(loaded.target), self._emit, _secrets(settings), name=loaded.name

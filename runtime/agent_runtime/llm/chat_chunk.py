@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.llm.chat_items import ChatRole
 
 
-class CompletionUsage(BaseModel):
+class CompletionUsage(LazyModel):
     """Tokens that a request used, as its provider counts them."""
 
     completion_tokens: int
@@ -27,7 +28,7 @@ class CompletionUsage(BaseModel):
     service_tier: str | None = None
 
 
-class FunctionToolCall(BaseModel):
+class FunctionToolCall(LazyModel):
     """A tool that the model calls, whole: providers that send it in pieces put them together first."""
 
     type: Literal["function"] = "function"
@@ -39,7 +40,7 @@ class FunctionToolCall(BaseModel):
     """What the provider wants to see again with the call."""
 
 
-class ChoiceDelta(BaseModel):
+class ChoiceDelta(LazyModel):
     """What a chunk adds to the answer."""
 
     role: ChatRole | None = None
@@ -49,7 +50,7 @@ class ChoiceDelta(BaseModel):
     """What the provider wants to see again with the message."""
 
 
-class ChatChunk(BaseModel):
+class ChatChunk(LazyModel):
     """One piece of an answer. `id` is what the provider calls the whole answer."""
 
     id: str
@@ -61,7 +62,7 @@ class ChatChunk(BaseModel):
         return self.delta is not None and bool(self.delta.content or self.delta.tool_calls)
 
 
-class CollectedResponse(BaseModel):
+class CollectedResponse(LazyModel):
     """A whole answer."""
 
     text: str = ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 from typing_extensions import TypedDict
 
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.llm.content import AudioContent, CacheBreakpoint, ChatContent, ImageContent
 from agent_runtime.utils.ids import shortuuid
 
@@ -73,9 +74,7 @@ def _item_id() -> str:
     return shortuuid("item_")
 
 
-class _Item(BaseModel):
-    model_config = ConfigDict(defer_build=True)
-
+class _Item(LazyModel):
     def essence(self) -> tuple[Any, ...]:
         """What makes it say the same as another item: no id, times or measurements."""
         return ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, TypeAdapter
+from pydantic import ConfigDict, Discriminator, Field, PrivateAttr, Tag, TypeAdapter
 from pydantic_core import core_schema
 
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.utils.ids import shortuuid
 
 if TYPE_CHECKING:
@@ -51,10 +52,8 @@ def _as_frame(name: str, value: Any) -> Any:
         raise ValueError(f"not a {name}: {e}") from None
 
 
-class ImageContent(BaseModel):
+class ImageContent(LazyModel):
     """A picture: a URL (also `data:`) or a frame of video."""
-
-    model_config = ConfigDict(defer_build=True)
 
     id: str = Field(default_factory=lambda: shortuuid("img_"))
     type: Literal["image_content"] = "image_content"
@@ -69,17 +68,15 @@ class ImageContent(BaseModel):
     _cache: dict[Any, Any] = PrivateAttr(default_factory=dict)
 
 
-class AudioContent(BaseModel):
+class AudioContent(LazyModel):
     """Sound, and what was said in it."""
-
-    model_config = ConfigDict(defer_build=True)
 
     type: Literal["audio_content"] = "audio_content"
     frame: list[AudioFrame]
     transcript: str | None = None
 
 
-class CacheBreakpoint(BaseModel):
+class CacheBreakpoint(LazyModel):
     """Marks that what comes before it stays the same between requests, for providers that cache prompts by such marks.
 
     Others never see it.

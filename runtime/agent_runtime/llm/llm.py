@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from agent_runtime.errors import APIConnectionError, APIError, APIStatusError
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.llm.chat_chunk import ChatChunk, CollectedResponse, CompletionUsage
 from agent_runtime.llm.chat_context import ChatContext
 from agent_runtime.llm.tool_context import ToolChoice
@@ -30,7 +31,7 @@ _CLIENT_CLOSED_REQUEST = 499
 TEvent = TypeVar("TEvent")
 
 
-class LLMError(BaseModel):
+class LLMError(LazyModel):
     """A request failed. `recoverable` says whether it is tried again."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterable, Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.llm.chat_context import ChatContext
 from agent_runtime.llm.chat_items import ChatItem, FunctionCall
 from agent_runtime.llm.tool_context import ToolChoice, ToolContext
@@ -107,7 +108,7 @@ class RemoteItemAddedEvent:
     item: ChatItem
 
 
-class RealtimeModelError(BaseModel):
+class RealtimeModelError(LazyModel):
     """The connection or a request on it failed. `recoverable`: the session goes on."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from agent_runtime.llm.chat_chunk import CompletionUsage
+from agent_runtime.records import record
 from agent_runtime.token_estimate import ESTIMATE, FRAME, estimate_tokens
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent_runtime.llm.chat_items import ChatItem
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TokenCount:
     """How tokens are counted."""
 

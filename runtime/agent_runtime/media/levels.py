@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent_runtime.records import record
+
 SILENCE: float = -96.33
 """dBFS of digital silence: below the smallest step of 16 bits, which is -90.3."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Level:
     """Loudness of one stretch of audio, in dBFS."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent_runtime.media.frames import frame_from_array, to_array
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from livekit.rtc import AudioProcessingModule
@@ -17,7 +17,7 @@ NATIVE_RATES = (16000, 32000, 48000)
 """Hz at which WebRTC's audio processing works without converting first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProcessingOptions:
     """What is done to the microphone's signal.
 

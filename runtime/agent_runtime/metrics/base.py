@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
+
+from agent_runtime.lazy_model import LazyModel
 
 
-class Metadata(BaseModel):
+class Metadata(LazyModel):
     """Which model it was."""
 
     model_name: str | None = None
     model_provider: str | None = None
 
 
-class _Metrics(BaseModel):
-    # Most programs use two or three of these classes: each builds its validator when it is first used.
-    model_config = ConfigDict(defer_build=True)
-
+class _Metrics(LazyModel):
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.model_dump(exclude_defaults=True).items())
         return f"{type(self).__name__}({fields})"
@@ -148,14 +147,14 @@ class EOTInferenceMetrics(_Metrics):
 class RealtimeModelMetrics(_Metrics):
     """One response of a model that hears and speaks by itself."""
 
-    class CachedTokenDetails(BaseModel):
+    class CachedTokenDetails(LazyModel):
         """Cached tokens by kind."""
 
         audio_tokens: int = 0
         text_tokens: int = 0
         image_tokens: int = 0
 
-    class InputTokenDetails(BaseModel):
+    class InputTokenDetails(LazyModel):
         """Input tokens by kind."""
 
         audio_tokens: int = 0
@@ -164,7 +163,7 @@ class RealtimeModelMetrics(_Metrics):
         cached_tokens: int = 0
         cached_tokens_details: RealtimeModelMetrics.CachedTokenDetails | None = None
 
-    class OutputTokenDetails(BaseModel):
+    class OutputTokenDetails(LazyModel):
         """Output tokens by kind."""
 
         text_tokens: int = 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel
-
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.metrics.base import (
     AgentMetrics,
     EOTInferenceMetrics,
@@ -19,7 +18,7 @@ from agent_runtime.metrics.base import (
 )
 
 
-class _Usage(BaseModel):
+class _Usage(LazyModel):
     provider: str
     model: str
 

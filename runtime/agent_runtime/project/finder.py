@@ -7,7 +7,6 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -16,9 +15,10 @@ from agent_runtime.errors import AgentLoadError
 from agent_runtime.project.failures import short_path
 from agent_runtime.project.folder import ProjectFolder
 from agent_runtime.project.imports import has_relative_import
+from agent_runtime.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EntryPoint:
     """The agent's module: its name in `sys.modules`, its file, and the folder that its absolute imports begin in."""
 

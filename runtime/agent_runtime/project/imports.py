@@ -7,13 +7,13 @@ import functools
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent_runtime.project.folder import ProjectFolder
+from agent_runtime.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SourceFile:
     """A Python file as it is on the disk."""
 

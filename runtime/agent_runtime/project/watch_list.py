@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent_runtime.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class WatchList:
     """What to watch.
 

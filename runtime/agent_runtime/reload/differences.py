@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent_runtime.events import OptionChange, ToolChange
+from agent_runtime.records import record
 from agent_tools import Toolset
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _OPTIONS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentChanges:
     """How one agent differs from another. Everything is empty where a person would notice nothing."""
 

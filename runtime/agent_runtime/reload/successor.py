@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.agent_loader import LoadedAgent
 from agent_runtime.project import explain_failure
+from agent_runtime.records import record
 from agent_runtime.reload.differences import AgentChanges, compare_agents
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Successor:
     """The agent that stands in, made but not running yet."""
 

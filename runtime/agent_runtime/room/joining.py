@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from livekit import rtc
 
 from agent_runtime.errors import RoomError
 from agent_runtime.events.room import RoomInvitation
+from agent_runtime.records import record
 from agent_runtime.server_problems import NO_SERVER, explain_refusal
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MEET: Final = "https://meet.livekit.io/custom"
 """LiveKit's own page that joins any server; it is opened only if a person follows the link."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Server:
     """A LiveKit server and the key to it. `from_settings` checks that all of it is there."""
 

@@ -6,10 +6,10 @@ Importing this costs nothing; OpenTelemetry is imported once traces are asked fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.events import EventStream, Unsubscribe
+from agent_runtime.records import record
 from agent_runtime.telemetry.traces import trace_turns
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["set_tracer_provider", "trace_session", "trace_turns"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Chosen:
     provider: TracerProvider
     attributes: dict[str, str | int | float | bool]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from agent_runtime.records import record
+
 Attributes: TypeAlias = dict[str, str | int | float | bool]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Moment:
     """Something that happened within a span."""
 
@@ -45,7 +47,7 @@ class Span:
         self.end = max([self.end, *(child.end for child in self.children)])
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Turn:
     """A turn that is over."""
 

@@ -21,6 +21,7 @@ from agent_runtime.llm import (
     LLMStream,
     ToolChoice,
 )
+from agent_runtime.records import record
 from agent_runtime.stt import STT, RecognizeStream, SpeechData, SpeechEvent, SpeechEventType, STTCapabilities
 from agent_runtime.tts import TTS, AudioEmitter, ChunkedStream, SynthesizeStream, TTSCapabilities
 from agent_runtime.types import (
@@ -35,7 +36,7 @@ from agent_runtime.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADS
 from agent_tools import Tool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UserSpeech:
     """What the user says from `start` to `end`, in seconds since the scripted microphone began."""
 
@@ -186,7 +187,7 @@ class _ScriptedSTTStream(RecognizeStream):
                 stt.flushes.append(loop.time())
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """What the model says: the whole text `duration` after the request, its first token after `ttft`."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from agent_runtime.voice.turn_memory import TurnSettings
@@ -15,7 +16,7 @@ SAME_INSTANT: Final = 0.25
 agent hasn't heard it yet (as LiveKit Agents has it)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lesson:
     """A pause of the user changed the wait."""
 

@@ -9,8 +9,9 @@ import time
 from enum import StrEnum, unique
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from agent_runtime.lazy_model import LazyModel
 from agent_runtime.llm import AgentHandoff, ChatMessage, FunctionCall, FunctionCallOutput
 from agent_runtime.types import AgentState, UserState
 from agent_runtime.voice.speech_handle import SpeechHandle
@@ -33,8 +34,8 @@ EventTypes: TypeAlias = Literal[
 ]
 
 
-class _Payload(BaseModel):
-    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
+class _Payload(LazyModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     created_at: float = Field(default_factory=time.time)
     """Seconds since the epoch."""
@@ -152,14 +153,14 @@ class SpeechCreatedEvent(_Payload):
     speech_handle: SpeechHandle = Field(exclude=True)
 
 
-class ToolCallStarted(BaseModel):
+class ToolCallStarted(LazyModel):
     """A tool call begins."""
 
     type: Literal["tool_call_started"] = "tool_call_started"
     function_call: FunctionCall
 
 
-class ToolCallUpdated(BaseModel):
+class ToolCallUpdated(LazyModel):
     """A running tool tells how far it is."""
 
     type: Literal["tool_call_updated"] = "tool_call_updated"
@@ -169,7 +170,7 @@ class ToolCallUpdated(BaseModel):
     silent: bool = False
 
 
-class ToolCallEnded(BaseModel):
+class ToolCallEnded(LazyModel):
     """A tool call ended: one for each start."""
 
     type: Literal["tool_call_ended"] = "tool_call_ended"
@@ -179,7 +180,7 @@ class ToolCallEnded(BaseModel):
     status: Literal["done", "error", "cancelled"]
 
 
-class ToolReplyUpdated(BaseModel):
+class ToolReplyUpdated(LazyModel):
     """The reply to what came of calls in the background: `scheduled`, then what became of it."""
 
     type: Literal["tool_reply_updated"] = "tool_reply_updated"

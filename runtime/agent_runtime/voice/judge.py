@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from agent_runtime.llm import LLM, ChatContext, CollectedResponse
+from agent_runtime.records import record
 from agent_tools import InvalidArgumentsError, function_tool
 
 _INSTRUCTIONS: Final = """\
@@ -18,7 +18,7 @@ _REFUSES_TEMPERATURE: Final = re.compile(r"(^|/)(gpt-5|o\d)")
 """Models that answer a request that sets the temperature with an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Verdict:
     """What the judge found, and why."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from agent_runtime.records import record
 from agent_runtime.types import is_given
 from agent_runtime.voice.run_events import AgentHandoffEvent, RunEvent, RunEventType
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Expected:
     """A type of event and the fields that it has to have."""
 

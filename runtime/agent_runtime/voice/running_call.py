@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.llm import FunctionCall
+from agent_runtime.records import record
 from agent_runtime.voice import tool_updates
 from agent_runtime.voice.run_context import RunContext, enter_run_context
 from agent_runtime.voice.scope import Scope, entered
@@ -37,7 +37,7 @@ CANCELLED = ToolOutcome(None, "The call was cancelled before it ended.", is_erro
 NO_HANDOFF = ToolError("The agent handoff did not happen: it isn't possible any more after the call's first update.")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CallAnswer:
     """What the reply that made the call goes on with: what the tool returned, or its first update."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from agent_runtime.records import record
 from agent_runtime.utils.ids import shortuuid
 from agent_runtime.voice.turn_inputs import InterruptCause
 
@@ -21,7 +21,7 @@ INTERRUPTION_TIMEOUT = 5.0
 """Seconds after an interruption until a speech that doesn't end by itself is cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InputDetails:
     """How the user's turn came that a speech answers."""
 

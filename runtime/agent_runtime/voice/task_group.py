@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from agent_runtime.llm import ChatContext
 from agent_runtime.llm.summary import summarize
+from agent_runtime.records import record
 from agent_runtime.types import NOT_GIVEN, NotGivenOr
 from agent_runtime.voice.agent_task import AgentTask
 from agent_tools import RawFunctionTool, ToolError, ToolFlag, function_tool
@@ -31,7 +32,7 @@ class TaskCompletedEvent:
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Entry:
     factory: Callable[[], AgentTask[Any]]
     description: str

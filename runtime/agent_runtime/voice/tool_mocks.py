@@ -8,9 +8,9 @@ import contextvars
 import inspect
 import weakref
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
+from agent_runtime.records import record
 from agent_tools import ToolError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _mocked(agent: type[Agent], mocks: Mocks) -> Generator[None, None, None]:
         _of_context.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StandIn:
     """What calls of a tool come to instead, by the tool's name: whatever code the agent has by then."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from agent_runtime.records import record
 from agent_runtime.types import AgentState, UserState
 from agent_runtime.voice.endpointing import Lesson
 
@@ -32,14 +32,14 @@ LimitCause: TypeAlias = Literal["max_words", "max_duration"]
 # --- inputs: what the user's side tells ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VoiceStarted:
     """The VAD hears speech since `at`."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VoiceWindow:
     """One inference of the VAD while it hears speech."""
 
@@ -49,14 +49,14 @@ class VoiceWindow:
     """Seconds of silence at its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VoiceEnded:
     """The VAD is sure that speech ended at `at`."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Interim:
     """Recognised so far; the next one replaces it. `preflight`: the recogniser expects no further change."""
 
@@ -65,7 +65,7 @@ class Interim:
     confidence: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Final:
     """A recognised segment that won't change."""
 
@@ -75,21 +75,21 @@ class Final:
     """When its last word ended, where the recogniser tells."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RecognizerStarted:
     """The recogniser itself heard the start of speech (turn detection `stt`)."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RecognizerEnded:
     """The recogniser itself decided that the turn is over (turn detection `stt`)."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Predicted:
     """The turn detector's answer to `Predict`. Nones: it couldn't tell."""
 
@@ -97,7 +97,7 @@ class Predicted:
     threshold: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CommitRequested:
     """Somebody says that the user's turn is over."""
 
@@ -110,31 +110,31 @@ class CommitRequested:
     """Seconds of silence that the recogniser hears before it is flushed, where no microphone gives it any."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ModelAnswers:
     """A realtime model found the end of the user's turn itself, and answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ClearRequested:
     """Somebody wants the open turn forgotten."""
 
     cause: Literal["push_to_talk", "api"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TalkPressed:
     """Push-to-talk: the user begins a turn by hand."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Activity:
     """A sign of life that isn't speech (typing, a key): the user is there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CallsRunOn:
     """Whether tool calls run in the background whose result the user may be waiting for."""
 
@@ -144,12 +144,12 @@ class CallsRunOn:
 # --- inputs: what the agent's side tells -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReplyScheduled:
     """A reply is being prepared."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FloorTaken:
     """A speech came to the head of the queue: it may be heard from now on."""
 
@@ -157,7 +157,7 @@ class FloorTaken:
     interruptible: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InterruptibleChanged:
     """The speech may or may no longer be interrupted."""
 
@@ -165,14 +165,14 @@ class InterruptibleChanged:
     interruptible: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlayoutBegan:
     """The first sample (or text) of the speech is out."""
 
     speech_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PlayoutEnded:
     """What was to be heard of this step is over. `busy`: a tool runs or its reply comes next."""
 
@@ -180,14 +180,14 @@ class PlayoutEnded:
     busy: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SpeechInterrupted:
     """The speech was told to stop."""
 
     speech_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FloorReleased:
     """The speech has nothing more to play. `busy`: something else is being prepared."""
 
@@ -195,51 +195,51 @@ class FloorReleased:
     busy: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NothingLeft:
     """The last speech is over, with its tools: nothing is being prepared."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TimerFired:
     """A timer that `SetTimer` asked for."""
 
     name: TimerName
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnEnded:
     """Raised by the user's half for the agent's half: the turn was committed."""
 
     reply: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnDropped:
     """Raised by the user's half for the agent's half: the decision about the turn's end came to nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Settle:
     """Raised by the user's half: silence in an open turn; is there something to decide on?"""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NothingSaid:
     """Raised by the agent's half: the sound that it held still for was nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentFellSilent:
     """Raised by the agent's half: it is heard no more, and a listener's word just now may have been an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Started:
     """The session listens from now on."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Closed:
     """The session ends."""
 
@@ -280,7 +280,7 @@ Input: TypeAlias = (
 # --- actions ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SetTimer:
     """Feed `TimerFired(name)` at `at`; replaces the timer of that name."""
 
@@ -288,14 +288,14 @@ class SetTimer:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CancelTimer:
     """Call the timer off."""
 
     name: TimerName
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SetUserState:
     """The user's state changed, truly at `at`."""
 
@@ -305,7 +305,7 @@ class SetUserState:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SetAgentState:
     """The agent's state changed."""
 
@@ -314,21 +314,21 @@ class SetAgentState:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OpenTurn:
     """A turn of the user begins."""
 
     cause: Literal["speech", "push_to_talk"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Predict:
     """Ask the turn detector about `text`; answer with `Predicted`."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WaitForEnd:
     """For the reader of events: the turn ends at `deadline` unless the user goes on."""
 
@@ -339,24 +339,24 @@ class WaitForEnd:
     threshold: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StopWaiting:
     """For the reader of events: the user went on before the deadline."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FlushRecognizer:
     """Have the recogniser finish what it has, after so many seconds of silence."""
 
     silence: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResetRecognizer:
     """Have the recogniser forget what it has."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TellLesson:
     """For the reader of events: a pause of the user changed the shortest wait."""
 
@@ -365,7 +365,7 @@ class TellLesson:
     lesson: Lesson
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TellOverlap:
     """Speech over the agent's was judged; or the agent ended before it could be."""
 
@@ -375,7 +375,7 @@ class TellOverlap:
     started_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TellUntranscribed:
     """Speech was heard and nothing of it was recognised in time."""
 
@@ -383,7 +383,7 @@ class TellUntranscribed:
     started_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TellExceeded:
     """The user talks longer than they may."""
 
@@ -396,7 +396,7 @@ class TellExceeded:
     cause: LimitCause
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CommitTurn:
     """The user's turn is over: answer it."""
 
@@ -410,7 +410,7 @@ class CommitTurn:
     skip_reply: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DiscardTurn:
     """The user's turn is forgotten."""
 
@@ -418,7 +418,7 @@ class DiscardTurn:
     cause: DiscardCause
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartPreemptive:
     """Begin a reply to `text` before the turn is over."""
 
@@ -426,29 +426,29 @@ class StartPreemptive:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CancelPreemptive:
     """The reply that was begun early is not wanted."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OpenGate:
     """A reply may begin to be heard."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CloseGate:
     """A reply that may be interrupted must not begin: the user speaks."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PauseOutput:
     """Hold the agent's speech still."""
 
     speech_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResumeOutput:
     """Let the agent's speech go on. `false_interruption`: there was nothing to stop for."""
 
@@ -456,14 +456,14 @@ class ResumeOutput:
     false_interruption: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StopOutput:
     """Silence now, and forget what is queued."""
 
     speech_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InterruptSpeech:
     """Tell the speech to stop."""
 

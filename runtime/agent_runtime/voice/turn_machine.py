@@ -9,9 +9,9 @@ entered. An input without a row changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from agent_runtime.records import record
 from agent_runtime.voice import turn_inputs as i
 from agent_runtime.voice.floor_half import FloorHalf as F
 from agent_runtime.voice.turn_memory import Floor, Guard, OpenTurn, Step, TurnSettings, UserTurn, timer
@@ -20,7 +20,7 @@ from agent_runtime.voice.user_half import UserHalf as U
 __all__ = ["FLOOR", "USER", "Floor", "OpenTurn", "Row", "TurnMachine", "TurnSettings", "UserTurn"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Row:
     """One line of a table. `to` None: the state stays."""
 

@@ -11,11 +11,12 @@ import ssl
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from agent_runtime.errors import WorkerError
+from agent_runtime.records import record
 from agent_runtime.worker.health import LOOPBACK, Page
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _YES: Final = ("1", "true", "yes", "on")
 _BEARER: Final = "bearer "
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttachOptions:
     """As the variables `AGENT_CONSOLE_ATTACH_…` say.
 

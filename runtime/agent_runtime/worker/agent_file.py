@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent
 from agent_runtime.errors import AgentConsoleError
 from agent_runtime.events import EventData
+from agent_runtime.records import record
 from agent_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class _Ready:
     providers: Providers
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentFile:
     """An agent's code and the settings, which can be sent to the process of a job.
 

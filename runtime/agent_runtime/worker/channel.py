@@ -11,11 +11,12 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from agent_runtime.errors import WorkerError
+from agent_runtime.records import record
 from agent_runtime.server_problems import NO_SERVER, explain_refusal
 
 OPEN_TIMEOUT: Final = 10.0
@@ -54,7 +55,7 @@ Connect: TypeAlias = Callable[[], Awaitable[Channel]]
 """Opens a channel. Raises WorkerError that says what is wrong and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ServerAddress:
     """A server, and the key to it.
 

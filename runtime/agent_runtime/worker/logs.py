@@ -6,9 +6,9 @@ import datetime
 import json
 import logging
 import sys
-from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
+from agent_runtime.records import record
 from agent_runtime.redaction import Redactor
 from agent_runtime.worker.job import current_job
 
@@ -18,7 +18,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 _LEVELS: Final = {"TRACE": logging.DEBUG, "WARN": logging.WARNING}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LogStyle:
     """How the log is written. Can be sent to another process.
 

@@ -10,8 +10,9 @@ import asyncio
 import pickle
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from agent_runtime.worker.assignment import JobAcceptArguments, RunningJobInfo
@@ -23,7 +24,7 @@ _HEAD: Final = struct.Struct("!I")
 # --- to the job's process --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunJob:
     """Run this job. Messages of the protocol are sent as their bytes."""
 
@@ -51,21 +52,21 @@ class RunJob:
         return RunningJobInfo(self.accept_arguments, job, self.url, self.token, self.worker_id, self.fake_job)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EndJob:
     """End the job; without one, end the process."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ping:
     """Answer with a pong."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Watch:
     """Tell the sessions' events to one watcher, from what happened lately on, or stop that."""
 
@@ -73,7 +74,7 @@ class Watch:
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ask:
     """Do what somebody who is attached asks."""
 
@@ -83,26 +84,26 @@ class Ask:
 # --- from it ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ready:
     """It waits for a job, or the setup function failed."""
 
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Running:
     """The entrypoint has begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ended:
     """The job is over; the process ends next."""
 
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pong:
     """It is alive; `memory_mb` is what it has in memory, None where that can't be known."""
 
@@ -110,7 +111,7 @@ class Pong:
     memory_mb: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Told:
     """Events of the job's sessions for one watcher: lines of JSON."""
 
@@ -118,7 +119,7 @@ class Told:
     lines: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Counted:
     """What is to be added to the worker's metrics."""
 

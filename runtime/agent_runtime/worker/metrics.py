@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from agent_runtime.records import record
+
 Sample: TypeAlias = tuple[Literal["add", "set", "observe"], str, tuple[str, ...], float]
 """`add` to a counter, `set` a gauge, `observe` for a histogram."""
 
@@ -18,7 +20,7 @@ WAITS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0
 WORK: Final = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Metric:
     """One of the catalogue. A histogram has buckets, by their upper bounds."""
 

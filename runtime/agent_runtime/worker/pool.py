@@ -7,11 +7,11 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agent_runtime.clock import Clock, LoopClock
 from agent_runtime.errors import JobProcessError, TooManyRestartsError
+from agent_runtime.records import record
 from agent_runtime.supervision import RestartPolicy, Restarts
 from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.executor import ExecutorState, JobExecutor
@@ -45,7 +45,7 @@ REFILL_DELAY: Final = 1.0
 """Seconds from a job's start until another process gets ready in its place; a job that waits for one has it at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobStarted:
     """A job's entrypoint has begun."""
 
@@ -53,7 +53,7 @@ class JobStarted:
     pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobEnded:
     """A job is over; `error` says what went wrong."""
 
@@ -61,7 +61,7 @@ class JobEnded:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobMetrics:
     """What a job's sessions add to the worker's metrics."""
 
@@ -69,7 +69,7 @@ class JobMetrics:
     samples: tuple[Sample, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MemoryWarning:
     """A job has more in memory than is to be warned of."""
 
@@ -77,7 +77,7 @@ class MemoryWarning:
     memory_mb: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProcessReady:
     """A process waits for a job; it took `seconds` to get there."""
 
@@ -85,7 +85,7 @@ class ProcessReady:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProcessDied:
     """A process without a job is gone, or never got ready."""
 
@@ -93,7 +93,7 @@ class ProcessDied:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PoolFailed:
     """No process gets ready any more, and none is started again."""
 
@@ -103,7 +103,7 @@ class PoolFailed:
 JobEvent: TypeAlias = JobStarted | JobEnded | JobMetrics | MemoryWarning | ProcessReady | ProcessDied | PoolFailed
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobStatus:
     """A job that runs. `started_at` is in seconds since the epoch; `pid` is None for a thread."""
 

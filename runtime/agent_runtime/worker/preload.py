@@ -14,6 +14,7 @@ import sys
 import agent_runtime.room
 import agent_runtime.voice.session
 import agent_runtime.worker.job_main  # noqa: F401
+from agent_runtime.lazy_model import build_models
 from agent_runtime.worker.preload_names import MAIN_VARIABLE, PATH_VARIABLE
 
 
@@ -25,6 +26,7 @@ def _import_main(path: str) -> None:
         logging.getLogger(__name__).debug("%s isn't shared", path, exc_info=True)  # each process tells its failure
 
 
+build_models()
 if found := os.environ.get(MAIN_VARIABLE):
     _import_main(found)
 gc.collect()

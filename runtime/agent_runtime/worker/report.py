@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+from agent_runtime.records import record
 
 WorkerState: TypeAlias = Literal["starting", "connecting", "registered", "draining", "failed", "closed"]
 """`connecting`: on its way to the server, or on its way back; `failed`: it has given up."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobReport:
     """A job that runs."""
 
@@ -32,7 +33,7 @@ class JobReport:
     """Megabytes of that process; None before they were measured."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WorkerReport:
     """A worker. The names that LiveKit Agents' `/worker` has mean what they mean there."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast, get_args
+
+from agent_runtime.records import record
 
 Kind: TypeAlias = Literal["text", "interrupt", "mute"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
@@ -12,7 +13,7 @@ LONGEST: Final = 4_000
 """Characters of a text."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Asked:
     """`text`: the user typed it; `interrupt`: the agent stops speaking; `mute`: it hears silence, or not."""
 

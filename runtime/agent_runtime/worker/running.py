@@ -7,13 +7,13 @@ import inspect
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from livekit.protocol import agent, models
 
 from agent_runtime.clock import Clock
 from agent_runtime.errors import WorkerError
+from agent_runtime.records import record
 from agent_runtime.utils.aio import TaskSet
 from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.channel import Connect
@@ -70,7 +70,7 @@ class Pool(Protocol):
         """Pass a request on to a job."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WorkerTerms:
     """On which terms a worker takes jobs.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent_runtime.errors import MediaError
 from agent_runtime.llm.content import ImageContent
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from livekit.rtc import VideoFrame
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SUPPORTED_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SerializedImage:
     """A picture, ready to be sent: either `external_url` or `data_bytes` with its `mime_type`."""
 

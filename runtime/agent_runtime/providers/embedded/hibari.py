@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from agent_runtime.providers.embedded.hibari_words import load_words
 from agent_runtime.providers.embedded.spoken_text import share_times, speakable, split_words
 from agent_runtime.providers.loading import Progress, require
+from agent_runtime.records import record
 from agent_runtime.types import TimedString
 
 SAMPLE_RATE = 24000
@@ -25,7 +25,7 @@ _LEAD = 0.02
 """Seconds kept before the first audible sample."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Speech:
     """`int16[samples]` at 24 kHz, and the words of the text with their times in it; joined they are the text."""
 

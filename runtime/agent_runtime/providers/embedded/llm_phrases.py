@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from agent_runtime.records import record
 
 TIME_NAME = re.compile(r"\b(time|when|hour|clock)\b")
 DAY_NAME = re.compile(r"\b(day|date)\b")
@@ -39,7 +40,7 @@ DAYS = (
 """Patterns of a time of day and of a day, in lower case; the surest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Number:
     """A number and the words that it was said in: `words[start:end]`."""
 

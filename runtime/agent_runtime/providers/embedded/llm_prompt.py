@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from agent_runtime.records import record
 
 if TYPE_CHECKING:
     from agent_runtime.llm import ChatContext, ChatItem
@@ -23,7 +24,7 @@ QUESTION = 200
 Role = Literal["system", "user", "assistant"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Turn:
     """One message of a prompt."""
 

@@ -31,6 +31,7 @@ from agent_runtime.providers.embedded.vad import (
     silero_weights,
 )
 from agent_runtime.providers.loading import Progress, Weights
+from agent_runtime.records import record
 from agent_runtime.stt import (
     STT,
     AudioBuffer,
@@ -132,7 +133,7 @@ class MoonshineSTT(STT[str]):
         return SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, shortuuid("stt_"), [data])
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stretch:
     """A piece of speech: its samples at 16 kHz, and where it is in the signal, in seconds."""
 
@@ -397,7 +398,7 @@ class MoonshineStream(RecognizeStream):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Guess:
     """The text of the present stretch, if it is over at window number `end`."""
 

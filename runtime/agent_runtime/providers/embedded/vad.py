@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import ceil
@@ -23,6 +22,7 @@ from agent_runtime.media.frames import frame_from_array, to_array
 from agent_runtime.media.mix import to_mono
 from agent_runtime.media.resample import Resampler
 from agent_runtime.providers.loading import Progress, Weights, require
+from agent_runtime.records import record
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADStream
 
@@ -89,7 +89,7 @@ def silero_weights() -> Weights[SileroModel]:
     return Weights(_load_silero)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SileroOptions:
     """Times in seconds, thresholds as probabilities."""
 

@@ -6,18 +6,18 @@ Keys never get into a message: servers repeat them in theirs.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
 
 import openai
 
 from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from agent_runtime.records import record
 
 _MAX_DETAIL: Final = 300
 """Characters of a server's own words; some send a whole web page."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Target:
     """Who was asked for what."""
 
