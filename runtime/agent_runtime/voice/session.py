@@ -201,8 +201,8 @@ class AgentSession(SessionProperties[Userdata_T]):
         """Begin to hear and to answer, with `agent`. Returns when it does; `on_enter` has begun and may still run.
 
         With `capture_run` it returns when what `on_enter` began is over too, and tells what that was. With a `room` it
-        talks to a participant of it, as `room_options` say; the room may be connected later. `record` is LiveKit's
-        cloud's and has no effect.
+        talks to a participant of it, as `room_options` say; the room may be connected later. In a job, `record` writes
+        the conversation down; see `JobContext.init_recording`.
         """
         if self._started:
             raise RuntimeError("the session was started already")
@@ -210,7 +210,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         engine = self._engine
         has_sound = self.input.audio is not None or self.output.audio is not None
         shown = mode or ("room" if is_given(room) else "local" if has_sound else "text")
-        joining = begin_in_job(self, room)  # whoever watches the job sees the session from its first event on
+        joining = begin_in_job(self, room, record)  # whoever watches the job sees the session from its first event on
         trace_session(self._events)
         self._report.emit(
             ev.SessionStarted(agent.id, shown, self._report.wall() - self._events.now(), self._options.as_plain())

@@ -6,12 +6,15 @@ import asyncio
 import contextvars
 import inspect
 import logging
-import os
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
-from enum import Enum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
+
+from agent_runtime.worker.job_process import JobExecutorType as JobExecutorType
+from agent_runtime.worker.job_process import JobProcess as JobProcess
+from agent_runtime.worker.tagger import Tagger
 
 if TYPE_CHECKING:
     from livekit import api as livekit_api
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
     from livekit.protocol import agent
 
     from agent_runtime.room.waiting import Kinds
+    from agent_runtime.types import NotGivenOr
     from agent_runtime.voice import AgentSession
     from agent_runtime.worker.assignment import RunningJobInfo
+    from agent_runtime.worker.job_recording import JobRecording, RecordingOptions
+    from agent_runtime.worker.simulation import SimulationContext
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +37,6 @@ USER_REQUESTED: Final = "user requested"
 """Why a job ends that its own code ends without saying why."""
 
 
-class JobExecutorType(Enum):
-    """Where a job runs."""
-
-    PROCESS = "process"
-    THREAD = "thread"
-
-
 class AutoSubscribe(StrEnum):
     """Which tracks of a room are subscribed to without asking."""
 
@@ -45,47 +44,6 @@ class AutoSubscribe(StrEnum):
     SUBSCRIBE_NONE = "subscribe_none"
     AUDIO_ONLY = "audio_only"
     VIDEO_ONLY = "video_only"
-
-
-class JobProcess:
-    """The process that jobs run in; `userdata` is for what they share, such as loaded models."""
-
-    def __init__(
-        self,
-        *,
-        executor_type: JobExecutorType = JobExecutorType.PROCESS,
-        user_arguments: Any | None = None,
-        http_proxy: str | None = None,
-    ) -> None:
-        self._executor_type = executor_type
-        self._user_arguments = user_arguments
-        self._http_proxy = http_proxy
-        self._userdata: dict[Any, Any] = {}
-
-    @property
-    def executor_type(self) -> JobExecutorType:
-        """A process of its own, or a thread of the worker's."""
-        return self._executor_type
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id."""
-        return os.getpid()
-
-    @property
-    def userdata(self) -> dict[Any, Any]:
-        """What the setup function leaves for the job."""
-        return self._userdata
-
-    @property
-    def user_arguments(self) -> Any | None:
-        """What the worker was given for its processes."""
-        return self._user_arguments
-
-    @property
-    def http_proxy(self) -> str | None:
-        """The proxy by which the outside is reached."""
-        return self._http_proxy
 
 
 class JobContext:
@@ -128,6 +86,8 @@ class JobContext:
         self._sessions: list[AgentSession[Any]] = []
         self._api: livekit_api.LiveKitAPI | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._recording: JobRecording | None = None
+        self._tagger = Tagger()
 
     # --- what it is --------------------------------------------------------------------------------------------------
 
@@ -197,6 +157,24 @@ class JobContext:
     def inference_executor(self) -> Any:
         """What models were to run in, if anything was given; the bundled ones don't need it."""
         return self._inference_executor
+
+    @property
+    def tagger(self) -> Tagger:
+        """What became of the conversation, for its report."""
+        return self._tagger
+
+    @property
+    def inference_headers(self) -> dict[str, str]:
+        """Headers that requests of this job's models should have; none but in a simulation."""
+        from agent_runtime.worker.simulation import inference_headers
+
+        return inference_headers(self.simulation_context())
+
+    def simulation_context(self) -> SimulationContext | None:
+        """The simulation that it is part of, None for a job with real users."""
+        from agent_runtime.worker.simulation import simulation_of
+
+        return simulation_of(self)
 
     @property
     def log_context_fields(self) -> dict[str, Any]:
@@ -308,6 +286,31 @@ class JobContext:
                 raise
             return api.DeleteRoomResponse()
 
+    def add_sip_participant(
+        self,
+        *,
+        call_to: str,
+        trunk_id: str,
+        participant_identity: str,
+        participant_name: NotGivenOr[str] = "SIP-participant",
+    ) -> asyncio.Future[livekit_api.SIPParticipantInfo]:
+        """Call a number or SIP address over an outbound trunk; who answers comes into the room."""
+        from agent_runtime.worker import phone
+
+        name = participant_name or None
+        call = phone.dial(self, call_to=call_to, trunk_id=trunk_id, identity=participant_identity, name=name)
+        return self._in_background(call, f"call {call_to}")
+
+    def transfer_sip_participant(
+        self, participant: rtc.RemoteParticipant | str, transfer_to: str, play_dialtone: bool = False
+    ) -> asyncio.Future[None]:
+        """Pass a caller on to another number or SIP address. Raises ValueError for who isn't on the phone."""
+        from agent_runtime.worker import phone
+
+        caller = phone.identity_of_caller(participant)
+        move = phone.transfer(self, caller, transfer_to, play_dialtone=play_dialtone)
+        return self._in_background(move, f"pass {caller} on to {transfer_to}")
+
     # --- its end -----------------------------------------------------------------------------------------------------
 
     def shutdown(self, reason: str = USER_REQUESTED) -> None:
@@ -318,8 +321,18 @@ class JobContext:
         """Have `callback` called at the job's end, with the reason if it takes an argument."""
         self._shutdown_callbacks.append(callback)
 
+    def init_recording(self, options: RecordingOptions) -> None:
+        """Write the next session down, into a bundle in `session_directory`; `AgentSession.start(record=…)` does it.
+
+        Raises ValueError for options that contradict each other.
+        """
+        from agent_runtime.worker.job_recording import FOLDER, JobRecording, wants_recording
+
+        if wants_recording(options) and self._recording is None:
+            self._recording = JobRecording(self.session_directory / FOLDER)
+
     def make_session_report(self, session: AgentSession[Any] | None = None) -> dict[str, Any]:
-        """What the conversation was: the job, the room, the history and what it used.
+        """What the conversation was: the job, the room, the history, what it used, its tags and where it is recorded.
 
         Raises RuntimeError if no session was started.
         """
@@ -331,11 +344,15 @@ class JobContext:
             "agent_name": self.job.agent_name,
             "chat_history": session.history.to_dict(),
             "model_usage": [vars(entry) for entry in session.usage.model_usage],
+            "recording": str(self._recording.folder) if self._recording is not None else None,
+            **self._tagger.as_plain(),
         }
 
     async def _end_sessions(self) -> None:
         for session in self._sessions:
             await session.aclose()
+        if self._recording is not None:
+            await self._recording.aclose()
 
     async def _call_shutdown_callbacks(self, reason: str) -> None:
         """All of them at the same time; one that fails is told and keeps nobody."""
@@ -368,6 +385,8 @@ class JobContext:
     def _session_started(self, session: AgentSession[Any]) -> None:
         """A session starts in this job."""
         self._sessions.append(session)
+        if self._recording is not None:
+            self._recording.follow(session)
         self._on_session(session)
 
     def _participant_came(self, participant: rtc.RemoteParticipant) -> None:
@@ -452,10 +471,15 @@ def get_job_context(*, required: bool = True) -> JobContext | None:
     return context
 
 
-def begin_in_job(session: AgentSession[Any], room: object) -> asyncio.Task[None] | None:
+def begin_in_job(session: AgentSession[Any], room: object, record: object = None) -> asyncio.Task[None] | None:
     """Tell the present job, if there is one, of a session. Gives the joining of its room, if `room` is that."""
     job = current_job.get()
     if job is None:
         return None
+    if record:
+        from agent_runtime.worker.job_recording import recording_options
+
+        if (options := recording_options(record)) is not None:
+            job.init_recording(options)
     job._session_started(session)
     return asyncio.create_task(job.connect(), name="join the room") if room is job.room else None
