@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent_runtime import vad as vad_
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.events import UserTurnExceededEvent
+    from agent_runtime.voice.expressive import ExpressiveOptions
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.tool_handling import ToolHandlingOptions
     from agent_tools.mcp import MCPServer
@@ -66,6 +67,7 @@ class Agent(RemembersArguments, HandoffTarget):
         tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
         turn_detection: NotGivenOr[Any] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -89,6 +91,7 @@ class Agent(RemembersArguments, HandoffTarget):
         self._tool_handling = tool_handling
         self._min_consecutive_speech_delay = min_consecutive_speech_delay
         self._use_tts_aligned_transcript = use_tts_aligned_transcript
+        self._expressive = expressive
         self._engine: Engine | None = None
         self._one_task = asyncio.Lock()
         """Held by the one `AgentTask` that it awaits at a time."""
@@ -179,6 +182,11 @@ class Agent(RemembersArguments, HandoffTarget):
         return self._use_tts_aligned_transcript
 
     @property
+    def expressive(self) -> NotGivenOr[bool | ExpressiveOptions]:
+        """Whether, or how, it says how each sentence is spoken."""
+        return self._expressive
+
+    @property
     def session(self) -> AgentSession[Any]:
         """The session that it runs in. Raises RuntimeError while it doesn't run."""
         return self._running().session
@@ -227,8 +235,11 @@ class Agent(RemembersArguments, HandoffTarget):
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
     ) -> None:
-        """Change over to other providers, in mid-conversation if it runs."""
+        """Change over to other providers, or to expressive speech, in mid-conversation if it runs."""
+        if expressive is not NOT_GIVEN:
+            self._expressive = expressive
         if stt is not NOT_GIVEN:
             self._stt = stt
         if vad is not NOT_GIVEN:

@@ -123,6 +123,7 @@ class Engine:
         needs_vad = (hears or stt) and (own_vad or not by_model)
         self.vad = (agent._vad if agent._vad is not NOT_GIVEN else session.resolve_vad()) if needs_vad else None
         self.stt = _streaming_stt(stt, self.vad)
+        session._stt_context.use(stt)
         if model is not None:
             detection = own_detection(detection, by_model=by_model, has_vad=self.vad is not None)
             self.realtime.use(model, agent, detects_turns=by_model)

@@ -46,6 +46,7 @@ class AgentSessionOptions:
     tts_text_transforms: Sequence[TextTransforms] | None = DEFAULT_TTS_TEXT_TRANSFORMS
     aec_warmup_duration: float | None = 3.0
     session_close_transcript_timeout: float = 2.0
+    ivr_detection: bool = False
     conn_options: SessionConnectOptions = field(default_factory=SessionConnectOptions)
 
     @property

@@ -31,16 +31,15 @@ from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
 from agent_runtime.voice.scope import hand_on_turn, scope_in
+from agent_runtime.voice.session_changes import SessionChanges
 from agent_runtime.voice.session_io import AgentInput, AgentOutput
-from agent_runtime.voice.session_properties import SessionProperties, Userdata_T, left_open
+from agent_runtime.voice.session_properties import Userdata_T, left_open
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
-from agent_runtime.voice.swaps import WaitsFor
+from agent_runtime.voice.stt_context import KeytermsOptions, SttContext, STTContextOptions, given_context
 from agent_runtime.voice.tool_handling import ToolHandlingOptions
 from agent_runtime.voice.turn import (
-    EndpointingOptions,
     OldArguments,
     TurnHandlingOptions,
-    changed,
     resolve_turn_handling,
     with_old_arguments,
 )
@@ -58,12 +57,13 @@ if TYPE_CHECKING:
     from agent_runtime import tts as tts_
     from agent_runtime import vad as vad_
     from agent_runtime.room import RoomInputOptions, RoomOptions, RoomOutputOptions
+    from agent_runtime.voice.expressive import ExpressiveOptions
     from agent_tools.mcp import MCPServer
 
 Mode: TypeAlias = Literal["local", "room", "text"]
 
 
-class AgentSession(SessionProperties[Userdata_T]):
+class AgentSession(SessionChanges[Userdata_T]):
     """Holds a conversation: hears, decides whose turn it is, has the agent answer, and remembers.
 
     Names, defaults and meanings are those of LiveKit Agents; `docs/parity.md` lists the differences. `events` is the
@@ -77,6 +77,11 @@ class AgentSession(SessionProperties[Userdata_T]):
         tools: tools of every agent of the session. `mcp_servers`: deprecated, see `MCPToolset`.
         tool_handling: what the model is told around calls that run for long or twice; see `ToolHandlingOptions`.
         max_tool_steps: rounds of tool calls in one reply.
+        stt_context_options: what the recogniser is told beside the sound; see `STTContextOptions`.
+        expressive: have the model say how each sentence is spoken, where the voice takes markup; see
+            `ExpressiveOptions`. An agent may say otherwise.
+        ivr_detection: the other side may be a machine with a menu: the agent may press keys, and is asked to act when
+            it hears the same again or nothing at all.
         use_tts_aligned_transcript: False: what was heard is known by the voice's measured pace, even where the TTS
             tells when each word is spoken. True: an agent's `transcription_node` gets the TTS's words as `TimedString`.
         tts_text_transforms: what text goes through before it is spoken. None: nothing.
@@ -96,7 +101,6 @@ class AgentSession(SessionProperties[Userdata_T]):
     """
 
     _run: RunResult[Any] | None = None
-    _closing: asyncio.Task[None] | None = None
 
     def __init__(
         self,
@@ -119,6 +123,10 @@ class AgentSession(SessionProperties[Userdata_T]):
         user_away_timeout: float | None = 15.0,
         transcription_timeout: float | None = None,
         session_close_transcript_timeout: float = 2.0,
+        stt_context_options: NotGivenOr[STTContextOptions] = NOT_GIVEN,
+        keyterms_options: NotGivenOr[KeytermsOptions] = NOT_GIVEN,
+        expressive: bool | ExpressiveOptions = False,
+        ivr_detection: bool = False,
         conn_options: NotGivenOr[SessionConnectOptions] = NOT_GIVEN,
         loop: asyncio.AbstractEventLoop | None = None,
         clock: Clock | None = None,
@@ -145,9 +153,15 @@ class AgentSession(SessionProperties[Userdata_T]):
             tts_text_transforms=(tts_text_transforms if is_given(tts_text_transforms) else DEFAULT_TTS_TEXT_TRANSFORMS),
             aec_warmup_duration=aec_warmup_duration if is_given(aec_warmup_duration) else 3.0,
             session_close_transcript_timeout=session_close_transcript_timeout,
+            ivr_detection=ivr_detection,
             conn_options=conn_options if is_given(conn_options) else SessionConnectOptions(),
         )
-        self._clock = clock or LoopClock(loop)
+        self._stt_context = SttContext(self, given_context(stt_context_options or None, keyterms_options or None))
+        self._expressive: bool | ExpressiveOptions = expressive
+        self._make_parts(clock or LoopClock(loop), session_id)
+
+    def _make_parts(self, clock: Clock, session_id: str | None) -> None:
+        self._clock = clock
         self._events = EventStream(session_id=session_id or shortuuid("session_"), clock=self._clock)
         self._report = Reporter(self, self._events, self._clock)
         self._engine = Engine(self, self._options, self._report, self._clock)
@@ -295,6 +309,7 @@ class AgentSession(SessionProperties[Userdata_T]):
             await self.drain()
         if reason is not CloseReason.ERROR:
             await self._engine.turns.keep_last_words(self._options.session_close_transcript_timeout)
+        await self._stt_context.aclose()
         await self._engine.aclose()
         if self._room_io is not None:
             await self._room_io.aclose()
@@ -424,54 +439,7 @@ class AgentSession(SessionProperties[Userdata_T]):
         """The user gave a sign of life: they aren't away, and the time of silence counts from now."""
         self._running().feed(inputs.Activity())
 
-    # --- changes while it runs ---------------------------------------------------------------------------------------
-
-    def update_agent(self, agent: Agent) -> None:
-        """Have another agent take over once what is being said and done is over."""
-        self._running().agents.hand_over(agent, "update_agent")
-
-    def swap_agent(
-        self, agent: Agent, *, cause: str = "reload", instead_of: Agent | None = None
-    ) -> asyncio.Future[bool]:
-        """Have `agent` stand in for the present one with the same conversation and without hooks: new code.
-
-        It happens at a safe point: the agent isn't speaking, no tool is running, no task is awaited. The future ends
-        then; it is cancelled if a newer swap comes first, and False if `instead_of` has handed over meanwhile.
-        """
-        return self._running().agents.swaps.request(agent, cause, instead_of)
-
-    @property
-    def swap_waits_for(self) -> WaitsFor | None:
-        """What has to end before a swap can be done; None if it can be done now."""
-        return self._running().agents.swaps.waits_for
-
-    def update_options(
-        self,
-        *,
-        turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
-        endpointing_opts: NotGivenOr[EndpointingOptions] = NOT_GIVEN,
-        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
-        vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
-        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
-        **old: Unpack[OldArguments],
-    ) -> None:
-        """Change options or providers in mid-conversation. Options that aren't named keep their value."""
-        handling = changed(self._turn_handling, turn_handling, endpointing_opts, old)
-        self._options.turn_handling = resolve_turn_handling(handling)  # raises before anything is changed
-        self._turn_handling = handling
-        self._stt = stt if is_given(stt) else self._stt
-        self._llm = llm if is_given(llm) else self._llm
-        self._tts = tts if is_given(tts) else self._tts
-        self._vad = vad if is_given(vad) else self._vad
-        self._devices_changed()
-
-    def set_input_muted(self, muted: bool) -> None:
-        """Hear silence in place of the microphone, or the microphone again."""
-        recognition = self._engine.recognition
-        if recognition.muted != muted:
-            recognition.muted = muted
-            self._report.emit(ev.InputMuted(muted))
+    # --- waiting -----------------------------------------------------------------------------------------------------
 
     async def wait_for_idle(self, *, wait_for_agent: bool = True, wait_for_user: bool = True) -> None:
         """Wait until the agent has nothing to say or do, and the user is silent with their turn decided; or for one."""
@@ -485,12 +453,3 @@ class AgentSession(SessionProperties[Userdata_T]):
             return engine.closing or (agent and (not wait_for_user or decided))
 
         await engine.turns.until(idle)
-
-    def _devices_changed(self) -> None:
-        if self.started and self._engine.agent is not None and self._closing is None:
-            self._engine.apply_options()
-
-    def _running(self) -> Engine:
-        if not self.started:
-            raise RuntimeError("the session isn't running; call `await session.start(agent)` first")
-        return self._engine

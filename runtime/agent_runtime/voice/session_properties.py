@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from agent_runtime.room import RoomIO
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.expressive import ExpressiveOptions
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
     from agent_runtime.voice.speech_handle import SpeechHandle
+    from agent_runtime.voice.stt_context import SttContext
     from agent_runtime.voice.tool_handling import ToolHandlingOptions
     from agent_runtime.voice.turn import TurnDetectionMode, TurnDetector, TurnHandlingOptions
     from agent_tools import Tool, Toolset
@@ -46,6 +48,8 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _mcp_servers: list[MCPServer] | None
     _tool_handling: NotGivenOr[ToolHandlingOptions]
     _userdata: Userdata_T | None
+    _stt_context: SttContext
+    _expressive: bool | ExpressiveOptions
     _room_io: RoomIO | None = None
     _started: bool
     _closed: bool
@@ -116,6 +120,11 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
         """How the end of a turn is found unless the agent says otherwise: what was given, or the bundled detector."""
         given = self._turn_handling.get("turn_detection", NOT_GIVEN)
         return given if given is not NOT_GIVEN else self.resolve_turn_detector()
+
+    @property
+    def keyterms(self) -> list[str]:
+        """What the recogniser listens for: the terms that were given, then those that were found."""
+        return self._stt_context.keyterms
 
     @property
     def options(self) -> AgentSessionOptions:
