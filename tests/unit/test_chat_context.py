@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from livekit.protocol.agent_pb import agent_session
 from pydantic import ValidationError
 
 from agent_runtime.llm import (
@@ -436,3 +437,30 @@ def test_diff_of_an_item_that_moved():
     diff = utils.compute_chat_ctx_diff(old, new)
     assert diff.to_remove == [item for _, item in diff.to_create]
     assert len(diff.to_remove) == 1
+
+
+def test_to_proto_has_what_the_protocol_has_fields_for() -> None:
+    context = ChatContext.empty()
+    said = context.add_message(role="assistant", content=["Soup.", "Bread."], created_at=12.5)
+    said.metrics = {"e2e_latency": 0.5, "started_speaking_at": 12.75}
+    said.extra = {"mood": {"happy": True}}
+    call = FunctionCall(call_id="call_1", name="order", arguments="{}", created_at=13.0)
+    output = FunctionCallOutput(call_id="call_1", name="order", output="done", is_error=False, created_at=14.0)
+    handoff = AgentHandoff(new_agent_id="waiter", created_at=15.0)
+    update = AgentConfigUpdate(instructions="Serve.", tools_added=["order"], created_at=16.0)
+    for item in (call, output, handoff, update):
+        context.insert(item)
+    message, called, returned, handed, updated = context.to_proto().items
+    assert [part.text for part in message.message.content] == ["Soup.", "Bread."]
+    assert (message.message.role, message.message.id) == (agent_session.ASSISTANT, said.id)
+    assert message.message.created_at.ToMilliseconds() == 12500
+    assert message.message.metrics.e2e_latency == 0.5
+    assert message.message.metrics.started_speaking_at.ToMilliseconds() == 12750
+    assert dict(message.message.extra) == {"mood": "{'happy': True}"}
+    assert not message.message.HasField("transcript_confidence")
+    assert (called.function_call.name, returned.function_call_output.output) == ("order", "done")
+    assert (handed.agent_handoff.new_agent_id, handed.agent_handoff.HasField("old_agent_id")) == ("waiter", False)
+    assert (updated.agent_config_update.instructions, list(updated.agent_config_update.tools_added)) == (
+        "Serve.",
+        ["order"],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NoReturn, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overload
 
 from pydantic import TypeAdapter
 
@@ -25,6 +25,9 @@ from agent_runtime.llm.chat_items import (
 from agent_runtime.llm.instructions import DYNAMIC_INSTRUCTIONS_MESSAGE_ID, Instructions
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_tools import FunctionTool, RawFunctionTool, Tool, Toolset
+
+if TYPE_CHECKING:
+    from livekit.protocol.agent_pb import agent_session
 
 _FUNCTION_ITEMS = (FunctionCall, FunctionCallOutput)
 
@@ -208,8 +211,12 @@ class ChatContext:
         exclude_function_call: bool = False,
         exclude_metrics: bool = False,
         exclude_config_update: bool = False,
+        strip_markup: bool = False,
     ) -> dict[str, Any]:
-        """Plain data that can be written as JSON and read with `from_dict`: `{"items": [...]}`."""
+        """Plain data that can be written as JSON and read with `from_dict`: `{"items": [...]}`.
+
+        `strip_markup` takes the marks that say how a text is spoken out of what the agent said.
+        """
         fields = {name for name, out in (("created_at", exclude_timestamp), ("metrics", exclude_metrics)) if out}
         media: tuple[type, ...] = (
             *([ImageContent] if exclude_image else []),
@@ -222,8 +229,16 @@ class ChatContext:
                 continue
             if media and isinstance(item, ChatMessage) and any(isinstance(part, media) for part in item.content):
                 item = item.model_copy(update={"content": [p for p in item.content if not isinstance(p, media)]})
+            if strip_markup:
+                item = _without_markup(item)
             dicts.append(item.model_dump(mode="json", exclude_none=True, exclude=fields))
         return {"items": dicts}
+
+    def to_proto(self) -> agent_session.ChatContext:
+        """The protocol's message of it, as LiveKit's server and its clients read it; images and sound are left out."""
+        from agent_runtime.llm.wire_format import encode
+
+        return encode(self._items)
 
     @overload
     def to_provider_format(
@@ -295,6 +310,15 @@ class _FrozenList(list[ChatItem]):
 
     def copy(self) -> list[ChatItem]:
         return list(self)
+
+
+def _without_markup(item: ChatItem) -> ChatItem:
+    if not isinstance(item, ChatMessage) or item.role != "assistant":
+        return item
+    from agent_runtime.tts.markup import strip_markup
+
+    content = [strip_markup(part) if isinstance(part, str) else part for part in item.content]
+    return item.model_copy(update={"content": content})
 
 
 def _excluded_types(function_call: bool, handoff: bool, config_update: bool) -> tuple[type, ...]:

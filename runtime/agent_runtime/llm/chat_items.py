@@ -99,14 +99,19 @@ class ChatMessage(_Item):
 
     @property
     def text_content(self) -> str | None:
-        """Its texts, a line each; None if it has none."""
-        texts = [part for part in self.content if isinstance(part, str)]
-        return "\n".join(texts) if texts else None
+        """Its texts, a line each, without the marks that say how they are spoken; None if it has none."""
+        text = self.raw_text_content
+        if text is None or self.role != "assistant" or "<" not in text:
+            return text
+        from agent_runtime.tts.markup import strip_expr
+
+        return strip_expr(text)
 
     @property
     def raw_text_content(self) -> str | None:
-        """The same as `text_content`: no markup is taken out of either."""
-        return self.text_content
+        """Its texts, a line each, as the model wrote them; None if it has none."""
+        texts = [part for part in self.content if isinstance(part, str)]
+        return "\n".join(texts) if texts else None
 
     def essence(self) -> tuple[Any, ...]:
         """Role, content and whether it was interrupted."""

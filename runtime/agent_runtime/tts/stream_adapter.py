@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from agent_runtime.tokenize import SentenceStream, SentenceTokenizer, blingfire
 from agent_runtime.tts.emitter import AudioEmitter
+from agent_runtime.tts.markup import strip_markup
 from agent_runtime.tts.stream_pacer import SentenceStreamPacer
 from agent_runtime.tts.streams import ChunkedStream, SynthesizeStream
 from agent_runtime.tts.tts import TTS
@@ -161,7 +162,8 @@ class StreamAdapterWrapper(SynthesizeStream):
         markup = self._tts._wrapped_tts.markup
         seconds = 0.0
         async for sentence in sentences:
-            emitter.push_timed_transcript(TimedString(sentence.token, start_time=seconds))
+            words = strip_markup(sentence.token) if self._marked_up else sentence.token
+            emitter.push_timed_transcript(TimedString(words, start_time=seconds))
             text = sentence.token.strip()
             if self._marked_up:
                 text = markup.convert(markup.normalize(text)).strip()

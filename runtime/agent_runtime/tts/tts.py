@@ -13,7 +13,9 @@ from agent_runtime.utils import EventEmitter
 from agent_runtime.utils.provider import Provider
 
 if TYPE_CHECKING:
+    from agent_runtime.tts.dialects import Dialect
     from agent_runtime.tts.streams import ChunkedStream, SynthesizeStream
+    from agent_runtime.voice.expressive import SpeechSteeringOptions
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,10 @@ class TTS(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TE
     """
 
     class Markup:
-        """Which markup beside words the voice understands; none, unless a provider overrides it."""
+        """Which markup beside words the voice understands.
+
+        A provider whose markup is one of `tts.dialects` overrides `_provider_key`; another one the methods below.
+        """
 
         def __init__(self, tts: TTS[Any]) -> None:
             self._tts = tts
@@ -40,22 +45,34 @@ class TTS(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TE
         def _provider_key(self) -> str:
             return ""
 
+        def _dialect(self) -> Dialect | None:
+            from agent_runtime.tts.dialects import DIALECTS
+
+            return DIALECTS.get(self._provider_key())
+
         @property
         def info(self) -> MarkupInfo:
             """What the voice can express."""
-            return MarkupInfo()
+            dialect = self._dialect()
+            return MarkupInfo({name: list(labels) for name, labels in dialect.sounds.items()} if dialect else {})
 
-        def llm_instructions(self, *, speech_steering: Any = None) -> str | None:
+        def llm_instructions(self, *, speech_steering: SpeechSteeringOptions | None = None) -> str | None:
             """What to tell the language model about it; None for nothing."""
-            return None
+            dialect = self._dialect()
+            return dialect.guide((speech_steering or {}).get("nonverbal_sounds")) if dialect else None
 
         def normalize(self, text: str) -> str:
             """Repair the markup in what a language model wrote."""
-            return text
+            from agent_runtime.tts.markup import close_marks
+
+            return close_marks(text) if self._provider_key() else text
 
         def convert(self, text: str) -> str:
             """Common markup as the provider's own."""
-            return text
+            from agent_runtime.tts.markup import convert
+
+            dialect = self._dialect()
+            return convert(dialect, text) if dialect else text
 
     def __init__(self, *, capabilities: TTSCapabilities, sample_rate: int, num_channels: int) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.utils import aio
+from agent_runtime.voice.expressive import directed, expressive_options
 from agent_runtime.voice.made_with import RemembersArguments
 from agent_runtime.voice.mcp_servers import toolsets_of
 from agent_runtime.voice.rehearsal import current_rehearsal
@@ -367,7 +368,9 @@ class Agent(RemembersArguments, HandoffTarget):
         ) -> AsyncGenerator[AudioFrame, None]:
             """The voice of the agent, else of the session."""
             engine = agent._running()
-            async with engine.require_tts().stream(conn_options=engine.options.conn_options.tts_conn_options) as stream:
+            tts = engine.require_tts()
+            text = directed(text, tts, expressive=expressive_options(engine, agent) is not None)
+            async with tts.stream(conn_options=engine.options.conn_options.tts_conn_options) as stream:
 
                 async def forward() -> None:
                     try:

@@ -51,14 +51,18 @@ class Delivery:
         self._made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._before: asyncio.Task[None] | None = None
 
-    def add(self, delta: str) -> None:
-        """More text."""
-        self._to_voice.send_nowait(delta)
+    def add(self, delta: str, shown: str | None = None) -> None:
+        """More text; those who read it get `shown`, where that differs from what the voice gets."""
+        shown = delta if shown is None else shown
+        if delta:
+            self._to_voice.send_nowait(delta)
+        if not shown:
+            return
         if self._to_reader is not None:
             if not self._reads_voice:
-                self._to_reader.send_nowait(delta)
+                self._to_reader.send_nowait(shown)
         else:
-            self._read(delta)
+            self._read(shown)
 
     def end(self) -> None:
         """That was all of the text."""

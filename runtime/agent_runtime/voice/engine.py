@@ -191,6 +191,10 @@ class Engine:
         """Whether there is a voice, or a node that may do without one."""
         return self.tts is not None or type(agent).tts_node is not Agent.tts_node
 
+    def speaks_by_voice(self) -> bool:
+        """Whether there is a voice, and somebody hears it."""
+        return self.tts is not None and self.playout.output is not None
+
     def text_transforms(self) -> list[Callable[[AsyncIterable[str]], AsyncIterable[str]]]:
         """What text goes through on its way to the voice."""
         names = self.options.tts_text_transforms

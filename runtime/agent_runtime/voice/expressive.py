@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from collections.abc import AsyncIterable
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from agent_runtime.llm.instructions import Instructions
 
 if TYPE_CHECKING:
     from agent_runtime.llm import ChatContext
+    from agent_runtime.tts import TTS
+    from agent_runtime.tts.markup import MarkReplacer
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.engine import Engine
 
@@ -60,10 +63,10 @@ DEFAULT_EXPRESSIVE_OPTIONS: Final[ExpressiveOptions] = {
 
 
 def expressive_options(engine: Engine, agent: Agent) -> ExpressiveOptions | None:
-    """The agent's, else the session's, complete; None if it is off, or the voice takes no markup."""
+    """The agent's, else the session's, complete; None if it is off, or no voice is heard that takes markup."""
     own = agent._expressive
     wanted = engine.session._expressive if not isinstance(own, bool | dict) else own
-    if wanted is False or engine.tts is None or engine.tts.markup.llm_instructions() is None:
+    if wanted is False or not engine.speaks_by_voice() or engine.tts.markup.llm_instructions() is None:
         return None
     given: ExpressiveOptions = wanted if isinstance(wanted, dict) else {}
     steering: SpeechSteeringOptions = {**DEFAULT_SPEECH_STEERING_OPTIONS, **given.get("speech_steering", {})}
@@ -86,6 +89,25 @@ def add_guide(context: ChatContext, engine: Engine, agent: Agent, modality: Lite
     ]
     if text := "\n\n".join(text for text in texts if text.strip()):
         context.add_message(role="system", content=[text], id=GUIDE_ID, created_at=engine.report.wall())
+
+
+def marks_of(engine: Engine, agent: Agent) -> MarkReplacer | None:
+    """Takes the marks out of what an agent says; None where there are none."""
+    if expressive_options(engine, agent) is None:
+        return None
+    from agent_runtime.tts.markup import stripper
+
+    return stripper()
+
+
+def directed(text: AsyncIterable[str], tts: TTS[Any], *, expressive: bool) -> AsyncIterable[str]:
+    """Text on its way to a voice; marks become the voice's own, unless it does that itself, sentence by sentence."""
+    tts._set_expressive(expressive)
+    if not expressive or hasattr(tts, "wrapped_tts") or (dialect := tts.markup._dialect()) is None:
+        return text
+    from agent_runtime.tts.markup import lowered
+
+    return lowered(text, dialect)
 
 
 def _steering_text(steering: SpeechSteeringOptions) -> str:

@@ -17,6 +17,7 @@ from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.blame import blamed, open_node, wrong_piece
 from agent_runtime.voice.circuits import name_of, served_by
 from agent_runtime.voice.delivery import Delivery
+from agent_runtime.voice.expressive import marks_of
 from agent_runtime.voice.tool_runner import ToolRunner
 from agent_tools import Tool
 
@@ -70,6 +71,8 @@ class Step:
         self._may_run_tools = False
         self._generated: list[str] = []
         """What the model wrote, to be counted where its provider doesn't tell the tokens."""
+        self._marks = marks_of(engine, agent)
+        """Takes out of what is shown how it is spoken; None where nothing says so."""
         self._heard_before = (self.item_id, "")
         """The item whose words were heard last, and which of them."""
 
@@ -172,16 +175,21 @@ class Step:
     def _add_text(self, delta: str) -> None:
         if not delta:
             return
-        self._emit(ev.AgentText(self.speech.id, self.item_id, delta))
+        shown = delta if self._marks is None else self._marks.push(delta)
+        if shown:
+            self._emit(ev.AgentText(self.speech.id, self.item_id, shown))
         self._generated.append(delta)
         if self._open is None:
             self._open = Delivery(self, self.item_id, self._audio)
             self._deliveries.append(self._open)
             self._start_delivery()
-        self._open.add(delta)
+        self._open.add(delta, shown)
 
     def _close_delivery(self) -> None:
         if self._open is not None:
+            if self._marks is not None and (shown := self._marks.flush()):
+                self._emit(ev.AgentText(self.speech.id, self.item_id, shown))
+                self._open.add("", shown)
             self._open.end()
             self._open = None
 

@@ -15,6 +15,7 @@ from agent_runtime.llm import ChatContext, ChatItem, ChatMessage, MetricsReport,
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
+from agent_runtime.voice.expressive import add_guide
 from agent_runtime.voice.generation import Step
 from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.realtime_step import RealtimeStep
@@ -201,6 +202,7 @@ class Replies:
             engine.require_llm()
         agent = request.agent
         context = self._context(request)
+        add_guide(context, engine, agent, speech.input_details.modality)
         choice = request.tool_choice
         cause = request.cause
         while True:
