@@ -56,6 +56,18 @@ async def wait_for_participant(
     return await _first(room, lambda: next(iter(_those(room, identity, kind, include_local)), None), _SOMEBODY)
 
 
+async def wait_for_participant_attribute(room: rtc.Room, *, identity: str, attribute: str, value: str) -> None:
+    """Wait until a participant's attribute has this value. Raises RuntimeError if they leave, or the room is left."""
+
+    def find() -> bool | None:
+        participant = room.remote_participants.get(identity)
+        if participant is None:
+            raise RuntimeError(f"{identity} left while their {attribute} was waited for")
+        return participant.attributes.get(attribute) == value or None
+
+    await _first(room, find, (*_SOMEBODY, "participant_disconnected"))
+
+
 async def wait_for_track_publication(
     room: rtc.Room,
     *,
@@ -102,7 +114,13 @@ async def _first(room: rtc.Room, find: Callable[[], T | None], names: tuple[str,
             return
         if room.connection_state == rtc.ConnectionState.CONN_DISCONNECTED:
             found.set_exception(RuntimeError("the room was left while it was waited for somebody in it"))
-        elif (there := find()) is not None:
+            return
+        try:
+            there = find()
+        except RuntimeError as exc:
+            found.set_exception(exc)
+            return
+        if there is not None:
             found.set_result(there)
 
     for name in names:

@@ -71,6 +71,8 @@ class Engine:
         self.agent: Agent | None = None
         self.language: str | None = None
         self.running_tools = 0
+        self.answers_turns = True
+        """Whether the user's turns are answered: not while a machine has the line."""
         self.closing = False
         self.machine = TurnMachine(TurnSettings())
         self.scheduler = SpeechScheduler(clock, on_taken=self._floor_taken, on_released=self._floor_released)

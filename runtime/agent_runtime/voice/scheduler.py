@@ -31,6 +31,7 @@ class SpeechScheduler:
         self._delay: TimerHandle | None = None
         self._last_end: float | None = None
         self.current: SpeechHandle | None = None
+        self._held = False
         self.min_delay = 0.0
         """Seconds of silence between two speeches."""
 
@@ -50,6 +51,15 @@ class SpeechScheduler:
         speech._mark_scheduled()
         self.advance()
 
+    def hold(self) -> None:
+        """Nobody gets the floor from now on; who has it keeps it."""
+        self._held = True
+
+    def go_on(self) -> None:
+        """Give the floor again."""
+        self._held = False
+        self.advance()
+
     def release(self, speech: SpeechHandle) -> None:
         """The speech has nothing more to play for now. Does nothing if it doesn't have the floor."""
         if self.current is not speech:
@@ -62,7 +72,7 @@ class SpeechScheduler:
 
     def advance(self) -> None:
         """Give the floor to the next one if it is free."""
-        while self.current is None and self._delay is None and self._queue:
+        while self.current is None and self._delay is None and self._queue and not self._held:
             if self._queue[0][2].done():
                 heapq.heappop(self._queue)
                 continue

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from agent_runtime import vad as vad_
     from agent_runtime.room import RoomInputOptions, RoomOptions, RoomOutputOptions
     from agent_runtime.voice.expressive import ExpressiveOptions
+    from agent_runtime.voice.ivr import MenuNavigation
     from agent_tools.mcp import MCPServer
 
 Mode: TypeAlias = Literal["local", "room", "text"]
@@ -101,6 +102,13 @@ class AgentSession(SessionChanges[Userdata_T]):
     """
 
     _run: RunResult[Any] | None = None
+    _navigation: MenuNavigation | None = None
+    input: AgentInput
+    """What it hears with."""
+    output: AgentOutput
+    """What it speaks through."""
+    push_to_talk: PushToTalk
+    """The user's turn by hand."""
 
     def __init__(
         self,
@@ -159,18 +167,14 @@ class AgentSession(SessionChanges[Userdata_T]):
         self._stt_context = SttContext(self, given_context(stt_context_options or None, keyterms_options or None))
         self._expressive: bool | ExpressiveOptions = expressive
         self._make_parts(clock or LoopClock(loop), session_id)
+        self.input, self.output = AgentInput(self._devices_changed), AgentOutput(self._devices_changed)
 
     def _make_parts(self, clock: Clock, session_id: str | None) -> None:
         self._clock = clock
         self._events = EventStream(session_id=session_id or shortuuid("session_"), clock=self._clock)
         self._report = Reporter(self, self._events, self._clock)
         self._engine = Engine(self, self._options, self._report, self._clock)
-        self.input = AgentInput(self._devices_changed)
-        """What it hears with."""
-        self.output = AgentOutput(self._devices_changed)
-        """What it speaks through."""
         self.push_to_talk = PushToTalk(self._engine)
-        """The user's turn by hand."""
         self._started = self._closed = False
 
     # --- its life ----------------------------------------------------------------------------------------------------
@@ -246,6 +250,8 @@ class AgentSession(SessionChanges[Userdata_T]):
             await self._room_io.start()
         await engine.agents.start(agent)
         engine.feed(inputs.Started())
+        if self._options.ivr_detection and self._amd is None:
+            self._navigate()
         await asyncio.sleep(0)  # on_enter begins: what it says comes before what the caller asks for next
         if joining is not None:
             await joining
@@ -309,6 +315,9 @@ class AgentSession(SessionChanges[Userdata_T]):
             await self.drain()
         if reason is not CloseReason.ERROR:
             await self._engine.turns.keep_last_words(self._options.session_close_transcript_timeout)
+        self._stop_navigating()
+        if self._amd is not None:
+            await self._amd.aclose()
         await self._stt_context.aclose()
         await self._engine.aclose()
         if self._room_io is not None:
@@ -438,6 +447,19 @@ class AgentSession(SessionChanges[Userdata_T]):
     def reset_away_timer(self) -> None:
         """The user gave a sign of life: they aren't away, and the time of silence counts from now."""
         self._running().feed(inputs.Activity())
+
+    def _navigate(self, heard: str = "") -> None:
+        """Find the way through a phone menu, of which this was heard already."""
+        if self._navigation is None:
+            from agent_runtime.voice.ivr import MenuNavigation
+
+            self._navigation = MenuNavigation(self)
+            self._navigation.start(heard)
+
+    def _stop_navigating(self) -> None:
+        if self._navigation is not None:
+            self._navigation.stop()
+            self._navigation = None
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent_runtime.events import EventStream
     from agent_runtime.room import RoomIO
     from agent_runtime.voice.agent import Agent
+    from agent_runtime.voice.amd import AMD
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.expressive import ExpressiveOptions
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
@@ -51,6 +52,7 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     _stt_context: SttContext
     _expressive: bool | ExpressiveOptions
     _room_io: RoomIO | None = None
+    _amd: AMD | None = None
     _started: bool
     _closed: bool
 
@@ -120,6 +122,11 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
         """How the end of a turn is found unless the agent says otherwise: what was given, or the bundled detector."""
         given = self._turn_handling.get("turn_detection", NOT_GIVEN)
         return given if given is not NOT_GIVEN else self.resolve_turn_detector()
+
+    @property
+    def amd(self) -> AMD | None:
+        """What finds out who answered, while it does."""
+        return self._amd
 
     @property
     def keyterms(self) -> list[str]:

@@ -365,7 +365,7 @@ class TurnDriver:
             metrics=metrics,
             created_at=report.wall(),
         )
-        if turn.skip_reply:
+        if turn.skip_reply or not engine.answers_turns:
             if turn.text:
                 engine.agents.add_item(agent, message, turn_id)
             return
