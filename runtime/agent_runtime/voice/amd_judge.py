@@ -101,7 +101,7 @@ DEFAULTS: Final = {
     "max_endpointing_delay": 3.0,
 }
 
-_Timer = Literal["timeout", "no_speech", "short", "silence", "turn"]
+_Timer = Literal["timeout", "no_speech", "short", "silence", "turn", "more"]
 
 
 class CallJudge:
@@ -176,7 +176,7 @@ class CallJudge:
         """These words were recognised for good."""
         if not self._hears() or not text.strip():
             return
-        self._stop("no_speech")
+        self._stop("no_speech", "more")
         self._transcript = f"{self._transcript} {text}".strip()
         if not self._speaking:
             self._turn_over = False
@@ -270,8 +270,7 @@ class CallJudge:
                 seconds: how long, 10 at most.
             """
             self._postponed += 1
-            self._stop("short")
-            self._after("silence", min(max(seconds, 0.0), LONGEST_POSTPONED), self._waited)
+            self._after("more", min(max(seconds, 0.0), LONGEST_POSTPONED), self._waited)
             return "waiting"
 
         tools: list[Tool] = [function_tool(save_prediction)]
@@ -290,11 +289,9 @@ class CallJudge:
         self._tell()
 
     def _waited(self) -> None:
-        self._stop("silence")
-        self._silent = True
+        self._stop("more")
         if self._found is None:
             self._read()
-        self._tell()
 
     # --- timers ------------------------------------------------------------------------------------------------------
 

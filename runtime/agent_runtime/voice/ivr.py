@@ -38,6 +38,7 @@ class MenuNavigation:
         )
         if heard:
             self._loop.repeats(heard)
+        self._look()
 
     def stop(self) -> None:
         """End it."""
@@ -53,7 +54,10 @@ class MenuNavigation:
         if isinstance(data, ev.UserTranscribed):
             if data.is_final and self._loop.repeats(data.text):
                 self._session.generate_reply(allow_interruptions=False)
-            return
+        else:
+            self._look()
+
+    def _look(self) -> None:
         session = self._session
         quiet = session.user_state in ("listening", "away") and session.agent_state in ("idle", "listening")
         if quiet and self._timer is None:
