@@ -180,7 +180,8 @@ class ConsoleApp(BaseApp):
     @property
     def is_settled(self) -> bool:
         """Whether the session has begun to report and every event of it is on the screen."""
-        return self.state.seq > 0 and self._pump.waiting == 0 and self._drawn is self.state
+        drawn = self._drawn is self.state and not self.console_screen.is_behind
+        return self.state.seq > 0 and self._pump.waiting == 0 and drawn
 
     def _second(self) -> None:
         self.reload_saved_themes()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +64,27 @@ async def test_a_log_that_was_put_away_draws_only_what_is_new(console: Open, mon
         assert "meanwhile" in it.screen.log_pane.render_line(it.screen.log_pane.size.height - 1).text
 
 
+async def test_a_conversation_that_scrolls_makes_nothing_for_the_collector(console: Open) -> None:
+    async with console("40", WIDE) as it:
+        await it.press("6")
+
+        async def go_on(start: int) -> None:
+            for number in range(start, start + 20):
+                await it.send(ev.AgentText("s", f"i{number}", f"line {number}"), ev.LogWritten("info", "log", "line"))
+
+        await go_on(0)  # what is made once is made
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await go_on(100)
+            gc.collect()
+            kinds = Counter(type(thing).__name__ for thing in gc.garbage)
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+        assert kinds["Strip"] == 0
+
+
 async def test_the_scrollbar_follows_what_it_can_show(console: Open) -> None:
     async with console("40", WIDE) as it:
         transcript: PaintedScroll = it.screen.transcript
@@ -90,7 +113,11 @@ import agent_console.start as start
 
 def opened(*_):
     import agent_console.app, agent_console.local, agent_console.prices
-    heavy = {"pydantic_settings", "cyclopts", "textual.widgets._text_area", "agent_runtime.events.codec", "numpy"}
+    heavy = {
+        "agent_runtime.events.codec", "agent_runtime.host.conversation", "agent_runtime.llm.llm",
+        "agent_runtime.metrics", "agent_runtime.voice.session", "cyclopts", "livekit", "numpy", "openai",
+        "pydantic_settings", "textual.widgets._text_area",
+    }
     print(sorted(heavy & sys.modules.keys()), flush=True)
     os._exit(0)
 

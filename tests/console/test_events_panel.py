@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from agent_console.panels.events import EventsPanel
+from agent_console.state import reduce
 from agent_console.state.history import weight
 from agent_runtime import events as ev
 from tests.console.opening import Console, Open
@@ -29,6 +32,23 @@ async def test_every_event_but_the_levels_is_there_and_new_ones_come_in(console:
         assert "audio_meter" not in kinds(it)
         await it.send(ev.InputMuted(True))
         assert kinds(it)[-1] == "input_muted"
+
+
+async def test_a_flood_is_looked_at_every_third_frame_and_nothing_of_it_is_missed(console: Open) -> None:
+    async with console() as it:
+        await it.press("6")
+        await it.send(ev.InputMuted(False))
+        view, state, shown = panel(it), it.app.state, []
+        for number in range(1, 7):
+            event: ev.AnyEvent = ev.Event(state.seq + number, 0.0, "s", None, None, ev.InputMuted(True))
+            state = reduce(state, event)
+            view.show(state, 0.0)
+            shown.append(len(kinds(it)))
+        steps = [new - old for old, new in pairwise(shown)]
+        assert sorted(steps) == [0, 0, 0, 3, 3] or sorted(steps) == [0, 0, 0, 0, 3]
+        while view.is_behind:
+            view.show(state, 0.0)
+        assert len(kinds(it)) == state.event_count
 
 
 async def test_v_shows_less_and_less(console: Open) -> None:

@@ -279,12 +279,6 @@ def test_the_session_in_numbers() -> None:
     assert "2 · 1 failed" in shown
 
 
-def test_percentiles_are_values_that_were_measured() -> None:
-    ordered = [float(n) for n in range(1, 101)]
-    assert [status.percentile(ordered, share) for share in (0.5, 0.95, 0.99)] == [50.0, 95.0, 99.0]
-    assert status.percentile([3.0], 0.5) == 3.0
-
-
 def test_a_call_in_the_background_tells_how_far_it_is_and_whether_you_were_told() -> None:
     call = ToolCall("c", "book", "{}", "t", 0.0, "A", updates=("asking the hotel", "half way"))
     running = text(drawn(call))

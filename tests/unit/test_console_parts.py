@@ -11,7 +11,6 @@ import pytest
 from textual.events import Key
 
 from agent_console import pump as pump_module
-from agent_console.data import data_folder
 from agent_console.glyphs import is_unicode, plain, terminal_encoding
 from agent_console.keys import ACTIONS, BY_ID, bindings, keys_of
 from agent_console.pump import EventPump
@@ -268,18 +267,6 @@ def test_the_console_needs_no_engine_and_no_model() -> None:
         "import sys, agent_console.app; "
         "heavy = {'agent_runtime.voice', 'openai', 'onnxruntime', 'numpy', 'pydantic', 'livekit', 'sounddevice'}; "
         "print(sorted(heavy & set(sys.modules)))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
-
-
-def test_an_agents_file_needs_no_engine_before_the_first_frame() -> None:
-    code = (
-        "import sys; from agent_console.start import loader, parse_target; "
-        f"loader(parse_target({str(data_folder('examples') / 'weather_agent.py')!r})); "
-        "late = {'agent_runtime.llm.llm', 'agent_runtime.metrics', 'agent_runtime.voice.session', "
-        "'agent_runtime.host', 'livekit', 'numpy', 'openai', 'cyclopts', 'pydantic_settings', 'textual'}; "
-        "print(sorted(late & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

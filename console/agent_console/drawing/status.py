@@ -12,7 +12,7 @@ from agent_console.drawing import bars
 from agent_console.drawing.latency import grade, latency_line, seconds, waterfall
 from agent_console.drawing.room import room_devices, room_mark
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap
-from agent_console.state import Banner, ConsoleState, Device, Endpointing, Latency, Loading
+from agent_console.state import WHOLE, Banner, ConsoleState, Device, Endpointing, Latency, Loading
 
 CLIP_SHOWN: Final = 1.5
 """Seconds that a clipped sample stays on the meter."""
@@ -287,11 +287,10 @@ def session_panel(state: ConsoleState, width: int) -> list[Line]:
     """The session in numbers."""
     usage = state.usage
     lines: list[Line] = [heading("SESSION", width)]
-    totals = sorted(latency.total for latency in state.latencies)
-    if totals:
+    if waits := state.waits.get(WHOLE):
         answers: list[Span] = []
         for name, share in (("p50", 0.5), ("p95", 0.95)):
-            value = percentile(totals, share)
+            value = waits.percentile(share)
             gap = "  " if answers else ""
             answers += [(f"{gap}{name} ", "muted"), (seconds(value), grade(value))]
         lines.append(_fact("answers", tuple(answers), width))
@@ -328,8 +327,3 @@ def agent_panel(state: ConsoleState, width: int, height: int) -> list[Line]:
 
 def _fact(name: str, value: Line, width: int) -> Line:
     return justify(((name, "muted"),), value, width)
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile of sorted values."""
-    return ordered[max(0, ceil(share * len(ordered)) - 1)]

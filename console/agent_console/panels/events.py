@@ -28,6 +28,10 @@ KEYS: Final = (
 )
 
 
+EVERY: Final = 3
+"""Frames for one look at what came in: each event moves all lines, and faster than ten times a second nobody reads."""
+
+
 class EventList(CursorList[AnyEvent]):
     """Events one below the other; the selected one is written out."""
 
@@ -36,7 +40,7 @@ class EventList(CursorList[AnyEvent]):
 
 
 class EventsPanel(PanelView):
-    """The event stream with a level, a search and a pause. What comes in is looked at once."""
+    """The event stream with a level, a search and a pause. What comes in is looked at once, ten times a second."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS)]
 
@@ -48,6 +52,7 @@ class EventsPanel(PanelView):
         self._seen = 0
         self._level = 0
         self._paused_at: int | None = None
+        self._frames_to_wait = 0
 
     def content(self) -> ComposeResult:
         """See `PanelView.content`."""
@@ -56,9 +61,17 @@ class EventsPanel(PanelView):
     def show(self, state: ConsoleState, now: float) -> None:
         """See `PanelView.show`."""
         super().show(state, now)
-        if self._paused_at is None:
+        if self._frames_to_wait:
+            self._frames_to_wait -= 1
+        elif self.is_behind:
             self._take(state)
+            self._frames_to_wait = EVERY - 1
         self.list.set_items(self._found)
+
+    @property
+    def is_behind(self) -> bool:
+        """See `PanelView.is_behind`."""
+        return self._paused_at is None and self._seen != self._state.event_count
 
     def note(self, state: ConsoleState) -> Line:
         """See `PanelView.note`."""
@@ -113,7 +126,11 @@ class EventsPanel(PanelView):
 
     def action_pause(self) -> None:
         """Hold still, or go on."""
-        self._paused_at = self._state.event_count if self._paused_at is None else None
+        if self._paused_at is None:
+            self._take(self._state)
+            self._paused_at = self._state.event_count
+        else:
+            self._paused_at = None
         self.show(self._state, self._now)
 
     def action_level(self) -> None:

@@ -75,7 +75,7 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
             ),
             "session": Panel(
                 lambda state, now, w, _: draw.session_panel(state, w),
-                lambda state: (state.latencies, state.usage, state.dropped_input, state.dropped_output),
+                lambda state: (state.waits, state.usage, state.dropped_input, state.dropped_output),
                 id="session",
             ),
             "agent": Panel(
@@ -137,11 +137,16 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         self._banner_bar.show(self._state, self._now)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the panel has yet to draw something of the state that it got."""
+        return self.dock.view is not None and self.dock.view.is_behind
+
+    @property
     def is_animating(self) -> bool:
         """Whether something moves without an event: a countdown, a running tool, a fading mark."""
         meters = self._state.meters
         clipped = meters.clipped_at is not None and self._now - meters.clipped_at < status.CLIP_SHOWN
-        panel = self.dock.view is not None and self.dock.view.is_animating
+        panel = self.dock.view is not None and (self.dock.view.is_animating or self.dock.view.is_behind)
         return self._state.endpointing is not None or clipped or self.transcript.is_timing or panel
 
     def _banners(self) -> list[Banner]:

@@ -11,10 +11,12 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
 from agent_console.drawing.text import Line, line_width
+from agent_console.widgets.scrollbar import QuietScrollBar
 
 STYLES = (
     "agent",
@@ -49,7 +51,7 @@ LINE_CLASSES: Final = frozenset(f"line--{name}" for name in STYLES)
 anything around it changes."""
 
 
-KEPT: Final = 3_000
+KEPT: Final = 400
 """Strips that a painter remembers."""
 
 
@@ -159,6 +161,15 @@ class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ig
 
     virtual_size = Reactive(Size(0, 0), repaint=False)
     _thumb = (0, 0)
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """See `Widget.vertical_scrollbar`."""
+        if self._vertical_scrollbar is None:
+            bar = self._vertical_scrollbar = QuietScrollBar(vertical=True, name="vertical")
+            bar.display = False
+            self.app._start_widget(self, bar)
+        return self._vertical_scrollbar
 
     def grow(self, height: int) -> None:
         """The content is so many lines long from now on."""

@@ -130,6 +130,11 @@ class PanelView(Column):
         """Whether something in it moves without an event."""
         return False
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has yet to draw something of the state that it got, and asks for another frame."""
+        return False
+
     def edit(self, title: str, note: str, text: str, then: Callable[[str | None], None], **options: Any) -> None:
         """Let a person write a text; `then` gets it, or None if they thought better of it. See `EditorScreen`."""
         from agent_console.screens.editor import EditorScreen  # takes longer to import than all panels
