@@ -198,6 +198,20 @@ class APIStatusError(APIError):
         super().__init__(f"{message} (status {status_code})", body=body, retryable=retryable)
 
 
+def create_api_error_from_http(
+    message: str = "", *, status: int, request_id: str | None = None, body: object | None = None
+) -> APIStatusError:
+    """The error of an HTTP status, with what the status means beside the provider's own words."""
+    from http import HTTPStatus
+
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = "unknown status"
+    text = f"{message}: {reason}" if message and message != reason else reason
+    return APIStatusError(text, status_code=status, request_id=request_id, body=body)
+
+
 class APIConnectionError(APIError):
     """Raised when a provider can't be reached or hung up."""
 

@@ -67,7 +67,7 @@ def fields(cls: type) -> dict[str, str] | None:
     if isinstance(cls, enum.EnumMeta):
         return {name: repr(member.value) for name, member in cls.__members__.items()}
     if typing.is_typeddict(cls):
-        return dict.fromkeys(typing.get_type_hints(cls), "")
+        return dict.fromkeys(cls.__annotations__, "")
     if hasattr(cls, "model_fields"):
         return {
             name: "required"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Self, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
 from agent_tools.discovery import find_function_tools
 from agent_tools.tool import Tool
@@ -20,6 +21,21 @@ class Toolset:
         id: its name, unique within an agent.
         tools: tools and other toolsets.
     """
+
+    @dataclass
+    class ToolCalledEvent:
+        """One of its tools is about to run."""
+
+        ctx: Any
+        """The `RunContext`."""
+        arguments: dict[str, Any]
+
+    @dataclass
+    class ToolCompletedEvent:
+        """One of its tools has run; who is told may change `output`."""
+
+        ctx: Any
+        output: Any | Exception | None
 
     def __init__(self, *, id: str, tools: Sequence[Tool | Toolset] | None = None) -> None:
         self._id = id

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 DISPATCH_ATTRIBUTE: Final = "lk.simulator.dispatch"
 """The attribute of a job that holds its simulation, as JSON of the protocol's `SimulationDispatch`."""
+_MESSAGES: Final = ("Scenario", "ScenarioGroup", "SimulationDispatch", "SimulationMode", "SimulationRun")
 PRIORITY_HEADER: Final = "X-LiveKit-Inference-Priority"
 """By which a request says how urgent it is."""
 
@@ -78,6 +79,15 @@ class SimulationContext:
         """The agent's own checks failed. It is kept with the job's tags, too."""
         self._user_verdict = SimulationVerdict(False, reason)
         self._job.tagger.fail(reason)
+
+
+def __getattr__(name: str) -> Any:
+    # The protocol's own messages, under the names that they have there.
+    if name in _MESSAGES:
+        from livekit.protocol import agent_simulation as proto
+
+        return getattr(proto, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def simulation_of(job: JobContext) -> SimulationContext | None:
