@@ -34,6 +34,16 @@ _NAMES: dict[str, str] = {
     "BackgroundAudioPlayer": "agent_runtime.voice.background_audio",
     "BuiltinAudioClip": "agent_runtime.voice.background_audio",
     "PlayHandle": "agent_runtime.voice.background_audio",
+    # calls, and what recogniser and voice are told
+    "AMD": "agent_runtime.voice.amd",
+    "AMDCategory": "agent_runtime.voice.amd_judge",
+    "AMDPredictionEvent": "agent_runtime.voice.amd_judge",
+    "EndCallTool": "agent_runtime.voice.end_call",
+    "ExpressiveOptions": "agent_runtime.voice.expressive",
+    "NonverbalOptions": "agent_runtime.voice.expressive",
+    "SpeechSteeringOptions": "agent_runtime.voice.expressive",
+    "KeytermDetectionOptions": "agent_runtime.voice.stt_context",
+    "STTContextOptions": "agent_runtime.voice.stt_context",
     # a session's events
     "AgentEvent": "agent_runtime.voice.events",
     "AgentFalseInterruptionEvent": "agent_runtime.voice.events",
@@ -74,6 +84,7 @@ _NAMES: dict[str, str] = {
     "JobExecutorType": "agent_runtime.worker.job",
     "JobProcess": "agent_runtime.worker.job",
     "JobRequest": "agent_runtime.worker.assignment",
+    "RecordingOptions": "agent_runtime.worker.job_recording",
     "ServerOptions": "agent_runtime.worker.options",
     "WorkerOptions": "agent_runtime.worker.options",
     "WorkerPermissions": "agent_runtime.worker.options",
@@ -135,12 +146,15 @@ _NAMES: dict[str, str] = {
     "APITimeoutError": "agent_runtime.errors",
 }
 _MODULES = frozenset(
-    {"cli", "events", "io", "llm", "metrics", "stt", "testing", "tokenize", "tts", "utils", "vad", "voice"}
+    {"cli", "events", "io", "llm", "metrics", "stt", "testing", "tokenize", "tts", "utils", "vad", "voice", "workflows"}
 )
 
 __all__ = [
+    "AMD",
     "DEFAULT_API_CONNECT_OPTIONS",
     "NOT_GIVEN",
+    "AMDCategory",
+    "AMDPredictionEvent",
     "APIConnectOptions",
     "APIConnectionError",
     "APIError",
@@ -175,10 +189,12 @@ __all__ = [
     "CloseEvent",
     "CloseReason",
     "ConversationItemAddedEvent",
+    "EndCallTool",
     "EndpointingOptions",
     "ErrorEvent",
     "EventAssert",
     "EventRangeAssert",
+    "ExpressiveOptions",
     "FlushSentinel",
     "FunctionCall",
     "FunctionCallEvent",
@@ -192,10 +208,12 @@ __all__ = [
     "JobExecutorType",
     "JobProcess",
     "JobRequest",
+    "KeytermDetectionOptions",
     "LLMStream",
     "LanguageCode",
     "MetricsCollectedEvent",
     "ModelSettings",
+    "NonverbalOptions",
     "NotGiven",
     "NotGivenOr",
     "OverlappingSpeechEvent",
@@ -203,6 +221,7 @@ __all__ = [
     "PreemptiveGenerationOptions",
     "ProviderTool",
     "RawFunctionTool",
+    "RecordingOptions",
     "RoomIO",
     "RoomInputOptions",
     "RoomOptions",
@@ -212,11 +231,13 @@ __all__ = [
     "RunEvent",
     "RunOutputOptions",
     "RunResult",
+    "STTContextOptions",
     "ServerOptions",
     "SessionConnectOptions",
     "SessionUsageUpdatedEvent",
     "SpeechCreatedEvent",
     "SpeechHandle",
+    "SpeechSteeringOptions",
     "StopResponse",
     "TaskCompletedEvent",
     "TaskGroup",
@@ -266,6 +287,7 @@ __all__ = [
     "utils",
     "vad",
     "voice",
+    "workflows",
 ]
 
 
@@ -284,7 +306,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from agent_runtime import cli, events, io, llm, metrics, stt, testing, tokenize, tts, utils, vad, voice
+    from agent_runtime import cli, events, io, llm, metrics, stt, testing, tokenize, tts, utils, vad, voice, workflows
     from agent_runtime.errors import (
         APIConnectionError,
         APIError,
@@ -331,7 +353,10 @@ if TYPE_CHECKING:
     )
     from agent_runtime.voice.agent import Agent, ModelSettings
     from agent_runtime.voice.agent_task import AgentTask
+    from agent_runtime.voice.amd import AMD
+    from agent_runtime.voice.amd_judge import AMDCategory, AMDPredictionEvent
     from agent_runtime.voice.background_audio import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip, PlayHandle
+    from agent_runtime.voice.end_call import EndCallTool
     from agent_runtime.voice.events import (
         AgentEvent,
         AgentFalseInterruptionEvent,
@@ -355,6 +380,7 @@ if TYPE_CHECKING:
         UserTranscriptionTimeoutEvent,
         UserTurnExceededEvent,
     )
+    from agent_runtime.voice.expressive import ExpressiveOptions, NonverbalOptions, SpeechSteeringOptions
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
     from agent_runtime.voice.run_context import RunContext
     from agent_runtime.voice.run_result import (
@@ -372,6 +398,7 @@ if TYPE_CHECKING:
     )
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
+    from agent_runtime.voice.stt_context import KeytermDetectionOptions, STTContextOptions
     from agent_runtime.voice.task_group import TaskCompletedEvent, TaskGroup, TaskGroupResult
     from agent_runtime.voice.tool_handling import AsyncToolOptions, ToolHandlingOptions
     from agent_runtime.voice.turn import (
@@ -390,6 +417,7 @@ if TYPE_CHECKING:
         JobProcess,
         get_job_context,
     )
+    from agent_runtime.worker.job_recording import RecordingOptions
     from agent_runtime.worker.options import ServerOptions, WorkerOptions, WorkerPermissions, WorkerType
     from agent_runtime.worker.server import AgentServer
     from agent_tools import (

@@ -15,20 +15,24 @@ def test_an_agent_tells_what_it_wants_of_turns():
         plain.max_endpointing_delay,
         plain.min_consecutive_speech_delay,
         plain.use_tts_aligned_transcript,
+        plain.interruption_detection,
+        plain.expressive,
     )
-    assert told == (NOT_GIVEN,) * 6
+    assert told == (NOT_GIVEN,) * 8
     own = Agent(
         instructions="",
         turn_handling={
             "turn_detection": None,
             "endpointing": {"min_delay": 0.2, "max_delay": 1.5},
-            "interruption": {"enabled": False},
+            "interruption": {"enabled": False, "mode": "vad"},
         },
         min_consecutive_speech_delay=0.3,
         use_tts_aligned_transcript=True,
     )
     assert own.turn_detection is None
-    assert own.allow_interruptions is False
+    assert (own.allow_interruptions, own.interruption_detection) == (False, "vad")
+    session: AgentSession[None] = AgentSession(turn_handling={"interruption": {"mode": "adaptive"}})
+    assert session.interruption_detection == "adaptive"
     assert (own.min_endpointing_delay, own.max_endpointing_delay) == (0.2, 1.5)
     assert (own.min_consecutive_speech_delay, own.use_tts_aligned_transcript) == (0.3, True)
     with pytest.warns(DeprecationWarning, match="allow_interruptions is deprecated"):

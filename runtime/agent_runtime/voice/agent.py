@@ -163,6 +163,11 @@ class Agent(RemembersArguments, HandoffTarget):
         return self._turn_handling.get("interruption", {}).get("enabled", NOT_GIVEN)
 
     @property
+    def interruption_detection(self) -> NotGivenOr[Any]:
+        """By what it wants an interruption to be known."""
+        return self._turn_handling.get("interruption", {}).get("mode", NOT_GIVEN)
+
+    @property
     def min_endpointing_delay(self) -> NotGivenOr[float]:
         """Seconds that it wants to wait at least after the user's last word."""
         return self._turn_handling.get("endpointing", {}).get("min_delay", NOT_GIVEN)

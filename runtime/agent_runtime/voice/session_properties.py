@@ -134,6 +134,11 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
         return self._stt_context.keyterms
 
     @property
+    def interruption_detection(self) -> NotGivenOr[Any]:
+        """By what an interruption is known unless the agent says otherwise, as given."""
+        return self._turn_handling.get("interruption", {}).get("mode", NOT_GIVEN)
+
+    @property
     def options(self) -> AgentSessionOptions:
         """Its options, complete."""
         return self._options
