@@ -10,8 +10,10 @@ import pytest
 from livekit.rtc import AudioFrame
 
 from agent_runtime import Agent, function_tool
+from agent_runtime.llm import ChatChunk, ChoiceDelta, FunctionToolCall
 from agent_runtime.stt import SpeechData, SpeechEvent, SpeechEventType
 from agent_runtime.testing import Answer, Stage, UserSpeech
+from agent_runtime.tts import TTS, ChunkedStream, TTSCapabilities
 from tests.support.play import HELLO, play
 
 OK = Answer("OK")
@@ -241,3 +243,157 @@ def test_text_after_the_end_of_speech_belongs_to_the_turn_or_is_one_of_its_own()
     assert [text for role, text in stage.said() if role == "user"] == ["Hello there", "Late"]
     assert stage.said()[-1] == ("assistant", "OK")
     assert stage.session.agent_state == "listening"
+
+
+def test_a_recogniser_node_that_ends_in_silence_is_named_and_begun_again() -> None:
+    async def ends(self: Any, *args: Any) -> AsyncGenerator[SpeechEvent, None]:
+        return
+        yield
+
+    stage = play(16.0, HELLO, AGAIN, agent=broken(stt_node=only_first(ends, "stt_node")), answers=[OK, OK])
+    (error,) = stage.of("error_occurred")
+    assert error.data.source == "stt_node of broken"
+    assert "stt_node of broken ended while the session goes on" in error.data.message
+    assert HERE in error.data.message
+    assert [text for role, text in stage.said() if role == "user"] == [HELLO.text, AGAIN.text]
+
+
+# --- nothing, and too much -------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_gives_nothing_is_told() -> None:
+    stage = play(16.0, HELLO, AGAIN, answers=[Answer(""), OK], durations=[1.0])
+    (error,) = stage.of("error_occurred")
+    assert (error.time, error.data.source) == (3.0, "llm")
+    assert "the llm gave neither text nor a tool call" in error.data.message
+    assert stage.said()[-1] == ("assistant", "OK")
+    assert stage.session.agent_state == "listening"
+
+
+def test_a_node_of_the_agents_own_may_be_silent() -> None:
+    async def silent(self: Any, *args: Any) -> AsyncGenerator[str, None]:
+        return
+        yield
+
+    stage = play(16.0, HELLO, AGAIN, agent=broken(llm_node=only_first(silent, "llm_node")), answers=[OK])
+    assert stage.of("error_occurred") == []
+    assert stage.said()[-1] == ("assistant", "OK")
+
+
+def test_a_voice_node_without_audio_for_a_text_is_told() -> None:
+    async def silent(self: Any, *args: Any) -> AsyncGenerator[AudioFrame, None]:
+        return
+        yield
+
+    stage = play(16.0, HELLO, AGAIN, agent=broken(tts_node=only_first(silent, "tts_node")), answers=[OK, OK])
+    (error,) = stage.of("error_occurred")
+    assert error.data.source == "tts_node of broken"
+    assert "gave no audio for a text" in error.data.message
+    assert HERE in error.data.message
+    assert stage.said()[-1] == ("assistant", "OK")
+
+
+class Pushes(TTS):
+    """A voice that gives this for the text OK, and a second of silence for any other."""
+
+    def __init__(self, audio: Any) -> None:
+        super().__init__(capabilities=TTSCapabilities(streaming=False), sample_rate=24000, num_channels=1)
+        self.audio = audio
+
+    def synthesize(self, text: str, *, conn_options: Any = None) -> ChunkedStream:
+        return _Pushed(tts=self, input_text=text, conn_options=conn_options)
+
+
+class _Pushed(ChunkedStream):
+    async def _run(self, output_emitter: Any) -> None:
+        output_emitter.initialize(request_id="it", sample_rate=24000, num_channels=1, mime_type="audio/pcm")
+        audio = self._tts.audio if self.input_text == "OK" else bytes(48000)  # type: ignore[attr-defined]  # a Pushes
+        if isinstance(audio, Exception):
+            raise audio
+        output_emitter.push(audio)
+        output_emitter.flush()
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [("text", "can't concat str to bytearray"), (ValueError("cracked"), "ValueError: cracked")],
+    ids=["text", "raises"],
+)
+def test_a_voice_that_breaks_is_told_once(audio: Any, message: str) -> None:
+    stage = play(16.0, HELLO, AGAIN, tts=Pushes(audio), answers=[OK, Answer("Fine")])
+    (error,) = stage.of("error_occurred")
+    assert error.data.source == "tts"
+    assert message in error.data.message
+    assert HERE in error.data.message
+    assert stage.said()[-1] == ("assistant", "Fine")
+
+
+def test_half_a_sample_at_the_end_of_the_audio_is_left_out() -> None:
+    stage = play(16.0, HELLO, tts=Pushes(bytes(48001)), answers=[OK])
+    (played,) = stage.of("playout_finished")
+    assert played.data.position == pytest.approx(1.0, abs=0.03)
+    assert stage.of("error_occurred") == []
+    assert stage.said()[-1] == ("assistant", "OK")
+
+
+@pytest.mark.parametrize("audio", [b"", b"\0"], ids=["no bytes", "half a sample"])
+def test_a_voice_without_audio_is_tried_again_and_told(audio: bytes) -> None:
+    stage = play(20.0, HELLO, AGAIN, tts=Pushes(audio), answers=[OK, Answer("Fine")])
+    errors = stage.of("error_occurred")
+    assert [error.data.recoverable for error in errors] == [True, True, True, False]
+    assert {error.data.source for error in errors} == {"tts"}
+    assert "gave no audio for the text 'OK'" in errors[-1].data.message
+    assert stage.said()[-1] == ("assistant", "Fine")
+
+
+def test_calls_of_one_id_are_told_apart() -> None:
+    class Twice(Agent):
+        ran: tuple[int, ...] = ()
+
+        @function_tool
+        async def note(self, number: int) -> str:
+            """Note a number."""
+            self.ran += (number,)
+            return f"noted {number}"
+
+        async def llm_node(self, chat_ctx: Any, tools: Any, model_settings: Any) -> AsyncGenerator[Any, None]:
+            if self.ran:
+                yield "Done"
+                return
+            calls = [FunctionToolCall(name="note", arguments=f'{{"number": {n}}}', call_id="same") for n in (1, 2)]
+            yield ChatChunk(id="it", delta=ChoiceDelta(role="assistant", tool_calls=calls))
+
+    stage = play(16.0, HELLO, agent=lambda: Twice(instructions=""))
+    (error,) = stage.of("error_occurred")
+    assert error.data.source == "llm_node of twice"
+    assert "gave two calls the id 'same'" in error.data.message
+    assert HERE in error.data.message
+    items = stage.session.history.items
+    calls = {item.call_id: item.arguments for item in items if item.type == "function_call"}
+    outputs = {item.call_id: item.output for item in items if item.type == "function_call_output"}
+    assert {calls[call_id]: output for call_id, output in outputs.items()} == {
+        '{"number": 1}': "noted 1",
+        '{"number": 2}': "noted 2",
+    }
+    assert stage.said()[-1] == ("assistant", "Done")
+
+
+def test_a_tool_that_nobody_has_is_answered_with_those_there_are() -> None:
+    stage = play(16.0, HELLO, answers=[Answer("", [("nobody_has_it", "{}")]), OK])
+    (finished,) = stage.of("tool_finished")
+    assert finished.data.output.startswith("Unknown function: nobody_has_it")
+    assert finished.data.is_error
+    assert stage.said()[-1] == ("assistant", "OK")
+
+
+@pytest.mark.parametrize("name", ["on_enter", "on_exit", "on_user_turn_completed"])
+def test_a_hook_that_is_no_coroutine_is_named_with_its_line(name: str) -> None:
+    async def yields(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[int, None]:
+        yield 1
+
+    for hook, kind in ((lambda self, *args, **kwargs: None, "NoneType"), (yields, "async_generator")):
+        stage = play(6.0, HELLO, agent=broken(**{name: hook}), answers=[OK])
+        (error,) = stage.of("error_occurred")
+        assert error.data.source == f"hook {name} of broken"
+        assert f"{name} of broken gave a {kind}; it must be `async def`" in error.data.message
+        assert HERE in error.data.message

@@ -11,7 +11,7 @@ from agent_runtime import events as ev
 from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, Instructions
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
-from agent_runtime.voice.blame import limited
+from agent_runtime.voice.blame import finished, limited
 from agent_runtime.voice.moves import Move, Moves
 from agent_runtime.voice.scope import Scope, entered, outside_scopes
 from agent_runtime.voice.swaps import Swaps
@@ -196,7 +196,7 @@ class Agents:
             with entered(scope or Scope(engine, agent, f"hook {name} of {agent.id}", move=move)) as running:
                 # Nothing waits for `on_enter`, which may go on for as long as it likes.
                 async with contextlib.nullcontext() if name == "on_enter" else limited(running):
-                    await hook()
+                    await finished(agent, name, hook())
         except Exception as error:
             engine.report.failed(f"hook {name} of {agent.id}", error)
             if name == "on_enter":

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from agent_runtime.clock import TimerHandle
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.scope import Scope
+
+E = TypeVar("E", bound=Exception)
 
 HOOK_TIMEOUT = 30.0
 """Seconds of silence after which a hook that the conversation waits for is given up."""
@@ -24,7 +26,7 @@ def blamed(agent: Agent, node: str) -> Generator[None]:
         yield
     except Exception as error:
         if culprit_of(error) is None and _is_own(agent, node):
-            error._culprit = f"{node} of {agent.id}"  # type: ignore[attr-defined]  # read by `culprit_of` alone
+            _name(error, agent, node)
         raise
 
 
@@ -49,6 +51,21 @@ def wrong_piece(agent: Agent, node: str, piece: object, allowed: str) -> TypeErr
     """The error of a node that yields something of no use."""
     kind = type(piece).__name__
     return TypeError(f"{node} of {agent.id} yielded a {kind}; it may yield {allowed}{_at(agent, node)}")
+
+
+def fault(agent: Agent, node: str, provider: str, said: str) -> RuntimeError:
+    """The error of an answer of no use: the fault of the agent's node, with its line, or else of the provider."""
+    if not _is_own(agent, node):
+        return RuntimeError(f"the {provider} {said}")
+    return _name(RuntimeError(f"{node} of {agent.id} {said}{_at(agent, node)}"), agent, node)
+
+
+async def finished(agent: Agent, hook: str, result: Awaitable[None]) -> None:
+    """Wait for a hook. Raises TypeError, with its line, if it is no coroutine function."""
+    if not inspect.isawaitable(result):
+        kind = type(result).__name__
+        raise TypeError(f"{hook} of {agent.id} gave a {kind}; it must be `async def`, without yield{_at(agent, hook)}")
+    await result
 
 
 @contextlib.asynccontextmanager
@@ -82,6 +99,11 @@ async def limited(scope: Scope) -> AsyncGenerator[None]:
         raise
     finally:
         timer.cancel()
+
+
+def _name(error: E, agent: Agent, node: str) -> E:
+    error._culprit = f"{node} of {agent.id}"  # type: ignore[attr-defined]  # read by `culprit_of` alone
+    return error
 
 
 def _is_own(agent: Agent, node: str) -> bool:

@@ -11,7 +11,7 @@ from agent_runtime.io import PlaybackFinishedEvent
 from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, USERDATA_TTS_STARTED_TIME, TimedString
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import Agent
-from agent_runtime.voice.blame import blamed, open_node, wrong_piece
+from agent_runtime.voice.blame import blamed, fault, open_node, wrong_piece
 from agent_runtime.voice.circuits import name_of, served_by
 from agent_runtime.voice.playout import Segment
 
@@ -46,6 +46,7 @@ class Delivery:
         self._shown_to_end = False
         self._pending: list[str | TimedString] = []
         self._ended = False
+        self._has_words = False
         self._characters = 0
         self._text_at = 0.0
         self._made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,6 +56,7 @@ class Delivery:
         """More text; those who read it get `shown`, where that differs from what the voice gets."""
         shown = delta if shown is None else shown
         if delta:
+            self._has_words = self._has_words or bool(delta.strip())
             self._to_voice.send_nowait(delta)
         if not shown:
             return
@@ -215,6 +217,9 @@ class Delivery:
                 seconds += frame.samples_per_channel / frame.sample_rate
                 yield frame
             cancelled = False
+            if seconds == 0.0 and self._has_words and frames is not node:
+                error = fault(step.agent, "tts_node", "tts", "gave no audio for a text")
+                engine.report.failed("tts", error, turn_id=step.speech.turn_id)
         finally:
             for generator in (frames, node):
                 if isinstance(generator, AsyncGenerator):

@@ -14,7 +14,7 @@ from agent_runtime.types import FlushSentinel
 from agent_runtime.utils import aio, shortuuid
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
-from agent_runtime.voice.blame import blamed, open_node, wrong_piece
+from agent_runtime.voice.blame import blamed, fault, open_node, wrong_piece
 from agent_runtime.voice.circuits import name_of, served_by
 from agent_runtime.voice.delivery import Delivery
 from agent_runtime.voice.expressive import marks_of
@@ -69,6 +69,8 @@ class Step:
         self._waiting_calls: list[FunctionToolCall | FunctionCall] = []
         self._may_deliver = False
         self._may_run_tools = False
+        self._gave_nothing = False
+        self._call_ids: set[str] = set()
         self._generated: list[str] = []
         """What the model wrote, to be counted where its provider doesn't tell the tokens."""
         self._marks = marks_of(engine, agent)
@@ -113,6 +115,7 @@ class Step:
                     async for chunk in answer:
                         self._take(chunk)
             cancelled = False
+            self._gave_nothing = not self._generated
         finally:
             self._end_text()
             usage = self.usage or self.engine.estimate_usage(model, chat_ctx, "".join(self._generated))
@@ -161,10 +164,28 @@ class Step:
             return
         self._note_first_token()
         self._generated.append(call.name + call.arguments)
+        if isinstance(call, FunctionToolCall):
+            call = self._with_own_id(call)
         if self._may_run_tools:
             self.tools.start(call)
         else:
             self._waiting_calls.append(call)
+
+    def _with_own_id(self, call: FunctionToolCall) -> FunctionToolCall:
+        """Models refuse a conversation in which two calls have one id, so the second gets another."""
+        if call.call_id not in self._call_ids:
+            self._call_ids.add(call.call_id)
+            return call
+        self._failed(f"gave two calls the id {call.call_id!r}")
+        return self._with_own_id(call.model_copy(update={"call_id": shortuuid("call_")}))
+
+    def tell_silence(self) -> None:
+        """An error of a model that gave nothing. A node of the agent's own may mean to be silent."""
+        if self._gave_nothing and type(self.agent).llm_node is Agent.llm_node:
+            self._failed("gave neither text nor a tool call")
+
+    def _failed(self, said: str) -> None:
+        self.engine.report.failed("llm", fault(self.agent, "llm_node", "llm", said), turn_id=self.speech.turn_id)
 
     def _note_first_token(self) -> None:
         if self.first_token_at is None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime import events as ev
-from agent_runtime.errors import APIError
 from agent_runtime.metrics import ModelUsageCollector
 from agent_runtime.voice.circuits import Circuits, Kind
 
@@ -94,8 +93,7 @@ class Providers:
 
     def failed(self, name: Kind, error: BaseException) -> None:
         """A part that uses a provider ended with `error`; it is begun again, later after each failure in a row."""
-        reported = isinstance(error, APIError) and self.was_reported(error)
-        if not reported:
+        if not self.was_reported(error):
             self._engine.report.failed(name, error)
             self._count(name, error)
         failures = self._failures[name]

@@ -13,7 +13,7 @@ from agent_runtime import events as ev
 from agent_runtime.utils import aio
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import ModelSettings
-from agent_runtime.voice.blame import blamed, open_node, wrong_piece
+from agent_runtime.voice.blame import blamed, fault, open_node, wrong_piece
 from agent_runtime.voice.listening_detector import ListeningDetector
 from agent_runtime.voice.turn import StreamingTurnDetector, TurnDetector
 
@@ -306,7 +306,7 @@ class Recognition:
                 if isinstance(node, AsyncGenerator):
                     await node.aclose()
         if not audio.closed:
-            raise RuntimeError(f"stt_node of {agent.id} ended while the session goes on")
+            raise fault(agent, "stt_node", "stt", "ended while the session goes on")
 
     def _take_speech(self, event: SpeechEvent | str) -> None:
         engine = self._engine

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime import events as ev
-from agent_runtime.errors import APIError
 from agent_runtime.llm import ChatContext, ChatItem, ChatMessage, MetricsReport, ToolChoice, ToolContext
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice import turn_inputs as inputs
@@ -164,7 +163,7 @@ class Replies:
 
     def _report_failure(self, speech: SpeechHandle, error: Exception) -> None:
         report, agent = self._engine.report, self._engine.agent
-        if isinstance(error, APIError) and self._engine.providers.was_reported(error):
+        if self._engine.providers.was_reported(error):
             return
         report.failed(f"reply of {agent.id if agent else 'the agent'}", error, turn_id=speech.turn_id)
 
@@ -365,6 +364,7 @@ class Replies:
         failure: Exception | None = None
         try:
             await step.played()
+            step.tell_silence()
         except Exception as e:
             failure = e
             engine.playout.stop()

@@ -14,7 +14,7 @@ from agent_runtime.metrics import EOUMetrics, Metadata
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice import turn_reports
 from agent_runtime.voice.agent import Agent
-from agent_runtime.voice.blame import limited
+from agent_runtime.voice.blame import finished, limited
 from agent_runtime.voice.circuits import name_of
 from agent_runtime.voice.cut_in import CutIn
 from agent_runtime.voice.end_of_turn import EndOfTurn
@@ -417,7 +417,8 @@ class TurnDriver:
             scope = Scope(engine, agent, f"hook on_user_turn_completed of {agent.id}", decides_turn=True)
             with entered(scope):
                 async with limited(scope):
-                    await agent.on_user_turn_completed(context, new_message=message)
+                    hook = agent.on_user_turn_completed(context, new_message=message)
+                    await finished(agent, "on_user_turn_completed", hook)
         except StopResponse:
             self.cancel_early()
             report.emit(ev.TurnDiscarded(turn.text), "stop_response", turn_id=turn_id)
