@@ -31,12 +31,16 @@ def test_an_agent_tells_what_it_wants_of_turns():
     )
     assert own.turn_detection is None
     assert (own.allow_interruptions, own.interruption_detection) == (False, "vad")
-    session: AgentSession[None] = AgentSession(turn_handling={"interruption": {"mode": "adaptive"}})
-    assert session.interruption_detection == "adaptive"
     assert (own.min_endpointing_delay, own.max_endpointing_delay) == (0.2, 1.5)
     assert (own.min_consecutive_speech_delay, own.use_tts_aligned_transcript) == (0.3, True)
     with pytest.warns(DeprecationWarning, match="allow_interruptions is deprecated"):
         assert Agent(instructions="", allow_interruptions=True).allow_interruptions is True
+
+
+async def test_a_session_tells_how_interruptions_are_known():
+    session: AgentSession[None] = AgentSession(turn_handling={"interruption": {"mode": "adaptive"}})
+    assert session.interruption_detection == "adaptive"
+    assert AgentSession().interruption_detection is NOT_GIVEN
 
 
 def test_a_text_output_is_told_when_it_is_used():

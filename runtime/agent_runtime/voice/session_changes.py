@@ -74,7 +74,8 @@ class SessionChanges(SessionProperties[Userdata_T]):
         self._llm = llm if is_given(llm) else self._llm
         self._tts = tts if is_given(tts) else self._tts
         self._vad = vad if is_given(vad) else self._vad
-        self._expressive = expressive if is_given(expressive) else self._expressive
+        if expressive is not NOT_GIVEN:
+            self._expressive = expressive
         if is_given(keyterms):
             self._stt_context.set_keyterms(keyterms)
         self._devices_changed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 if TYPE_CHECKING:
     from agent_runtime.llm import LLM
@@ -119,7 +119,7 @@ class SttContext:
         if self._forwards and self._stt is not None and self._stt.capabilities.chat_context:
             self._stt._push_conversation_item(event)
         item = event.item
-        if self._detector is not None and item.type == "message" and item.role == "user" and item.text_content:
+        if self._detector is not None and getattr(item, "role", "") == "user" and getattr(item, "text_content", ""):
             self._detector.user_spoke(self._session.history)
 
 
@@ -127,4 +127,4 @@ def given_context(context: STTContextOptions | None, keyterms: KeytermsOptions |
     """One from the present argument and the older one. Raises ValueError if both are given."""
     if context and keyterms:
         raise ValueError("give stt_context_options; keyterms_options is its older name")
-    return context or STTContextOptions(**(keyterms or {}))
+    return context or cast("STTContextOptions", keyterms or {})

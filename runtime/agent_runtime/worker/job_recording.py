@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 if TYPE_CHECKING:
     from agent_runtime.bundle import Recorder
@@ -78,5 +78,5 @@ def wants_recording(options: RecordingOptions) -> bool:
 def recording_options(record: object) -> RecordingOptions | None:
     """What `AgentSession.start(record=…)` asks for: True is everything, False and what isn't given nothing."""
     if isinstance(record, dict):
-        return RecordingOptions(**record)
-    return RecordingOptions() if record is True else None
+        return cast("RecordingOptions", record)
+    return {} if record is True else None

@@ -159,10 +159,10 @@ def _instructions(
     subject: Subject, given: NotGivenOr[WorkflowInstructions | Instructions | str], extra: str
 ) -> Instructions | str:
     parts = given if isinstance(given, WorkflowInstructions) else None
-    if is_given(given) and parts is None:
+    if given is not NOT_GIVEN and not isinstance(given, WorkflowInstructions):
         return given
     persona: Instructions | str = f"You are one step of a larger conversation: you only find out the {subject.words}."
-    if parts is not None and is_given(parts.persona):
+    if parts is not None and parts.persona is not NOT_GIVEN:
         persona = parts.persona
     added = parts.extra if parts is not None else extra
     rules = _RULES.format(update=subject.update, decline=subject.decline)
