@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['\u2019][^\W_]+)*")
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_]+(?:['\u2019][^\W_]+)*")
+_COUNTED = re.compile(rf"[{_CJK}]|[^\W_][^\s{_CJK}]*")
 
 
 def split_words(text: str) -> list[str]:
@@ -13,8 +15,8 @@ def split_words(text: str) -> list[str]:
 
 
 def count_words(text: str) -> int:
-    """How many words `text` has."""
-    return len(split_words(text))
+    """How many words `text` has, as a listener counts: "mm-hm" and "twenty-one" are one each, as for LiveKit Agents."""
+    return len(_COUNTED.findall(text))
 
 
 def same_words(first: str, second: str) -> bool:
