@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -35,6 +36,10 @@ class RoomPanel(PagePanel):
     def note(self, state: ConsoleState) -> Line:
         """See `PanelView.note`."""
         return (("in the room", "good"),) if state.room.here else (("on this machine", "muted"),)
+
+    def offered(self, keys: Sequence[Action]) -> Sequence[Action]:
+        """See `PanelView.offered`: there is nothing to copy where there is no room."""
+        return keys if self._state.room.invitation is not None else ()
 
     def action_link(self) -> None:
         """Copy the link."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.widget import Widget
@@ -10,7 +11,7 @@ from textual.widgets import Input
 
 from agent_console.drawing import status
 from agent_console.drawing.text import Line
-from agent_console.keys import bindings
+from agent_console.keys import Action, bindings
 from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
 from agent_console.screens.hosting import HostingScreen
@@ -26,6 +27,9 @@ from agent_runtime.workshop.requests import Fork, SwitchBranch
 
 if TYPE_CHECKING:
     from agent_console.app import ConsoleApp
+
+_NEED_A_MICROPHONE: Final = frozenset({"push_to_talk", "mute"})
+"""Actions that the footer doesn't offer without one."""
 
 
 # Textual's own two classes name the parameters of `arrange` differently.
@@ -201,8 +205,11 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
             situation = "searching"
         elif self._prompt.has_focus:
             situation = "typing"
-        spec = self.dock.spec if self.dock.has_focus_within else None
-        self._key_bar.show_situation(situation, spec.keys if spec is not None else ())
+        own: Sequence[Action] = ()
+        if self.dock.spec is not None and self.dock.view is not None and self.dock.has_focus_within:
+            own = self.dock.view.offered(self.dock.spec.keys)
+        idle = () if self._can_talk or not self._state.started else _NEED_A_MICROPHONE
+        self._key_bar.show_situation(situation, own, idle)
 
     def _point_at_input(self, state: ConsoleState) -> None:
         """Without a microphone the first thing to do is to type."""

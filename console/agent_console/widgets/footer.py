@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -30,12 +30,16 @@ class KeyBar(Canvas):
         self._keys_in_use = keymap
         self._situation: Situation = "reading"
         self._own: Sequence[Action] = ()
+        self._idle: Collection[str] = ()
         self._targets: list[tuple[int, int, str]] = []
 
-    def show_situation(self, situation: Situation, own: Sequence[Action] = ()) -> None:
-        """Name the keys of what the user is doing; first those of the panel that has the keyboard."""
-        if (situation, own) != (self._situation, self._own):
-            self._situation, self._own = situation, own
+    def show_situation(self, situation: Situation, own: Sequence[Action] = (), idle: Collection[str] = ()) -> None:
+        """Name the keys of what the user is doing; first those of the panel that has the keyboard.
+
+        Not those of actions that can do nothing now, `idle` by their ids.
+        """
+        if (situation, own, idle) != (self._situation, self._own, self._idle):
+            self._situation, self._own, self._idle = situation, own, idle
             self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
@@ -73,9 +77,10 @@ class KeyBar(Canvas):
         keys = {action.id: keys_of(action, self._keys_in_use)[:1] for action in (*self._own, *ACTIONS)}
         if first and last and not offered:
             every = Action("panels", "", "panels", "", "Panels", 72)
-            keys[every.id] = [f"{first[0]}-{last[0]}"]
+            # On the keyboard 0 is after 9, but people read it the other way.
+            keys[every.id] = ["0-9" if (first[0], last[0]) == ("1", "0") else f"{first[0]}-{last[0]}"]
             offered.append(every)
-        offered += [action for action in ACTIONS if action.rank]
+        offered += [action for action in ACTIONS if action.rank and action.id not in self._idle]
         return [(place, action, keys[action.id][0]) for place, action in enumerate(offered) if keys[action.id]]
 
     async def on_click(self, event: events.Click) -> None:

@@ -118,6 +118,10 @@ class PanelView(Column):
         """What stands at the right of the heading."""
         return ()
 
+    def offered(self, keys: Sequence[Action]) -> Sequence[Action]:
+        """Those of its keys that do something as things are, for the footer."""
+        return keys
+
     query_text: str = ""
     """What it is searched for."""
 
