@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from agent_runtime.testing.virtual_time import run_virtual
+from agent_runtime.testing.virtual_time import in_virtual_time, run_virtual
 from agent_runtime.utils.aio import (
     Chan,
     ChanClosed,
@@ -10,6 +10,7 @@ from agent_runtime.utils.aio import (
     ChanFull,
     TaskSet,
     cancel_and_wait,
+    debounce,
     gracefully_cancel,
     interval,
     itertools,
@@ -365,3 +366,27 @@ def test_reset_puts_a_tick_off():
         return now()
 
     assert run_virtual(main()) == 1.5
+
+
+@in_virtual_time
+async def test_what_is_asked_for_again_is_done_once():
+    done = []
+
+    @debounce.debounced(1.0)
+    async def save():
+        done.append(asyncio.get_running_loop().time())
+        return len(done)
+
+    began = asyncio.get_running_loop().time()
+    first = save.schedule()
+    await asyncio.sleep(0.6)
+    assert await save.schedule() == 1
+    assert first.cancelled()
+    assert done == [pytest.approx(began + 1.6)]
+    save.schedule()
+    assert save.is_running()
+    save.cancel()
+    assert not save.is_running()
+    assert await save() == 2
+    await asyncio.sleep(2.0)
+    assert len(done) == 2

@@ -72,6 +72,16 @@ async def test_a_machine_is_heard_out_and_not_answered() -> None:
 
 
 @in_virtual_time
+async def test_what_a_machine_says_later_isnt_answered_either() -> None:
+    speeches = [UserSpeech(1.0, 6.0, MAILBOX), UserSpeech(9.0, 10.0, "Goodbye")]
+    _, at, stage = await who(*speeches, says=[label("machine-vm")])
+    assert at < 9.0
+    assert stage.said() == [("user", MAILBOX), ("user", "Goodbye")]
+    assert stage.times("playout_started") == []
+    assert all(getattr(over.data, "interrupted", False) for over in stage.of("speech_finished"))
+
+
+@in_virtual_time
 async def test_a_machine_may_be_answered_all_the_same() -> None:
     _, _, stage = await who(
         UserSpeech(1.0, 6.0, MAILBOX), says=[label("machine-vm")], interrupt_on_machine=False, ivr_detection=False

@@ -10,6 +10,9 @@ from agent_runtime.worker.job import (
     get_job_context,
 )
 
+get_current_job_context = get_job_context
+"""Its older name."""
+
 __all__ = [
     "AutoSubscribe",
     "JobAcceptArguments",
@@ -19,5 +22,6 @@ __all__ = [
     "JobRequest",
     "RunningJobInfo",
     "current_job",
+    "get_current_job_context",
     "get_job_context",
 ]

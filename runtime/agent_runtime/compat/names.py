@@ -120,6 +120,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "utils.hw": ("agent_runtime.utils.hw",),
     "utils.http_context": ("agent_runtime.utils.http_context",),
     "utils.aio.channel": _AIO,
+    "utils.aio.debounce": ("agent_runtime.utils.aio.debounce",),
     "utils.aio.itertools": ("agent_runtime.utils.aio.itertools",),
     "vad": ("agent_runtime.vad",),
     "version": ("agent_runtime.compat.version",),

@@ -366,6 +366,7 @@ class TurnDriver:
             created_at=report.wall(),
         )
         if turn.skip_reply or not engine.answers_turns:
+            self.cancel_early()
             if turn.text:
                 engine.agents.add_item(agent, message, turn_id)
             return

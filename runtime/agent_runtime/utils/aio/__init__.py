@@ -1,6 +1,6 @@
 """Channels, tasks and iterators for asyncio."""
 
-from agent_runtime.utils.aio import itertools
+from agent_runtime.utils.aio import debounce, itertools
 from agent_runtime.utils.aio.channel import Chan, ChanClosed, ChanEmpty, ChanFull, ChanReceiver, ChanSender
 from agent_runtime.utils.aio.interval import Interval, interval
 from agent_runtime.utils.aio.itertools import Tee, tee
@@ -22,6 +22,7 @@ __all__ = [
     "Tee",
     "WaitGroup",
     "cancel_and_wait",
+    "debounce",
     "gracefully_cancel",
     "interval",
     "itertools",
