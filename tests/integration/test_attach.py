@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from livekit.protocol import agent, models
 
 if sys.platform == "win32":
@@ -48,10 +49,10 @@ JOB = RunningJobInfo(
 class Worker:
     """A pool with its feed, and a console on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: AttachOptions) -> None:
         self.pool = JobPool(JobPlan(entrypoint), PoolOptions(), on_event=self._happened)
-        self.feed = Feed(Gate(AttachOptions(TOKEN, write=True), ""), self.report, self.pool)
-        self.server = HealthServer({}, port=0, sockets=self.feed)
+        self.feed = Feed(Gate(options, ""), self.report, self.pool)
+        self.server = HealthServer({}, port=0, sockets=self.feed, tls=options.tls())
         self.metrics = WorkerMetrics(self.report)
         self.seen: list[ev.AnyEvent] = []
 
@@ -72,8 +73,10 @@ class Worker:
 
 
 @asynccontextmanager
-async def working() -> AsyncIterator[tuple[Worker, AttachBackend]]:
-    worker = Worker()
+async def working(
+    options: AttachOptions = AttachOptions(TOKEN, write=True),  # noqa: B008  # it can't be changed
+) -> AsyncIterator[tuple[Worker, AttachBackend]]:
+    worker = Worker(options)
     await worker.server.start()
     await worker.pool.launch(JOB)
     console = AttachBackend(WorkerAddress(worker.server.url, TOKEN))
@@ -129,6 +132,39 @@ async def test_a_job_that_is_killed_is_told_and_so_is_a_worker_that_ends():
         await worker.server.aclose()
         await until(lambda: console.attachment.worker.state == "lost")
         assert "ended" in console.attachment.worker.problem or "no worker answers" in console.attachment.worker.problem
+
+
+# --- over TLS --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> AttachOptions:
+    """A worker's options with a certificate, signed by an authority that is in `authority.pem`."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    return AttachOptions(TOKEN, str(certificate), str(key), write=True)
+
+
+async def test_over_tls_a_conversation_is_seen_and_talked_to(
+    certified: AttachOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    async with working(certified) as (worker, console):
+        assert worker.server.url.startswith("https://")
+        await until(lambda: console.attachment.can_write and worker.data(ev.SessionStarted))
+        console.send_text("How is the weather?")
+        await until(lambda: worker.data(ev.SpeechFinished))
+
+
+async def test_a_certificate_of_nobody_known_is_refused_and_the_token_isnt_sent(certified: AttachOptions) -> None:
+    async with working(certified) as (worker, console):
+        await until(lambda: console.attachment.worker.problem)
+        assert "certificate can't be trusted" in console.attachment.worker.problem
+        assert worker.seen == []
 
 
 # --- a worker at a real server ---------------------------------------------------------------------------------------
