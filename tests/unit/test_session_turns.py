@@ -245,6 +245,19 @@ def test_a_hook_that_changes_the_message_gets_a_fresh_reply() -> None:
     assert [e.data.name for e in stage.of("hook_finished")] == ["on_user_turn_completed"]
 
 
+def test_an_early_reply_to_another_message_is_ended_at_once() -> None:
+    class Rewrites(Agent):
+        async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+            new_message.content = ["Something else"]
+
+    slow = Answer("Too late", ttft=5.0, duration=6.0)
+    stage = play(12.0, HELLO, agent=lambda: Rewrites(instructions=""), answers=[slow, OK])
+    early, fresh = stage.of("speech_finished")
+    assert (early.time, early.data.interrupted) == (3.0, True)
+    assert not fresh.data.interrupted
+    assert stage.said() == [("user", "Something else"), ("assistant", "OK")]
+
+
 def test_turn_options_are_checked() -> None:
     with pytest.raises(ValueError, match=r"turn_handling\['endpointing'\] has no 'min_dely'"):
         play(1.0, turn_handling={"endpointing": {"min_dely": 1.0}})
