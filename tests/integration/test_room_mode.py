@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from livekit import api
+from livekit import api, rtc
 from pydantic import SecretStr
 
 from agent_runtime import Agent, AgentSession
@@ -196,11 +198,32 @@ async def test_what_is_wrong_is_told_once_and_the_conversation_stays(
         assert len(talk.speaker.played) == 1
 
 
+@pytest.mark.parametrize("ahead", [-7200.0, -600.0, 600.0, 7200.0])
+async def test_a_clock_that_is_off_keeps_nobody_out(
+    server: LiveKitServer, ahead: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, there = Server(server.url, KEY, SECRET), time.time() + ahead
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: there)
+        token = own.token("clocks", "early or late")
+    room = rtc.Room()
+    await connect(room, own, token)
+    assert room.isconnected()
+    await room.disconnect()
+
+
+async def test_a_clock_that_is_a_day_late_is_told_with_its_time(
+    server: LiveKitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, there = Server(server.url, KEY, SECRET), time.time() - 86_400
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: there)
+        token = own.token("clocks", "yesterday")
+    with pytest.raises(RoomError, match=r"expired.*compare this machine's clock \(\d\d:\d\d:\d\d UTC\)"):
+        await connect(rtc.Room(), own, token)
+
+
 async def test_a_full_room_and_a_token_that_has_expired(server: LiveKitServer) -> None:
-    import datetime
-
-    from livekit import rtc
-
     own = Server(server.url, KEY, SECRET)
     grants = api.VideoGrants(room_join=True, room="small")
     base = api.AccessToken(KEY, SECRET).with_grants(grants).with_identity("first")

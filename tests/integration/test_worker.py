@@ -16,7 +16,7 @@ from livekit import api, rtc
 
 from tests.support.livekit_server import KEY, SECRET, LiveKitServer, livekit_server, missing
 from tests.support.room import token, until
-from tests.support.worker_process import WorkerProcess, alive, worker
+from tests.support.worker_process import AGENT, WorkerProcess, alive, worker
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -151,6 +151,19 @@ async def test_a_second_signal_ends_it_at_once(server: LiveKitServer) -> None:
             process.send(signal.SIGTERM)
             assert await ended(process) == 128 + signal.SIGTERM
             await until(lambda: not alive(family), "the end of the job's process")
+
+
+async def test_connect_joins_one_room_that_asked_for_nobody(server: LiveKitServer) -> None:
+    flags = ["connect", "--room", "asked-nobody", "--participant-identity", "me"]
+    async with person(server, "asked-nobody") as room:
+        with worker(server, command=[str(AGENT), *flags], WORKER_AGENT_NAME="named") as process:
+            agent = await agent_in(room)
+            assert (agent["identity"], agent["ready"]) == ("me", "made ready")
+            family = process.family()
+            process.send(signal.SIGTERM)
+            await ended(process)
+            await until(lambda: not room.remote_participants, "the agent's leaving")
+            await until(lambda: not alive(family), "the end of all that it started")
 
 
 @pytest.mark.parametrize(

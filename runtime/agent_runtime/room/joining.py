@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from livekit import rtc
 
+from agent_runtime.access_token import participant_token
 from agent_runtime.errors import RoomError
 from agent_runtime.events.room import RoomInvitation
 from agent_runtime.records import record
@@ -24,7 +24,6 @@ Kind: TypeAlias = Literal["agent", "standard"]
 
 CONNECT_TIMEOUT: Final = 8.0
 """Seconds until a server that doesn't answer counts as none."""
-TOKEN_LIFE: Final = datetime.timedelta(hours=6)
 MEET: Final = "https://meet.livekit.io/custom"
 """LiveKit's own page that joins any server; it is opened only if a person follows the link."""
 
@@ -52,12 +51,9 @@ class Server:
         return [f"livekit.{name}" for name in needed if getattr(settings, name) is None]
 
     def token(self, room: str, identity: str, *, kind: Kind = "standard", name: str = "") -> str:
-        """Lets `identity` into `room` for `TOKEN_LIFE`."""
-        from livekit import api
-
-        grants = api.VideoGrants(room_join=True, room=room, can_update_own_metadata=True)
-        made = api.AccessToken(self.key, self.secret).with_identity(identity).with_name(name or identity)
-        return made.with_grants(grants).with_kind(kind).with_ttl(TOKEN_LIFE).to_jwt()
+        """Lets `identity` into `room` for some hours."""
+        grants = {"roomJoin": True, "room": room, "canUpdateOwnMetadata": True}
+        return participant_token(self.key, self.secret, identity, grants, kind=kind, name=name or identity)
 
     def invitation(self, room: str, identity: str = "guest") -> RoomInvitation:
         """What somebody else needs to join."""

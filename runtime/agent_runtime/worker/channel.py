@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
-import json
 import socket
 import ssl
 import time
@@ -15,6 +11,7 @@ from dataclasses import field
 from typing import Any, Final, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from agent_runtime.access_token import access_token
 from agent_runtime.errors import WorkerError
 from agent_runtime.records import record
 from agent_runtime.server_problems import NO_SERVER, explain_refusal
@@ -24,8 +21,6 @@ OPEN_TIMEOUT: Final = 10.0
 HEARTBEAT: Final = 30.0
 """Seconds between the pings that show that the other end is there."""
 HEARTBEAT_TIMEOUT: Final = 15.0
-TOKEN_LIFE: Final = 6 * 3600
-"""Seconds. It is needed to connect, no longer; the rest is for a clock that is late by the server's."""
 
 _MESSAGES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ConnectionRefusedError, "connection refused"),
@@ -88,14 +83,8 @@ class ServerAddress:
         return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/agent", query, ""))
 
     def token(self, now: float) -> str:
-        """Lets a worker in.
-
-        It doesn't say from when on it is valid, so that a clock that is ahead of the server's does no harm.
-        """
-        claims = {"iss": self.key, "exp": int(now) + TOKEN_LIFE, "video": {"agent": True}}
-        signed = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(claims)}"
-        signature = hmac.new(self.secret.encode(), signed.encode(), hashlib.sha256).digest()
-        return f"{signed}.{_base64(signature)}"
+        """Lets a worker in. `now` is the wall clock's time."""
+        return access_token(self.key, self.secret, {"video": {"agent": True}}, now=now)
 
     def explain(self, message: str) -> WorkerError:
         """A refusal as an error that says what to do."""
@@ -167,11 +156,3 @@ def _words_for(exc: Exception) -> str:
         return "connection refused"
     found = (words for kind, words in _MESSAGES if isinstance(exc, kind))
     return f"{next(found, type(exc).__name__)}: {exc}"
-
-
-def _encoded(value: object) -> str:
-    return _base64(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import agent, models
 
+from agent_runtime.access_token import participant_token
 from agent_runtime.utils import shortuuid
 from agent_runtime.worker.assignment import JobAcceptArguments, RunningJobInfo
 
@@ -53,10 +54,7 @@ def simulated_job(
 
 def _join_token(address: ServerAddress, room: str, identity: str) -> str:
     """Lets the agent in; empty without a key to make it with."""
-    from livekit import api
-
     if not (address.key and address.secret):
         return ""
-    grants = api.VideoGrants(room_join=True, room=room, agent=True)
-    made = api.AccessToken(address.key, address.secret).with_identity(identity)
-    return made.with_kind("agent").with_grants(grants).to_jwt()
+    grants = {"roomJoin": True, "room": room, "agent": True, "canUpdateOwnMetadata": True}
+    return participant_token(address.key, address.secret, identity, grants, kind="agent", name=identity)
