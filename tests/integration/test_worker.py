@@ -160,8 +160,8 @@ async def test_connect_joins_one_room_that_asked_for_nobody(server: LiveKitServe
             agent = await agent_in(room)
             assert (agent["identity"], agent["ready"]) == ("me", "made ready")
             family = process.family()
-            process.send(signal.SIGTERM)
-            await ended(process)
+            process.send(signal.SIGINT)
+            assert await ended(process) == 0
             await until(lambda: not room.remote_participants, "the agent's leaving")
             await until(lambda: not alive(family), "the end of all that it started")
 
