@@ -95,8 +95,11 @@ async def test_an_agent_with_a_name_comes_where_it_is_asked_for(server: LiveKitS
         assert await ended(process) == 0
 
 
-async def test_a_worker_that_is_killed_leaves_nothing_and_the_other_takes_over(server: LiveKitServer) -> None:
-    with worker(server, WORKER_AGENT_NAME="twin") as one, worker(server, WORKER_AGENT_NAME="twin") as other:
+async def test_a_worker_that_is_killed_leaves_nothing_and_the_other_takes_over(
+    server: LiveKitServer, tmp_path: Path
+) -> None:
+    twin = {"WORKER_AGENT_NAME": "twin", "TMPDIR": str(tmp_path)}
+    with worker(server, **twin) as one, worker(server, **twin) as other:
         ids = {str((await logged(process, "registered"))["worker_id"]): process for process in (one, other)}
         async with person(server, "twins") as room:
             await ask_for(server, "twins", "twin")
@@ -106,6 +109,7 @@ async def test_a_worker_that_is_killed_leaves_nothing_and_the_other_takes_over(s
             killed.send(signal.SIGKILL)
             await ended(killed)
             await until(lambda: not alive(family), "the end of the job's process")
+            assert list(tmp_path.glob("agent-job-*")) == []
             await ask_for(server, "twins", "twin")
             second = await agent_in(room, besides=first["identity"])
             assert second["worker"] in ids

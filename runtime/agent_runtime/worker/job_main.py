@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import inspect
 import logging
@@ -50,6 +51,8 @@ def process_main(end: socket.socket, plan: JobPlan, options: PoolOptions, stacks
     if options.log_style is not None:
         options.log_style.set_up()
     with open(stacks, "w") as file:
+        with contextlib.suppress(OSError):  # some systems keep what is open
+            os.unlink(stacks)  # the worker has it open too: whoever of the two is killed leaves nothing behind
         asyncio.run(_JobMain(plan, options, JobExecutorType.PROCESS, Alarm(file)).serve(end))
     # Libraries' threads and exit handlers may hang here, and the job is over.
     logging.shutdown()

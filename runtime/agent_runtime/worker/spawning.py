@@ -62,8 +62,8 @@ class SpawnedProcess:
         from agent_runtime.worker.job_main import process_main
 
         descriptor, stacks = tempfile.mkstemp(prefix="agent-job-", suffix=".txt")
-        os.close(descriptor)
-        self._stacks = Path(stacks)
+        self._stacks = os.fdopen(descriptor, errors="replace")
+        self._stacks_path = Path(stacks)
         context: Any = multiprocessing.get_context(options.context)
         # Multiprocessing waits at the worker's exit for those that aren't daemons, and ends those that are.
         self._process: BaseProcess = context.Process(
@@ -72,10 +72,10 @@ class SpawnedProcess:
         try:
             self._process.start()
         except (pickle.PicklingError, AttributeError, TypeError) as exc:
-            self._stacks.unlink()
+            self._forget_stacks()
             raise JobProcessError(f"define it at the top of a module, so that a process finds it: {exc}") from exc
         except (OSError, EOFError) as exc:  # no process, no descriptor, or the fork server is gone
-            self._stacks.unlink()
+            self._forget_stacks()
             raise JobProcessError(f"the system gives no process: {type(exc).__name__}: {exc}") from exc
         finally:
             end.close()
@@ -97,12 +97,16 @@ class SpawnedProcess:
             self.kill()
             await asyncio.to_thread(self._process.join)
         code = self._process.exitcode
-        blocked = _where(self._stacks.read_text(errors="replace"))
-        self._stacks.unlink(missing_ok=True)
+        blocked = _where(self._stacks.read())
+        self._forget_stacks()
         self._process.close()
         if blocked:
             return f"its loop was blocked for good, {blocked}"
         return f"it was ended by signal {-code}" if code is not None and code < 0 else f"it ended with code {code}"
+
+    def _forget_stacks(self) -> None:
+        self._stacks.close()
+        self._stacks_path.unlink(missing_ok=True)
 
 
 class SpawnedThread:
