@@ -1,16 +1,20 @@
-"""Traces over the wire: a host whose environment names a collector, and the collector."""
+"""Traces and numbers over the wire: a host or a worker whose environment names a collector, and the collector."""
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agent_runtime.events import ErrorOccurred, SessionStarted, SpeechFinished
 from tests.integration.test_runtime_host import start  # noqa: F401  # a fixture
+from tests.support.livekit_server import livekit_server, missing
+from tests.support.worker_process import worker
 
 
 class Collector:
@@ -19,13 +23,17 @@ class Collector:
     def __init__(self) -> None:
         self.paths: list[str] = []
         self.requests: list[ExportTraceServiceRequest] = []
+        self.metrics: list[ExportMetricsServiceRequest] = []
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 collector.paths.append(self.path)
-                collector.requests.append(ExportTraceServiceRequest.FromString(body))
+                if self.path == "/v1/metrics":
+                    collector.metrics.append(ExportMetricsServiceRequest.FromString(body))
+                else:
+                    collector.requests.append(ExportTraceServiceRequest.FromString(body))
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -96,3 +104,18 @@ def test_an_exporter_that_is_not_there_is_told_and_the_conversation_goes_on(monk
     assert (told.source, told.recoverable) == ("telemetry", True)
     console.host.send_text("hello")
     console.said("assistant", "Hi there.")
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+def test_a_workers_numbers_reach_the_collector(collector):
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "order-desk"}
+    with livekit_server() as server, worker(server, **environment) as process:
+        process.wait_for("registered")
+        process.send(signal.SIGTERM)  # the last numbers are sent before it ends
+        assert process.wait() == 0
+    resources = collector.metrics[-1].resource_metrics
+    names = {a.value.string_value for r in resources for a in r.resource.attributes if a.key == "service.name"}
+    assert names == {"order-desk"}
+    told = {metric.name: metric for r in resources for scope in r.scope_metrics for metric in scope.metrics}
+    assert told["agent_worker_registrations"].sum.data_points[0].as_double == 1.0
+    assert told["agent_worker_memory_bytes"].gauge.data_points[0].as_double > 1e6

@@ -15,7 +15,7 @@ from agent_runtime.clock import LoopClock
 from agent_runtime.errors import ConfigError, MissingDependencyError
 from agent_runtime.events import Event, EventStream
 from agent_runtime.host import tracing
-from agent_runtime.telemetry import trace_turns, traces
+from agent_runtime.telemetry import exporters, trace_turns, traces
 from agent_runtime.telemetry.spans import Turn
 from agent_runtime.telemetry.turn_spans import TurnSpans
 from agent_runtime.testing import Answer, Stage, UserSpeech, run_virtual, scripted_session
@@ -321,7 +321,7 @@ def test_what_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_environment_turns_it_on_and_off(environment: dict[str, str], expected: list[str]) -> None:
-    assert tracing.exporters(environment) == expected
+    assert exporters.wanted("traces", environment) == expected
 
 
 @pytest.mark.parametrize(

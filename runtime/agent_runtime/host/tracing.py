@@ -8,20 +8,18 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from agent_runtime.errors import AgentConsoleError, ConfigError, MissingDependencyError
+from agent_runtime.errors import AgentConsoleError, ConfigError
 from agent_runtime.events import ErrorOccurred, EventData, EventStream
 from agent_runtime.telemetry import trace_turns
-from agent_runtime.telemetry.traces import INSTALL
+from agent_runtime.telemetry.exporters import exporter, resource, wanted
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter
 
 logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT: Final = 0.5
 """Seconds that the last spans get to reach the collector. Leaving must never hang on one that is away."""
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -45,7 +43,7 @@ class Tracing:
 
     def follow(self, events: EventStream) -> None:
         """Export the turns of this session."""
-        names = exporters(self._environment)
+        names = wanted("traces", self._environment)
         if not names or self._stop is not None:
             return
         try:
@@ -69,16 +67,6 @@ class Tracing:
             logger.warning("the last traces didn't reach their collector within %s s", CLOSE_TIMEOUT)
 
 
-def exporters(environment: Mapping[str, str]) -> list[str]:
-    """Names of the exporters that the environment asks for."""
-    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return []
-    named = [name.strip() for name in environment.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
-    if not named and any(environment.get(name) for name in _ENDPOINTS):
-        named = ["otlp"]
-    return [name for name in named if name != "none"]
-
-
 def make_provider(names: list[str], environment: Mapping[str, str]) -> TracerProvider:
     """What spans are given to.
 
@@ -86,42 +74,15 @@ def make_provider(names: list[str], environment: Mapping[str, str]) -> TracerPro
         MissingDependencyError: OpenTelemetry's SDK isn't installed.
         ConfigError: an exporter isn't known or can't be used.
     """
-    try:
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError as e:
-        raise MissingDependencyError("OpenTelemetry's SDK", INSTALL) from e
-    made = [_make_exporter(name, environment) for name in names]
-    named = "OTEL_SERVICE_NAME" in environment or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    resource = Resource.create({} if named else {"service.name": "agent-console"})
-    # Its own handler at exit would wait half a minute for a collector that is away.
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    for exporter in made:
-        provider.add_span_processor(BatchSpanProcessor(exporter))
-    return provider
+    source = resource(environment)
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-
-def _make_exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
-    if name == "console":
+    if "console" in names:
         raise ConfigError("OTEL_TRACES_EXPORTER", "", "console would write over the screen: use otlp")
-    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    if name == "otlp" and protocol in (None, "", "http/protobuf"):
-        name = "otlp_proto_http"
-    elif name == "otlp":
-        name = f"otlp_proto_{protocol}"
-    return _find_exporter(name)
-
-
-def _find_exporter(name: str) -> SpanExporter:
-    from importlib.metadata import entry_points
-
-    found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
-    if not found:
-        problem = f"no exporter {name} is installed; {INSTALL} brings otlp over http/protobuf"
-        raise ConfigError("OTEL_TRACES_EXPORTER", "", problem)
-    try:
-        exporter: SpanExporter = found[0].load()()
-    except Exception as e:
-        raise ConfigError("OTEL_TRACES_EXPORTER", "", f"{name} can't be used: {type(e).__name__}: {e}") from e
-    return exporter
+    made = [exporter("traces", name, environment) for name in names]
+    # Its own handler at exit would wait half a minute for a collector that is away.
+    provider = TracerProvider(resource=source, shutdown_on_exit=False)
+    for one in made:
+        provider.add_span_processor(BatchSpanProcessor(one))
+    return provider

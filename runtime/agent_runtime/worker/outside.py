@@ -12,6 +12,7 @@ from agent_runtime.clock import Clock
 from agent_runtime.utils.memory import resident_mb
 from agent_runtime.worker.access import AttachOptions, Gate, TokenFile, is_loopback, tell_token
 from agent_runtime.worker.connection import ConnectionState
+from agent_runtime.worker.exported import ExportedMetrics
 from agent_runtime.worker.feed import Feed
 from agent_runtime.worker.health import HealthServer, health_pages
 from agent_runtime.worker.pool import (
@@ -61,6 +62,7 @@ class Outside:
         options = AttachOptions.from_environment()
         self._gate = Gate(options, host)
         self._metrics = WorkerMetrics(self.report)
+        self._exported = ExportedMetrics(self._metrics, clock)
         self._feed = Feed(self._gate, self.report, worker.pool)
         self._is_local = is_loopback(host)
         pages = health_pages(self._public_report) | {"/metrics": self._metrics.page}
@@ -83,9 +85,11 @@ class Outside:
             self._token_file = TokenFile(self.port)
             self._token_file.write(self._gate.token)
         tell_token(self._gate, self._health.url)
+        self._exported.start()
 
     async def aclose(self) -> None:
         """Hang up on everybody."""
+        await self._exported.aclose()
         if self._token_file is not None:
             self._token_file.remove()
         for server in self._servers:

@@ -69,6 +69,11 @@ class WorkerMetrics:
         """A job uses more memory than it should."""
         self._store.add("agent_memory_warnings")
 
+    def counted(self) -> Store:
+        """All numbers as they are now."""
+        self._store.take(_samples_of(self._report()))
+        return self._store
+
     # --- asked for ---------------------------------------------------------------------------------------------------
 
     def page(self) -> Page:
