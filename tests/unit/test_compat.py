@@ -104,7 +104,8 @@ def test_livekits_own_packages_stay():
         ("from livekit.plugins.openai import realtime", "no vendor's realtime model is there yet: write an"),
         ("from livekit.agents import AgentSesion", "livekit.agents.AgentSesion isn't available here: did you mean Ag"),
         ("from livekit.agents import voice; from livekit.agents.voice import zzz", "docs/parity.md lists what is"),
-        ("import livekit.agents.inference.llm", "livekit.agents.inference isn't available here: it needs LiveKit's"),
+        ("import livekit.agents.inference.llm", "livekit.agents.inference.llm isn't available here: it needs LiveKit"),
+        ("from livekit.agents.inference import STT", "livekit.agents.inference.STT isn't available here: it needs"),
         ("from livekit.plugins.deepgram import STT", "livekit.plugins.deepgram.STT isn't available here: leave `stt`"),
         ("import livekit.plugins.google.beta", "livekit.plugins.google.beta isn't available here: leave `stt` and"),
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),
@@ -130,8 +131,8 @@ def test_a_vendor_can_be_imported_and_says_when_it_is_used_that_it_is_not_there(
 
 
 def test_advice_names_nothing_that_is_there():
-    for name in MODULES:
-        assert advice(name) is None, name
+    for name, sources in MODULES.items():
+        assert not sources or advice(name) is None, name
 
 
 def test_a_plugin_that_is_installed_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -153,6 +154,32 @@ def test_a_plugin_that_is_installed_is_used(tmp_path: Path, monkeypatch: pytest.
     plugin = compat_plugins()[-1]
     assert (plugin.title, plugin.logger) == ("livekit.plugins.deepgram", logging.getLogger("livekit.agents"))
     compat_plugins().remove(plugin)
+
+
+def test_what_our_part_of_a_plugin_lacks_comes_from_the_one_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "livekit" / "plugins" / "openai"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise ImportError('it needs the inside of livekit-agents')\n")
+    (folder / "models.py").write_text(
+        "from livekit.agents.llm._realtime.openai_types import RealtimeModels as RealtimeModels\nVOICE = 'alloy'\n"
+    )
+    (folder / "stt.py").write_text("from livekit.agents import inference, stt\nclass STT(stt.STT): ...\n")
+    (folder / "tts.py").write_text(
+        "from livekit.agents import tts\nfrom .models import VOICE\nclass TTS(tts.TTS):\n    voice = VOICE\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    compat.uninstall()
+    compat.install()
+    from livekit.plugins import openai
+    from livekit.plugins.openai.llm import LLM
+
+    from agent_runtime.providers.openai import LLM as ours
+
+    assert openai.LLM is ours is LLM
+    assert issubclass(openai.STT, agent_runtime.stt.STT)
+    assert openai.TTS.voice == "alloy"
 
 
 def compat_plugins():

@@ -141,9 +141,9 @@ def test_the_entrypoint_in_a_file_of_functions_is_told_of(tmp_path: Path):
 
 def test_what_is_missing_is_named_with_its_line(tmp_path: Path):
     file = tmp_path / "wants_more.py"
-    file.write_text("from livekit.agents import Agent\nfrom livekit.agents import inference\n")
+    file.write_text("from livekit.agents import Agent\nfrom livekit.agents import inferrence\n")
     with pytest.raises(
-        AgentLoadError, match=r"wants_more\.py:2: can.t be loaded: ImportError: livekit\.agents\.inference"
+        AgentLoadError, match=r"wants_more\.py:2: can.t be loaded: ImportError: livekit\.agents\.inferrence"
     ):
         load_agent(parse_target(str(file)))
     file.write_text(

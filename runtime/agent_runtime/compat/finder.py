@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from agent_runtime.compat.names import AGENTS, MODULES, PLUGINS, VENDORS, advice
+from agent_runtime.compat.names import AGENTS, INSTALLED_PARTS, MODULES, PLUGINS, VENDORS, advice
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -32,6 +32,8 @@ class _Alias(ModuleType):
             # Our own modules beside the names aren't part of what LiveKit offers.
             if value is not _MISSING and not isinstance(value, ModuleType):
                 return value
+        if (part := INSTALLED_PARTS.get(self.__name__, {}).get(name)) and self.__path__:
+            return getattr(importlib.import_module(f"{self.__name__}.{part}"), name)
         raise AttributeError(_unavailable(f"{self.__name__}.{name}"))
 
     def __dir__(self) -> list[str]:
@@ -76,6 +78,8 @@ class AliasFinder:
             spec = ModuleSpec(fullname, _loader, is_package=True)
             if fullname == PLUGINS:
                 spec.submodule_search_locations = _plugin_folders()
+            elif fullname in INSTALLED_PARTS and (installed := PathFinder.find_spec(fullname, path, target)):
+                spec.submodule_search_locations = installed.submodule_search_locations
             return spec
         if fullname.startswith(f"{PLUGINS}."):
             if installed := PathFinder.find_spec(fullname, path, target):

@@ -75,6 +75,9 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "llm.fallback_adapter": _LLM,
     "llm.llm": _LLM,
     "llm.mcp": ("agent_tools.mcp", "agent_tools.mcp_tools"),
+    "inference": (),  # files import it more often than they use it here
+    "llm._realtime": (),
+    "llm._realtime.openai_types": ("agent_runtime.compat.plugins.openai_types",),
     "llm.realtime": ("agent_runtime.llm.realtime",),
     "llm.realtime_fallback_adapter": ("agent_runtime.llm.realtime_fallback",),
     "llm.tool_context": (*_LLM, "agent_tools"),
@@ -158,6 +161,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
 _PLUGIN_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "": (),
     "openai": ("agent_runtime.providers.openai",),
+    "openai.llm": ("agent_runtime.providers.openai",),
     "silero": ("agent_runtime.compat.plugins.silero",),
     "turn_detector": (),
     "turn_detector.english": ("agent_runtime.compat.plugins.turn_detector",),
@@ -168,6 +172,11 @@ _PLUGIN_MODULES: Final[dict[str, tuple[str, ...]]] = {
 def _below(root: str, modules: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return {f"{root}.{name}" if name else root: sources for name, sources in modules.items()}
 
+
+INSTALLED_PARTS: Final[dict[str, dict[str, str]]] = {
+    f"{PLUGINS}.openai": {"STT": "stt", "TTS": "tts", "EmbeddingData": "embeddings", "create_embeddings": "embeddings"}
+}
+"""Plugins of which we have a part: further names, and the file of the installed package that has each."""
 
 MODULES: Final = _below(AGENTS, _AGENT_MODULES) | _below(PLUGINS, _PLUGIN_MODULES)
 """LiveKit's module → ours, asked one after the other."""

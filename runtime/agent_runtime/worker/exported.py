@@ -156,7 +156,7 @@ def _metric(metric: Metric, store: Store, times: tuple[int, int]) -> Any:
                 bucket_counts=list(kept.counts),
                 explicit_bounds=metric.buckets,
                 min=None,  # type: ignore[arg-type]  # not kept, and optional on the wire
-                max=None,  # type: ignore[arg-type]
+                max=None,  # type: ignore[arg-type]  # as above
             )
             for labels, kept in store.histograms_of(metric.name)
         ]
