@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime.events import ReloadFailed, ReloadFinished, ReloadPending, SessionStarted, ToolFinished
+from agent_runtime.events import (
+    ReloadFailed,
+    ReloadFinished,
+    ReloadPending,
+    SessionStarted,
+    SpeechFinished,
+    ToolFinished,
+)
 from tests.integration.test_runtime_host import Console
 
 AGENT = """
@@ -66,9 +73,9 @@ class Scene:
 
     def look(self) -> str:
         """What the tool gives now."""
-        finished = self.next(ToolFinished, lambda: self.console.host.send_text("look"))
-        assert isinstance(finished, ToolFinished)
-        return finished.output
+        self.next(SpeechFinished, lambda: self.console.host.send_text("look"))
+        finished = [event.data for event in self.console.events if isinstance(event.data, ToolFinished)]
+        return finished[-1].output
 
 
 @pytest.fixture

@@ -5,19 +5,13 @@ from __future__ import annotations
 from agent_runtime.lazy_model import LazyModel, build_models
 
 
-class Waiting(LazyModel):
-    """Not used yet."""
-
-    text: str = ""
-
-
-class Child(Waiting):
-    """Not either."""
-
-    number: int = 0
-
-
 def test_a_model_is_built_when_it_is_used_or_when_all_are() -> None:
+    class Waiting(LazyModel):
+        text: str = ""
+
+    class Child(Waiting):
+        number: int = 0
+
     assert not Waiting.__pydantic_complete__
     assert Waiting(text="a").text == "a"
     assert Waiting.__pydantic_complete__
