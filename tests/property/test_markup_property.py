@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agent_runtime.tts.dialects import DIALECTS
@@ -47,6 +48,7 @@ def test_cutting_changes_nothing(text: str, cuts: list[int], key: str) -> None:
 
 @given(TEXTS)
 def test_every_word_is_read(text: str) -> None:
+    assume(not re.search(r"<[^<>]*(Hello\.|word)[^<>]*>", text))  # within a mark it is an attribute
     words = strip_markup(text)
     assert words.count("Hello.") == text.count("Hello.")
     assert words.count("word") == text.count("word")
