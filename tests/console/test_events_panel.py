@@ -94,6 +94,16 @@ async def test_a_search_keeps_what_has_the_words_in_it(console: Open) -> None:
         assert it.screen.dock.spec is None
 
 
+async def test_a_search_that_leaves_few_of_many_shows_them(console: Open) -> None:
+    async with console("40") as it:
+        await it.press("6")
+        await it.send(*(ev.LogWritten("info", "x", "needle" if n % 50 == 7 else "hay") for n in range(400)))
+        await it.press("slash", *"needle", "enter")
+        view = panel(it).list
+        shown = [view.render_line(y).text for y in range(view.size.height)]
+        assert sum("needle" in line for line in shown) == len(view.items) == 8
+
+
 async def test_an_event_leads_to_its_turn(console: Open) -> None:
     async with console(size=(120, 40)) as it:
         await it.press("6", "slash", *"oslo", "enter", "k")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.scrollbar import ScrollTo
 
 from agent_console.panels import every_action, screen_actions
 from agent_console.screens.console import ConsoleScreen
@@ -151,6 +152,25 @@ async def test_home_shows_the_first_turn_of_a_long_history(console: Open) -> Non
         assert "Question 0:" in transcript.render_line(1).text
         await it.press("pagedown", "end")
         assert "hardly any wind" in transcript.render_line(transcript.size.height - 1).text
+
+
+async def test_the_scrollbar_reckons_with_turns_that_are_not_laid_out(console: Open) -> None:
+    async with console("250") as it:
+        transcript = it.screen.transcript
+        bar, height = transcript.vertical_scrollbar, transcript.size.height
+        everything = bar.window_virtual_size
+        assert everything > 3 * transcript.virtual_size.height, "few are laid out"
+        assert bar.position == everything - height
+
+        transcript.post_message(ScrollTo(y=everything / 2, animate=False))
+        await it.pilot.pause()
+        assert bar.position == pytest.approx(everything / 2, rel=0.15), "dragged to the middle, it is there"
+        rows = [transcript.render_line(y).text for y in range(height)]
+        number = int(next(row for row in rows if "Question" in row).split("Question ")[1].split(":")[0])
+        assert 100 < number < 150
+        await it.press("home")
+        assert bar.position == 0
+        assert bar.window_virtual_size == pytest.approx(everything, rel=0.15)
 
 
 async def test_a_long_stream_keeps_every_line_of_what_is_laid_out(console: Open) -> None:

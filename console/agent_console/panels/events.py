@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -88,6 +87,9 @@ class EventsPanel(PanelView):
     def _take(self, state: ConsoleState) -> None:
         new = min(state.event_count - self._seen, len(state.events))
         self._seen = state.event_count
+        if new == len(state.events) and not self._found:  # all of it is new when the panel is opened first
+            self._found = self._wanted(state.events)
+            return
         for index in range(len(state.events) - new, len(state.events)):
             event = state.events[index]
             if self._is_wanted(event):
@@ -95,6 +97,11 @@ class EventsPanel(PanelView):
         if len(self._found) > 2 * KEPT:
             self._found = self._found.trim(KEPT)
             self.list.cursor = None
+
+    def _wanted(self, events: Seq[AnyEvent]) -> Seq[AnyEvent]:
+        if self._level == 0 and not self.query_text:
+            return events
+        return Seq.of(event for event in events if self._is_wanted(event))
 
     def _is_wanted(self, event: AnyEvent) -> bool:
         if WEIGHTS.index(weight(event)) < self._level:
@@ -107,10 +114,10 @@ class EventsPanel(PanelView):
     def _look_again(self) -> None:
         """Another level or search: choose among all that are kept."""
         until = self._paused_at if self._paused_at is not None else self._state.event_count
-        kept: Iterable[AnyEvent] = self._state.events
+        kept = self._state.events
         if (later := self._state.event_count - until) > 0:
-            kept = self._state.events[: len(self._state.events) - later]
-        self._found = Seq.of(event for event in kept if self._is_wanted(event))
+            kept = Seq.of(kept[: len(kept) - later])
+        self._found = self._wanted(kept)
         self._seen = until
         self.list.cursor = None
         self.list.following = True

@@ -11,7 +11,6 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
-from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -163,13 +162,14 @@ class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ig
     _thumb = (0, 0)
 
     @property
-    def vertical_scrollbar(self) -> ScrollBar:
+    def vertical_scrollbar(self) -> QuietScrollBar:
         """See `Widget.vertical_scrollbar`."""
-        if self._vertical_scrollbar is None:
+        bar = self._vertical_scrollbar
+        if not isinstance(bar, QuietScrollBar):
             bar = self._vertical_scrollbar = QuietScrollBar(vertical=True, name="vertical")
             bar.display = False
             self.app._start_widget(self, bar)
-        return self._vertical_scrollbar
+        return bar
 
     def grow(self, height: int) -> None:
         """The content is so many lines long from now on."""
@@ -184,13 +184,21 @@ class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ig
         if round(old_value) != round(new_value):
             self.refresh(self.size.region)
 
+    @property
+    def lines_above(self) -> int:
+        """Lines before the first one there is, which the scrollbar reckons with."""
+        return 0
+
     def _move_thumb(self) -> None:
         """Draw the scrollbar again if it looks different: it is drawn in eighths of a cell."""
         if not self.show_vertical_scrollbar:
             return
-        window, height = self.size.height, max(1, self.virtual_size.height)
-        thumb = (round(8 * window * self.scroll_y / height), round(8 * window * window / height))
+        above = self.lines_above
+        window, height = self.size.height, max(1, above + self.virtual_size.height)
+        thumb = (round(8 * window * (above + self.scroll_y) / height), round(8 * window * window / height))
         if thumb != self._thumb or not self.scroll_y:
             self._thumb = thumb
-            self.vertical_scrollbar.window_virtual_size = height
-            self.vertical_scrollbar.position = self.scroll_y
+            bar = self.vertical_scrollbar
+            bar.above = above
+            bar.window_virtual_size = self.virtual_size.height
+            bar.position = self.scroll_y

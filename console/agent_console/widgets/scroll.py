@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Final, Generic, TypeVar
 
 from textual import events
+from textual.scrollbar import ScrollTo
 from textual.selection import Selection
 from textual.strip import Strip
 
@@ -17,9 +19,9 @@ from agent_console.widgets.painted import PaintedScroll
 
 T = TypeVar("T")
 
-WINDOW: Final = 150
-"""Items that are laid out, more than fill a screen. Older ones are when the reader scrolls up to them, so a frame costs
-the same after 10,000 turns as after 10, and another width little."""
+SPARE: Final = 20
+"""Items that are laid out beside those that fill the screen. Older ones are when the reader scrolls up to them, so a
+frame costs the same after 10,000 turns as after 10, and another width little."""
 
 
 @dataclass(slots=True)
@@ -66,8 +68,8 @@ class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
     def lay_out(self) -> None:
         """Draw everything in the window again: another width, other options."""
         self._laid_out_for = self.text_width
-        if self.following:
-            self._first = max(0, len(self.items) - WINDOW)
+        newest = max(0, len(self.items) - self._window)
+        self._first = newest if self.following else min(self._first, newest)
         self._blocks.clear()
         self._lay_out_from(self._first)
         self.refresh()
@@ -88,11 +90,12 @@ class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
         self.refresh_lines(block.top, len(lines))
 
     def _lay_out_from(self, index: int) -> None:
-        if self.following and len(self.items) - self._first > 2 * WINDOW:
-            index = self._first = len(self.items) - WINDOW
+        if self.following and len(self.items) - self._first > 4 * self._window:
+            index = self._first = len(self.items) - self._window
             self._blocks.clear()
         self._laid_out = self.items
-        index = max(index, self._first)
+        if index < self._first:  # others are in view now, and maybe fewer
+            index = self._first = max(0, min(self._first, len(self.items) - self._window))
         del self._blocks[index - self._first :]
         start = self._height
         self._blocks += self._draw(index, len(self.items), start)
@@ -112,6 +115,16 @@ class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
             blocks.append(Block(item, self.draw_item(number, item, width), top))
             top += len(blocks[-1].lines)
         return blocks
+
+    @property
+    def _window(self) -> int:
+        """How many items fill it for certain: each has a line at least."""
+        return self.size.height + SPARE
+
+    @property
+    def lines_above(self) -> int:
+        """See `PaintedScroll.lines_above`: those that were never laid out, by the others' height."""
+        return round(self._first * self._height / len(self._blocks)) if self._blocks else 0
 
     @property
     def _height(self) -> int:
@@ -163,7 +176,17 @@ class BlockScroll(PaintedScroll, Generic[T], inherit_bindings=False):
             return
         self.following = round(new_value) >= self.max_scroll_y
         if new_value < old_value and round(new_value) <= self.size.height and self._first > 0:
-            self._widen(self._first - WINDOW)
+            self._widen(self._first - self._window)
+
+    def _on_scroll_to(self, message: ScrollTo) -> None:
+        """See `Widget._on_scroll_to`: the scrollbar may ask for lines that aren't laid out yet."""
+        if message.y is not None and self._blocks:
+            missing = self.lines_above - message.y
+            message.y = max(0, -missing)
+            if missing > 0:
+                self._widen(self._first - ceil(missing * len(self._blocks) / self._height))
+                message.y = 0
+        super()._on_scroll_to(message)
 
     def _widen(self, index: int) -> None:
         """Lay out items from `index` on as well, without moving what is in view."""

@@ -21,6 +21,16 @@ class QuietScrollBar(ScrollBar):
     """
 
     _strips: Final[dict[Segment, Strip]] = {}
+    above = 0
+    """Lines before the first that its widget knows: they count for the thumb as if they were there."""
+
+    def validate_window_virtual_size(self, lines: int) -> int:
+        """Of all lines, given those of the widget."""
+        return lines + self.above
+
+    def validate_position(self, position: float) -> float:
+        """Among all lines, given that among the widget's."""
+        return super().validate_position(position) + self.above
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """See `Widget.render_lines`."""
