@@ -223,9 +223,8 @@ async def test_the_position_is_that_of_the_device(pulse: PulseServer) -> None:
             await it.until(lambda: it.audio.output.playback_position > 0.2)
             while it.audio.output.playback_position < 1.2:
                 await asyncio.sleep(0.1)
-                position, samples = it.audio.output.playback_position, recording.samples
-                came = it.clock.now() - recording.last_at
-                errors.append((len(samples) - loud(samples)[0]) / RATE + came - position)
+                position, now = it.audio.output.playback_position, it.clock.now()
+                errors.append(now - (recording.began_at + loud(recording.samples)[0] / RATE) - position)
             await speaking
             it.audio.output.clear_buffer()
     print("recorded ahead of reported, ms:", [round(1000 * e, 1) for e in errors])

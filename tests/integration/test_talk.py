@@ -129,13 +129,15 @@ def conversation(pulse: PulseServer, folder: Path, *arguments: str) -> ConsolePr
     )
 
 
-def loud_times(recording: Recording) -> NDArray[np.float64]:
-    """When there was sound, by `time.monotonic`, a value for each 10 ms that held some."""
-    samples = recording.samples
+def loud_times(recording: Recording, after: float = 0.0) -> NDArray[np.float64]:
+    """When there was sound, by `time.monotonic`, a value for each 10 ms that held some, `after` a time."""
+    began = recording.began_at
+    first = max(0, round((after - began) * RATE))
+    samples = recording.between(first)
     block = RATE // 100
     whole = samples[: len(samples) // block * block].reshape(-1, block)
-    loud = np.flatnonzero(np.abs(whole.astype(np.int32)).max(axis=1) > LOUD)
-    return recording.last_at - (len(samples) - loud * block) / RATE
+    loud = np.flatnonzero(np.maximum(whole.max(axis=1), -(whole.min(axis=1) + 1)) > LOUD)
+    return began + (first + loud * block) / RATE
 
 
 def test_a_question_is_heard_and_answered_and_the_parts_of_the_wait_add_up(pulse: PulseServer, tmp_path: Path) -> None:
@@ -157,15 +159,15 @@ def test_a_question_is_heard_and_answered_and_the_parts_of_the_wait_add_up(pulse
         assert any(e.data.is_final for e in talk.of(UserTranscribed))
 
         answered = [e for e in talk.of(AgentHeard) if e.turn_id == committed.turn_id][-1].data.text
-        voice = [t for t in loud_times(ear) if t > before]
-        said = ear.samples[-round((ear.last_at - voice[0] + 0.2) * RATE) :]
+        voice = loud_times(ear, before)
+        said = ear.between(round((voice[0] - 0.2 - ear.began_at) * RATE))
         assert likeness(transcribe(said, RATE), answered) > 0.7, transcribe(said, RATE)
 
         measured = [e for e in talk.of(TurnMeasured) if e.turn_id == committed.turn_id][-1].data
         edges = [measured.start, *(part.end for part in measured.parts)]
         assert [part.start for part in measured.parts] == pytest.approx(edges[:-1])
         assert edges[-1] == pytest.approx(measured.end)
-        asked = [t for t in loud_times(mouth) if before < t < voice[0]]
+        asked = [t for t in loud_times(mouth, before) if t < voice[0]]
         assert measured.end - measured.start == pytest.approx(voice[0] - asked[-1], abs=0.35)
         assert not [e for e in talk.of(AudioDropped) if e.data.where == "input"], "nothing that was said is lost"
         console.press("q")
@@ -200,5 +202,5 @@ def test_the_agent_stops_when_it_is_interrupted_and_keeps_what_was_heard(pulse: 
         assert kept["interrupted"]
         assert LONG.startswith(text.rstrip(" .,")[:20])
         assert 20 < len(text) < len(LONG)
-        played = ear.samples[: round((heard_last - ear.last_at) * RATE)]
+        played = ear.between(0, round((heard_last - ear.began_at) * RATE))
         assert likeness(transcribe(played, RATE), text) > 0.8, "the context holds what was heard, and no more"

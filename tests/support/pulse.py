@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from agent_runtime.media.wav import write_wav
 
 RATE = 48000
 _PATIENCE = 10.0
+_CHUNKS = 500
+"""Pieces of a recording by which it is told when it began: some seconds."""
 
 
 def missing() -> str | None:
@@ -148,18 +151,32 @@ class Recording:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._chunks: list[bytes] = []
+        self._data = bytearray()
+        self._beginnings: deque[float] = deque(maxlen=_CHUNKS)
         self._running = threading.Event()
-        self.last_at = 0.0
-        """When the newest sample came, by `time.monotonic`."""
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     @property
     def samples(self) -> NDArray[np.int16]:
         """`int16[samples]` since the recording began."""
-        data = b"".join(self._chunks)
-        return np.frombuffer(data[: len(data) // 2 * 2], np.int16)
+        return self.between(0)
+
+    @property
+    def began_at(self) -> float:
+        """When the first sample was in the air, by `time.monotonic`: by the chunk that came with the least delay."""
+        return min(self._beginnings.copy())
+
+    @property
+    def last_at(self) -> float:
+        """When the newest sample was in the air, by `time.monotonic`."""
+        return self.began_at + len(self._data) // 2 / RATE
+
+    def between(self, first: int, end: int | None = None) -> NDArray[np.int16]:
+        """`int16[samples]` from number `first` up to `end`, or as far as it is recorded."""
+        whole = len(self._data) // 2
+        stop = whole if end is None else min(end, whole)
+        return np.frombuffer(self._data[2 * first : 2 * stop], np.int16)
 
     def wait_until_running(self) -> None:
         """Until the first sample came."""
@@ -175,8 +192,9 @@ class Recording:
     def _read(self) -> None:
         assert self._process.stdout is not None
         while chunk := os.read(self._process.stdout.fileno(), 4096):
-            self.last_at = time.monotonic()
-            self._chunks.append(chunk)
+            now = time.monotonic()
+            self._data += chunk
+            self._beginnings.append(now - len(self._data) / 2 / RATE)
             self._running.set()
 
 
