@@ -1,14 +1,15 @@
 """From what is written on the command line to an agent that can be started.
 
 A target is `file.py`, `file.py:Name`, `package.module` or `package.module:Name`. In its module the agent is found by
-itself: a function that makes an `AgentSession`, else an `Agent` instance, else an `Agent` subclass that can be made
-without arguments.
+itself: a function that makes an `AgentSession`, else what the entrypoint of the module's worker starts, else an `Agent`
+instance, else an `Agent` subclass that can be made without arguments.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +22,17 @@ from agent_runtime.errors import AgentLoadError
 from agent_runtime.project import CodeVersion, EntryPoint, explain_failure, load_code, short_path
 from agent_runtime.project.finder import entry_of_file, entry_of_module
 from agent_runtime.records import record
+from agent_runtime.worker.in_file import plan_in
 
 if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.session import AgentSession
 
-AgentKind: TypeAlias = Literal["factory", "instance", "class"]
+logger = logging.getLogger(__name__)
 
-COMPAT_NOTE: Final = "{} imports livekit.agents, which is agent_runtime here; its entrypoint isn't run"
+AgentKind: TypeAlias = Literal["factory", "entrypoint", "instance", "class"]
+
+COMPAT_NOTE: Final = "{} imports livekit.agents, which is agent_runtime here"
 
 
 @record(frozen=True, slots=True)
@@ -68,11 +72,17 @@ class LoadedAgent:
     async def build(self) -> tuple[Agent, AgentSession[Any] | None]:
         """Make the agent, and the session where the module makes its own; on the runtime's loop.
 
+        An entrypoint that comes to no session here is told of and left out where there is an agent without it.
+
         Raises AgentLoadError if the user's code fails or makes something else.
         """
         from agent_runtime.voice.agent import Agent
         from agent_runtime.voice.session import AgentSession
 
+        if self.target.name is None and self.kind != "factory":
+            started = await self._start_entrypoint()
+            if started is not None:
+                return started
         value = getattr(self.module, self.name)
         try:
             with self.code.opened.record():
@@ -93,6 +103,31 @@ class LoadedAgent:
                 path=str(self.path),
             )
         return agent, session
+
+    async def _start_entrypoint(self) -> tuple[Agent, AgentSession[Any]] | None:
+        """What the worker's entrypoint starts; None where there is no worker, or another agent to begin with."""
+        plan = plan_in(self.module, self.path)
+        if plan is None:
+            return None
+        from agent_runtime.worker.local_job import LocalJobError, run_entrypoint
+
+        what = f"{getattr(plan.entrypoint, '__name__', 'the entrypoint')} can't run here"
+        try:
+            with self.code.opened.record():
+                return await run_entrypoint(plan)
+        except LocalJobError as exc:
+            why = f"{short_path(self.path)}: {what}: {exc}"
+            failure = (
+                explain_failure(exc.__cause__, self.path, what)
+                if exc.__cause__
+                else AgentLoadError(why, path=str(self.path))
+            )
+        except Exception as exc:
+            failure = explain_failure(exc, self.path, what)
+        if self.kind == "entrypoint":
+            raise failure
+        logger.warning("%s; %s is started without it", failure, self.name)
+        return None
 
     def _only_agent(self) -> Agent:
         found = _agents_in(self.module)
@@ -162,6 +197,8 @@ def _find(target: Target, module: ModuleType, path: Path, known: str | None) -> 
     if target.name is not None:
         return target.name, _kind_of(module, target.name, path)
     found = _factories_in(module) or _agents_in(module)
+    if len(found) != 1 and (plan := plan_in(module, path)) is not None:
+        return getattr(plan.entrypoint, "__name__", ""), "entrypoint"
     if len(found) > 1:
         # The one that a LiveKit entrypoint starts; the others are handed over to.
         started = [known] if known in dict(found) else started_agents(path)
@@ -281,10 +318,10 @@ def _no_agent(module: ModuleType, path: Path) -> str:
         if isinstance(value, type) and issubclass(value, Agent) and value.__module__ == module.__name__:
             needs = ", ".join(_required_parameters(value))
             return f"{name} in {where} needs {needs}: give defaults, or make an instance in the file"
-    entrypoint = getattr(module, "entrypoint", None)
-    if inspect.isfunction(entrypoint) or type(getattr(module, "server", None)).__name__ == "AgentServer":
+    if type(getattr(module, "server", None)).__name__ == "AgentServer":
         return (
-            f"{where} starts its agent in a LiveKit room: serve it with --headless, or, to talk to it here, write the "
-            "agent as a class in the file"
+            f"{where} makes an AgentServer without an entrypoint: put @server.rtc_session() above the function for it"
         )
+    if inspect.isfunction(getattr(module, "entrypoint", None)):
+        return f"{where} has an entrypoint that nothing runs: give it to cli.run_app, or @server.rtc_session()"
     return f"there is no agent in {where}: write a class that extends agent_runtime.Agent"

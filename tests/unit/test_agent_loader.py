@@ -188,7 +188,8 @@ def test_a_failure_in_a_neighbour_names_the_neighbour():
         ("my_agent.py:Needy", "Needy in my_agent.py needs city: give defaults, or make an instance in the file"),
         ("empty.py", "there is no agent in empty.py: write a class that extends agent_runtime.Agent"),
         ("needy.py", "Needy in needy.py needs city: give defaults, or make an instance in the file"),
-        ("room.py", "room.py starts its agent in a LiveKit room: serve it with --headless"),
+        ("room.py", "room.py has an entrypoint that nothing runs: give it to cli.run_app, or @server.rtc_session()"),
+        ("idle.py", "idle.py makes an AgentServer without an entrypoint: put @server.rtc_session() above"),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line(target, message):
@@ -197,6 +198,7 @@ def test_what_cannot_be_run_is_said_in_one_line(target, message):
     write("needy.py", "from agent_runtime import Agent\n" + needy)
     write("empty.py", "x = 1\n")
     write("room.py", "async def entrypoint(ctx): ...\n")
+    write("idle.py", "from agent_runtime import AgentServer\nserver = AgentServer()\n")
     write("notes.txt", "")
     Path("folder").mkdir()
     with pytest.raises(AgentLoadError) as caught:

@@ -24,8 +24,9 @@ def _uninstalled(monkeypatch: pytest.MonkeyPatch):
     compat.uninstall()
 
 
-def load(name: str) -> LoadedAgent:
-    return load_agent(parse_target(str(FILES / f"{name}.py")))
+def load(name: str, agent: str = "") -> LoadedAgent:
+    target = str(FILES / f"{name}.py")
+    return load_agent(parse_target(f"{target}:{agent}" if agent else target))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_tools_of_an_agent_with_an_entrypoint():
 
 def test_two_agents_hand_over_and_share_userdata():
     async def scenario() -> None:
-        loaded = load("front_desk")
+        loaded = load("front_desk", "FrontDesk")
         module: ModuleType = loaded.module
         stage, _ = await talk(
             loaded,
@@ -125,18 +126,6 @@ def test_nodes_that_are_overridden():
         assert len(stage.llm.requests) == 1
 
     run_virtual(scenario())
-
-
-def test_the_entrypoint_in_a_file_of_functions_is_told_of(tmp_path: Path):
-    file = tmp_path / "room_only.py"
-    file.write_text(
-        "from livekit.agents import Agent, AgentServer, JobContext, cli\n"
-        "server = AgentServer(drain_timeout=60)\n\n"
-        "@server.rtc_session()\nasync def start(ctx: JobContext):\n    pass\n\n"
-        "cli.run_app(server)\n"
-    )
-    with pytest.raises(AgentLoadError, match="starts its agent in a LiveKit room: serve it with --headless"):
-        load_agent(parse_target(str(file)))
 
 
 def test_what_is_missing_is_named_with_its_line(tmp_path: Path):

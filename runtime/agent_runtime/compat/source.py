@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Final
 
 from agent_runtime.compat.names import AGENTS, PLUGINS
 from agent_runtime.project.imports import imported_names, module_files
+
+_OPTIONS: Final = ("WorkerOptions", "ServerOptions")
 
 
 def uses_livekit_agents(path: Path) -> bool:
@@ -61,6 +64,24 @@ def names_a_worker(path: Path) -> bool:
         (isinstance(node, ast.Name) and node.id in names) or (isinstance(node, ast.Attribute) and node.attr in names)
         for node in (ast.walk(tree) if tree is not None else ())
     )
+
+
+def worker_functions(path: Path) -> tuple[str, str] | None:
+    """Names of the entrypoint and the setup function in a call such as `WorkerOptions(entrypoint_fnc=…)`.
+
+    The setup function's is empty where there is none.
+    """
+    tree = _parsed(path)
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.Call):
+            continue
+        given = {word.arg: word.value.id for word in node.keywords if isinstance(word.value, ast.Name)}
+        if "entrypoint_fnc" in given:
+            return given["entrypoint_fnc"], given.get("prewarm_fnc", "")
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in _OPTIONS and node.args and isinstance(node.args[0], ast.Name):
+            return node.args[0].id, given.get("prewarm_fnc", "")
+    return None
 
 
 def _read(path: Path) -> bytes:

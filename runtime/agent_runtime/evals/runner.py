@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -91,6 +92,8 @@ async def _run(
         async with session:
             await session.start(agent)
             await conversation.run()
+    if "agent_runtime.worker.local_job" in sys.modules:  # the agent's file has an entrypoint
+        await sys.modules["agent_runtime.worker.local_job"].wait_for_ends()
 
 
 @asynccontextmanager

@@ -141,6 +141,8 @@ class Conversation:
             await self._room_end.aclose()
         if self._session is not None:
             await self._session.aclose()
+        if "agent_runtime.worker.local_job" in sys.modules:  # the agent's file has an entrypoint
+            await sys.modules["agent_runtime.worker.local_job"].wait_for_ends()
         if self._audio is not None:
             await self._audio.aclose()
         if "agent_runtime.utils.http_context" in sys.modules:  # a provider may have used it

@@ -46,7 +46,7 @@ from agent_runtime.voice.turn import (
 from agent_runtime.voice.turn_clock import TurnClock
 from agent_runtime.voice.turn_inputs import InterruptCause
 from agent_runtime.voice.video import VideoSampler, VoiceActivityVideoSampler
-from agent_runtime.worker.job import begin_in_job
+from agent_runtime.worker.job import begin_in_job, handed_over
 from agent_tools import Tool, Toolset
 
 if TYPE_CHECKING:
@@ -224,6 +224,9 @@ class AgentSession(SessionChanges[Userdata_T]):
         """
         if self._started:
             raise RuntimeError("the session was started already")
+        if (start := handed_over(self, agent)) is not None:
+            await start
+            return None
         self._started = True
         engine = self._engine
         has_sound = self.input.audio is not None or self.output.audio is not None

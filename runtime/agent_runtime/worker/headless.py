@@ -7,7 +7,6 @@ import os
 import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from agent_runtime import compat
@@ -18,6 +17,7 @@ from agent_runtime.project import load_code, short_path
 from agent_runtime.project.finder import entry_of_file, entry_of_module
 from agent_runtime.worker.access import PREFIX
 from agent_runtime.worker.agent_file import AgentFile
+from agent_runtime.worker.in_file import server_in
 from agent_runtime.worker.logs import LogStyle
 from agent_runtime.worker.server import AgentServer
 from agent_runtime.worker.serving import ExitCode, serve
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 INITIALIZE_TIMEOUT: Final = 60.0
 """Seconds that a process gets to load the embedded models, beside others that do."""
-_PREFERRED: Final = ("app", "server", "agent")
-"""Where a worker is looked for first in its module."""
 
 
 def serve_target(target: Target, settings: Settings, **options: Any) -> int:
@@ -56,7 +54,7 @@ def serve_target(target: Target, settings: Settings, **options: Any) -> int:
     if target.name is None and names_a_worker(entry.file):
         if uses_livekit_agents(entry.file):
             compat.install()
-        server = _server_in(load_code(entry).module)
+        server = server_in(load_code(entry).module)
         if server is None:
             return _run_as_program(entry.file, options)
     else:
@@ -85,12 +83,6 @@ def _attach_variables(settings: Settings) -> dict[str, str]:
     if settings.attach.token is not None:
         given["token"] = settings.attach.token.get_secret_value()
     return {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
-
-
-def _server_in(module: ModuleType) -> AgentServer | None:
-    """The module's worker; with several, the one whose name says most."""
-    found = {name: value for name, value in vars(module).items() if isinstance(value, AgentServer)}
-    return next((found[name] for name in (*_PREFERRED, *found) if name in found), None)
 
 
 def _run_as_program(file: Path, options: dict[str, Any]) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.room.waiting import Kinds
     from agent_runtime.types import NotGivenOr
-    from agent_runtime.voice import AgentSession
+    from agent_runtime.voice import Agent, AgentSession
     from agent_runtime.worker.assignment import RunningJobInfo
     from agent_runtime.worker.job_recording import JobRecording, RecordingOptions
     from agent_runtime.worker.simulation import SimulationContext
@@ -382,6 +382,10 @@ class JobContext:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
+    def _hand_over(self, session: AgentSession[Any], agent: Agent) -> Awaitable[None] | None:
+        """Leave the start of a session to somebody else; None where nobody takes it."""
+        return None
+
     def _session_started(self, session: AgentSession[Any]) -> None:
         """A session starts in this job."""
         self._sessions.append(session)
@@ -469,6 +473,12 @@ def get_job_context(*, required: bool = True) -> JobContext | None:
     if context is None and required:
         raise RuntimeError("this code doesn't run in a job: get_job_context(required=False) gives None then")
     return context
+
+
+def handed_over(session: AgentSession[Any], agent: Agent) -> Awaitable[None] | None:
+    """The start of a session, if it is the present job's to do it otherwise than the session does."""
+    job = current_job.get()
+    return None if job is None else job._hand_over(session, agent)
 
 
 def begin_in_job(session: AgentSession[Any], room: object, record: object = None) -> asyncio.Task[None] | None:

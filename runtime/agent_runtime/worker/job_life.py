@@ -40,6 +40,8 @@ class JobLife:
         session_end_timeout: seconds that sessions and the function for their end get.
         shutdown_timeout: seconds that the shutdown callbacks get.
         on_session: is told of each session that starts.
+        context: makes what the entrypoint is called with.
+        room: makes the room that it joins; unset, a LiveKit server's.
     """
 
     def __init__(
@@ -51,16 +53,18 @@ class JobLife:
         session_end_timeout: float,
         shutdown_timeout: float,
         on_session: Callable[[AgentSession[Any]], None],
+        context: type[JobContext] = JobContext,
+        room: Callable[[], rtc.Room] | None = None,
     ) -> None:
         self._plan = plan
         self._session_end_timeout = session_end_timeout
         self._shutdown_timeout = shutdown_timeout
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._connected = False
-        self._context = JobContext(
+        self._context = context(
             proc=process,
             info=info,
-            room=_new_room(),
+            room=_new_room() if room is None else room(),
             on_connect=self._on_connect,
             on_shutdown=self.end,
             on_session=on_session,
