@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agent_runtime.llm import utils
     from agent_runtime.llm.async_toolset import AsyncToolset
+    from agent_runtime.llm.audio_gate import AdaptiveNoiseGate, AudioGate, FixedGate
     from agent_runtime.llm.chat_chunk import (
         ChatChunk,
         ChoiceDelta,
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
         ImageContent,
         MetricsReport,
     )
+    from agent_runtime.llm.duplex import (
+        DuplexAudioFrame,
+        DuplexCapabilities,
+        DuplexModel,
+        DuplexOutputTranscriptDelta,
+        DuplexSession,
+    )
+    from agent_runtime.llm.duplex_adapter import DuplexRealtimeAdapter
     from agent_runtime.llm.fallback_adapter import AvailabilityChangedEvent, FallbackAdapter
     from agent_runtime.llm.instructions import Instructions
     from agent_runtime.llm.llm import LLM, LLMError, LLMStream
@@ -72,10 +81,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LLM",
+    "AdaptiveNoiseGate",
     "AgentConfigUpdate",
     "AgentHandoff",
     "AsyncToolset",
     "AudioContent",
+    "AudioGate",
     "AvailabilityChangedEvent",
     "CacheBreakpoint",
     "ChatChunk",
@@ -87,8 +98,15 @@ __all__ = [
     "ChoiceDelta",
     "CollectedResponse",
     "CompletionUsage",
+    "DuplexAudioFrame",
+    "DuplexCapabilities",
+    "DuplexModel",
+    "DuplexOutputTranscriptDelta",
+    "DuplexRealtimeAdapter",
+    "DuplexSession",
     "DuplicateScope",
     "FallbackAdapter",
+    "FixedGate",
     "FunctionCall",
     "FunctionCallOutput",
     "FunctionCallResult",
@@ -135,6 +153,7 @@ __all__ = [
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "agent_runtime.llm.async_toolset": ("AsyncToolset",),
+    "agent_runtime.llm.audio_gate": ("AdaptiveNoiseGate", "AudioGate", "FixedGate"),
     "agent_runtime.llm.chat_chunk": (
         "ChatChunk",
         "ChoiceDelta",
@@ -160,6 +179,14 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "ImageContent",
         "MetricsReport",
     ),
+    "agent_runtime.llm.duplex": (
+        "DuplexAudioFrame",
+        "DuplexCapabilities",
+        "DuplexModel",
+        "DuplexOutputTranscriptDelta",
+        "DuplexSession",
+    ),
+    "agent_runtime.llm.duplex_adapter": ("DuplexRealtimeAdapter",),
     "agent_runtime.llm.fallback_adapter": (
         "AvailabilityChangedEvent",
         "FallbackAdapter",

@@ -49,7 +49,7 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         preserve_function_call_history: bool = False,
         turn_detection: NotGivenOr[Any] = NOT_GIVEN,

@@ -16,6 +16,7 @@ from agent_runtime.llm import (
     FunctionCallOutput,
     Instructions,
     RealtimeModel,
+    ToolContext,
 )
 from agent_runtime.llm.realtime_fallback import FallbackRealtimeSession
 from agent_runtime.metrics import RealtimeModelMetrics
@@ -83,6 +84,11 @@ class RealtimeLink:
         return self.session is not None
 
     @property
+    def overlaps(self) -> bool:
+        """Whether the model may speak while the user does, and decides by itself when to yield."""
+        return self.session is not None and self.detects_turns and self.session.capabilities.supports_overlapping_speech
+
+    @property
     def can_say(self) -> bool:
         """Whether the model can speak a given text."""
         return self.session is not None and self.session.capabilities.supports_say
@@ -103,31 +109,49 @@ class RealtimeLink:
     # --- which session is open ---------------------------------------------------------------------------------------
 
     def use(self, model: RealtimeModel, agent: Agent, *, detects_turns: bool) -> None:
-        """Let `agent` talk by `model` from now on; an open session of it goes on with the conversation."""
+        """Let `agent` talk by `model` from now on; an open session of it goes on, where it can be told of the agent."""
         key = (model, detects_turns)
-        if key != self._key:
-            self.leave()
-            disabled = model.capabilities.turn_detection and not detects_turns
-            # Models that can't leave turns to us need not know the argument.
-            session = model.session(turn_detection_disabled=True) if disabled else model.session()
-            for name, handler in self._handlers.items():
-                session.on(name, handler)
-            if isinstance(session, FallbackRealtimeSession):
-                session._agent_session = self._engine.session
-            self.session, self._key, self.detects_turns = session, key, detects_turns
-        elif agent is self._agent:
+        if key == self._key and agent is self._agent:
             return
-        elif self.session is not None:
-            self.session.interrupt()
-            self.session.clear_audio()
+        session = self.session
+        if session is not None and key == self._key and self._can_take(agent, session):
+            session.interrupt()
+            session.clear_audio()
+            can = session.capabilities
+            self.refresh(
+                instructions=can.mutable_instructions, chat_ctx=can.mutable_chat_context, tools=can.mutable_tools
+            )
+        else:
+            self.leave()
+            self._open(model, detects_turns=detects_turns)
+            self._key = key
+            self.refresh(instructions=True, chat_ctx=True, tools=True, fresh=True)
         self._agent = agent
-        self.refresh(instructions=True, chat_ctx=True, tools=True)
+
+    def _open(self, model: RealtimeModel, *, detects_turns: bool) -> None:
+        disabled = model.capabilities.turn_detection and not detects_turns
+        # Models that can't leave turns to us need not know the argument.
+        session = model.session(turn_detection_disabled=True) if disabled else model.session()
+        for name, handler in self._handlers.items():
+            session.on(name, handler)
+        if isinstance(session, FallbackRealtimeSession):
+            session._agent_session = self._engine.session
+        self.session, self.detects_turns = session, detects_turns
+
+    def _can_take(self, agent: Agent, session: RealtimeSession[Any]) -> bool:
+        """Whether `agent` can go on with the session: what the model can't be told again must be the same."""
+        old, can, offered = self._agent, session.capabilities, self._engine.replies.offered_tools
+        return old is not None and (
+            (can.mutable_instructions or _rendered(old) == _rendered(agent))
+            and (can.mutable_tools or ToolContext(offered(old)) == ToolContext(offered(agent)))
+            and (can.mutable_chat_context or _remembered(session.chat_ctx).is_equivalent(_conversation(agent)))
+        )
 
     def leave(self) -> None:
-        """Close the session, if one is open."""
+        """Close the session, if one is open, once it has been told what was on its way to it."""
         session = self._let_go()
         if session is not None:
-            self._engine.spawn(session.aclose(), "close realtime session")
+            self._then(session.aclose)
 
     async def aclose(self) -> None:
         """End the conversation with the model."""
@@ -145,26 +169,37 @@ class RealtimeLink:
             session._agent_session = None
         self.session = self._key = self._agent = None
         self.detects_turns = False
+        self.expect_no_tool_reply()
         return session
 
     # --- what it is told ---------------------------------------------------------------------------------------------
 
-    def refresh(self, *, instructions: bool = False, chat_ctx: bool = False, tools: bool = False) -> None:
-        """Tell the model what the agent is told, remembers or may call now."""
+    def refresh(
+        self, *, instructions: bool = False, chat_ctx: bool = False, tools: bool = False, fresh: bool = False
+    ) -> None:
+        """Tell the model what the agent is told, remembers or may call now. `fresh`: it knows nothing of it yet."""
         engine, session = self._engine, self.session
-        if session is None:
+        if session is None or not (instructions or chat_ctx or tools):
             return
 
-        async def update() -> None:
+        async def tell_all() -> None:
             agent = engine.require_agent()
-            offered = engine.replies.offered_tools(agent)
             await session._update_session(
                 instructions=_rendered(agent) if instructions else NOT_GIVEN,
                 chat_ctx=_conversation(agent) if chat_ctx else NOT_GIVEN,
-                tools=offered if tools else NOT_GIVEN,
+                tools=engine.replies.offered_tools(agent) if tools else NOT_GIVEN,
             )
 
-        self._then(update)
+        async def tell_one() -> None:
+            agent = engine.require_agent()
+            if instructions:
+                await session.update_instructions(_rendered(agent))
+            elif chat_ctx:
+                await session.update_chat_ctx(_conversation(agent))
+            else:
+                await session.update_tools(engine.replies.offered_tools(agent))
+
+        self._then(tell_one if not fresh and instructions + chat_ctx + tools == 1 else tell_all)
 
     def add_items(self, items: Sequence[ChatItem]) -> None:
         """Have the model remember these too, those that it doesn't know."""
@@ -320,7 +355,7 @@ class RealtimeLink:
         engine = self._engine
         if engine.vad is None:
             engine.feed(inputs.VoiceStarted(engine.clock.now()))
-        if self.session is not None and not self.session.capabilities.supports_overlapping_speech:
+        if self.session is not None and not self.overlaps:
             stop_speech(engine, "voice")
 
     def _speech_stopped(self, _: InputSpeechStoppedEvent) -> None:
@@ -418,7 +453,11 @@ def _rendered(agent: Agent) -> str:
 
 
 def _conversation(agent: Agent) -> ChatContext:
-    """What the model is to remember: instructions go another way, and of handoffs it knows nothing."""
-    return agent._chat_ctx.copy(
+    return _remembered(agent._chat_ctx)
+
+
+def _remembered(context: ChatContext) -> ChatContext:
+    """What of it the model is to remember: instructions go another way, and of handoffs it knows nothing."""
+    return context.copy(
         exclude_instructions=True, exclude_empty_message=True, exclude_handoff=True, exclude_config_update=True
     )

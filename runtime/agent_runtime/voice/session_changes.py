@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Unpack
 
 from agent_runtime import events as ev
+from agent_runtime.llm.duplex import for_session
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
 from agent_runtime.voice.turn import (
@@ -60,7 +61,7 @@ class SessionChanges(SessionProperties[Userdata_T]):
         endpointing_opts: NotGivenOr[EndpointingOptions] = NOT_GIVEN,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         keyterms: NotGivenOr[list[str]] = NOT_GIVEN,
         expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
@@ -71,7 +72,7 @@ class SessionChanges(SessionProperties[Userdata_T]):
         self._options.turn_handling = resolve_turn_handling(handling)  # raises before anything is changed
         self._turn_handling = handling
         self._stt = stt if is_given(stt) else self._stt
-        self._llm = llm if is_given(llm) else self._llm
+        self._llm = for_session(llm) if is_given(llm) else self._llm
         self._tts = tts if is_given(tts) else self._tts
         self._vad = vad if is_given(vad) else self._vad
         if expressive is not NOT_GIVEN:

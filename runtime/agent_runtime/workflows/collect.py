@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, TypeVar
 
-from agent_runtime.llm import LLM, ChatContext, Instructions, RealtimeModel
+from agent_runtime.llm import LLM, ChatContext, DuplexModel, Instructions, RealtimeModel
 from agent_runtime.stt import STT
 from agent_runtime.tts import TTS
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
@@ -52,7 +52,7 @@ class TaskOptions(TypedDict, total=False):
     turn_detection: NotGivenOr[TurnDetectionMode | None]
     stt: NotGivenOr[STT[Any] | None]
     vad: NotGivenOr[VAD | None]
-    llm: NotGivenOr[LLM[Any] | RealtimeModel | None]
+    llm: NotGivenOr[LLM[Any] | RealtimeModel | DuplexModel | None]
     tts: NotGivenOr[TTS[Any] | None]
     allow_interruptions: NotGivenOr[bool]
 
