@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from agent_console.data import data_folder
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent, parse_target
+from agent_runtime.compat import stand_ins
 from agent_runtime.errors import AgentConsoleError, AgentLoadError, ConfigError
 from agent_runtime.settings_places import anything_is_set, user_config_file
 
@@ -84,6 +85,7 @@ def loader(target: Target | None) -> Callable[[], LoadedAgent]:
     The bundled agent is known to run, and needn't hold up the first frame.
     """
     if target is not None:
+        stand_ins.allow()
         loaded = load_agent(target)
         return lambda: loaded
     return lambda: load_agent(Target(data_folder("examples") / DEFAULT_AGENT, None))

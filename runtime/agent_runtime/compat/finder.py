@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
+from agent_runtime.compat import stand_ins
 from agent_runtime.compat.names import AGENTS, INSTALLED_PARTS, MODULES, PLUGINS, VENDORS, advice
 
 if TYPE_CHECKING:
@@ -31,10 +32,18 @@ class _Alias(ModuleType):
             value = getattr(importlib.import_module(source), name, _MISSING)
             # Our own modules beside the names aren't part of what LiveKit offers.
             if value is not _MISSING and not isinstance(value, ModuleType):
-                return value
+                return self._usable(name, value)
         if (part := INSTALLED_PARTS.get(self.__name__, {}).get(name)) and self.__path__:
-            return getattr(importlib.import_module(f"{self.__name__}.{part}"), name)
-        raise AttributeError(_unavailable(f"{self.__name__}.{name}"))
+            return self._usable(name, getattr(importlib.import_module(f"{self.__name__}.{part}"), name))
+        fullname = f"{self.__name__}.{name}"
+        if stand_ins.are_allowed() and _is_vendors(fullname):
+            return stand_ins.stand_in(fullname, why_missing(fullname))
+        raise AttributeError(_unavailable(fullname))
+
+    def _usable(self, name: str, value: object) -> object:
+        if stand_ins.are_allowed() and isinstance(value, type):
+            return stand_ins.guarded(value, f"{self.__name__}.{name}")
+        return value
 
     def __dir__(self) -> list[str]:
         names = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == self.__name__}
@@ -61,6 +70,24 @@ class _AliasLoader:
 _loader = cast("Loader", _AliasLoader())
 
 
+class _GuardedLoader:
+    """Loads an installed plugin; where that fails, and where its providers can't be made, there are stand-ins."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            self._loader.exec_module(module)
+        except ImportError as exc:
+            stand_ins.in_place_of(module, f"{_package_of(module.__name__)} can't be imported here: {exc}")
+        else:
+            stand_ins.guarded_parts(module)
+
+
 class AliasFinder:
     """Answers for `livekit.agents`, `livekit.plugins` and what is below them."""
 
@@ -82,9 +109,12 @@ class AliasFinder:
                 spec.submodule_search_locations = installed.submodule_search_locations
             return spec
         if fullname.startswith(f"{PLUGINS}."):
+            name = fullname.removeprefix(f"{PLUGINS}.")
             if installed := PathFinder.find_spec(fullname, path, target):
+                if stand_ins.are_allowed() and "." not in name and installed.loader is not None:
+                    installed.loader = cast("Loader", _GuardedLoader(installed.loader))
                 return installed
-            if fullname.removeprefix(f"{PLUGINS}.") in VENDORS:
+            if name in VENDORS or stand_ins.are_allowed():
                 # Most files import more providers than they use here: the first use of one says that it isn't there.
                 return ModuleSpec(fullname, _loader, is_package=True)
         # Not ModuleNotFoundError, which `from package import name` would replace by a message of its own.
@@ -141,6 +171,11 @@ def _is_ours(name: str) -> bool:
     return name in (AGENTS, PLUGINS) or name.startswith((f"{AGENTS}.", f"{PLUGINS}."))
 
 
+def _is_vendors(name: str) -> bool:
+    """Whether a name belongs to a vendor, or to LiveKit's cloud."""
+    return name.startswith((f"{PLUGINS}.", f"{AGENTS}.inference."))
+
+
 def _plugin_folders() -> list[str]:
     """Where plugins of other people are installed."""
     import livekit
@@ -148,10 +183,30 @@ def _plugin_folders() -> list[str]:
     return [str(folder) for base in livekit.__path__ if (folder := Path(base, "plugins")).is_dir()]
 
 
+def _package_of(fullname: str) -> str:
+    """What to install for a plugin's name."""
+    return f"livekit-plugins-{fullname.removeprefix(f'{PLUGINS}.').partition('.')[0].replace('_', '-')}"
+
+
+def why_missing(fullname: str) -> str:
+    """Why a vendor's name isn't there, and the command that changes it, in one line."""
+    if fullname.startswith(f"{AGENTS}.inference."):
+        return f"{fullname} asks LiveKit's cloud, which can't be asked from here"
+    package = _package_of(fullname)
+    if PathFinder.find_spec(fullname.rpartition(".")[0], _plugin_folders()):
+        return f"{fullname} of {package} can't be used here"
+    return f"{package} isn't installed (pip install --no-deps {package})"
+
+
 def _unavailable(fullname: str) -> str:
     parent, _, name = fullname.rpartition(".")
     if what := advice(fullname):
         return f"{fullname} isn't available here: {what}"
     near = difflib.get_close_matches(name, dir(_Alias(parent)), n=1, cutoff=0.75) if parent in MODULES else []
-    hint = f"did you mean {near[0]}?" if near else "docs/parity.md lists what is"
+    if near:
+        hint = f"did you mean {near[0]}?"
+    elif parent == PLUGINS:
+        hint = f"pip install --no-deps {_package_of(fullname)}"
+    else:
+        hint = "docs/parity.md lists what is"
     return f"{fullname} isn't available here: {hint}"

@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_runtime.compat.stand_ins import given_part, usable_tools
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
+from agent_runtime.llm.duplex import for_session
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
 from agent_runtime.utils import aio
 from agent_runtime.voice.expressive import directed, expressive_options
@@ -63,7 +65,7 @@ class Agent(RemembersArguments, HandoffTarget):
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -76,10 +78,15 @@ class Agent(RemembersArguments, HandoffTarget):
     ) -> None:
         self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
         self._instructions = instructions
-        self._tools: list[Tool | Toolset] = [*(tools or []), *toolsets_of(mcp_servers), *find_function_tools(self)]
+        self._tools: list[Tool | Toolset] = [
+            *usable_tools(tools),
+            *toolsets_of(mcp_servers),
+            *find_function_tools(self),
+        ]
         self._mcp_servers = mcp_servers if mcp_servers or mcp_servers is NOT_GIVEN else None
         self._chat_ctx = chat_ctx.copy(tools=self._tools) if chat_ctx else ChatContext.empty()
-        self._stt, self._vad, self._llm, self._tts = stt, vad, llm, tts
+        self._stt, self._vad = given_part("stt", stt), given_part("vad", vad)
+        self._llm, self._tts = for_session(given_part("llm", llm)), given_part("tts", tts)
         self._turn_handling = with_old_arguments(
             turn_handling,
             {
@@ -205,6 +212,16 @@ class Agent(RemembersArguments, HandoffTarget):
             raise RuntimeError(f"the agent {self._id!r} talks by no realtime model")
         return session
 
+    @property
+    def duplex_session(self) -> llm_.DuplexSession[Any]:
+        """The session of the duplex model that it talks by. Raises RuntimeError if there is none."""
+        from agent_runtime.llm.duplex_adapter import DuplexRealtimeSession
+
+        session = self._running().realtime.session
+        if not isinstance(session, DuplexRealtimeSession):
+            raise RuntimeError(f"the agent {self._id!r} talks by no duplex model")
+        return session.duplex_session
+
     def _running(self) -> Engine:
         if self._engine is None:
             raise RuntimeError(f"the agent {self._id!r} is not running; start it with `session.start(agent)`")
@@ -239,7 +256,7 @@ class Agent(RemembersArguments, HandoffTarget):
         *,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
     ) -> None:
@@ -251,7 +268,7 @@ class Agent(RemembersArguments, HandoffTarget):
         if vad is not NOT_GIVEN:
             self._vad = vad
         if llm is not NOT_GIVEN:
-            self._llm = llm
+            self._llm = for_session(llm)
         if tts is not NOT_GIVEN:
             self._tts = tts
         if self._engine is not None and self._engine.agent is self:

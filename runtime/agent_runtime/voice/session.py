@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
+from agent_runtime.compat.stand_ins import given_part, usable_tools
 from agent_runtime.events import EventStream
 from agent_runtime.llm import ChatContext, ChatMessage, ToolChoice
+from agent_runtime.llm.duplex import for_session
 from agent_runtime.telemetry import trace_session
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import shortuuid
@@ -115,7 +117,7 @@ class AgentSession(SessionChanges[Userdata_T]):
         *,
         stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
         tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
@@ -143,12 +145,13 @@ class AgentSession(SessionChanges[Userdata_T]):
     ) -> None:
         super().__init__()
         handling = self._turn_handling = with_old_arguments(turn_handling, old_arguments)
-        self._stt, self._llm = stt if is_given(stt) else None, llm if is_given(llm) else None
+        stt, llm, tts, vad = (given_part(*part) for part in (("stt", stt), ("llm", llm), ("tts", tts), ("vad", vad)))
+        self._stt, self._llm = stt if is_given(stt) else None, for_session(llm) if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
         self._left_open = left_open(stt=stt, llm=llm, tts=tts, vad=vad)
         """The parts that whoever runs the session may choose: nobody said that there are none."""
         self._video_sampler = video_sampler if is_given(video_sampler) else VoiceActivityVideoSampler()
-        self._tools: list[Tool | Toolset] = [*(tools if is_given(tools) else []), *toolsets_of(mcp_servers)]
+        self._tools: list[Tool | Toolset] = [*usable_tools(tools or None), *toolsets_of(mcp_servers)]
         self._vad, self._tool_handling, self._mcp_servers = vad, tool_handling, mcp_servers or None
         self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
         self._options = AgentSessionOptions(

@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
 
+from agent_runtime.compat.stand_ins import StandIn
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice.backchannel import InterruptionDetector
 
@@ -378,9 +379,10 @@ def with_old_arguments(
             layer.setdefault(section, {})[key] = value
         else:
             layer[key] = value
-    if is_given(turn_handling):
-        return turn_handling
-    return cast("TurnHandlingOptions", layer)
+    handling = dict(turn_handling) if is_given(turn_handling) else layer
+    if isinstance(handling.get("turn_detection"), StandIn):
+        del handling["turn_detection"]
+    return cast("TurnHandlingOptions", handling)
 
 
 __all__ = [
