@@ -15,6 +15,7 @@ from agent_runtime import Agent, AgentSession, RoomOptions
 from agent_runtime.events import AnyEvent
 from agent_runtime.room import AudioInputOptions
 from agent_runtime.testing import Answer, ScriptedLLM, ScriptedTTS
+from tests.support.encoding import encoded
 from tests.support.livekit_server import LiveKitServer, livekit_server, missing
 from tests.support.room import RATE, Caller, agents_room, caller, kinds, token, until
 from tests.support.speech import HEAR_ME, QUESTION, likeness, recorded, transcribe
@@ -166,7 +167,9 @@ async def test_a_button_takes_turns_by_call_and_by_message(server: LiveKitServer
     assert changes == ["pressed", "discarded", "pressed", "sent", "off"]
 
 
-async def test_what_was_said_before_the_connection_is_heard(server: LiveKitServer) -> None:
+@pytest.mark.parametrize("mime", ["", "audio/webm;codecs=opus"], ids=["phone", "browser"])
+async def test_what_was_said_before_the_connection_is_heard(server: LiveKitServer, mime: str) -> None:
+    speech = recorded(HEAR_ME)
     session, llm, _ = session_that_hears()
     person = Caller()
     async with agents_room(server, room="before") as room:
@@ -179,8 +182,9 @@ async def test_what_was_said_before_the_connection_is_heard(server: LiveKitServe
                 "speech",
                 topic="lk.agent.pre-connect-audio-buffer",
                 attributes={"trackId": publication.sid, "sampleRate": str(RATE), "channels": "1"},
+                mime_type=mime or "application/octet-stream",
             )
-            await writer.write(recorded(HEAR_ME).tobytes())
+            await writer.write(encoded(speech, RATE, "webm", "libopus") if mime else speech.tobytes())
             await writer.aclose()
             await person.speak(np.zeros(0, np.int16), then=2.0)
             await until(lambda: llm.requests, "a turn")

@@ -110,6 +110,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "types": ("agent_runtime.types",),
     "utils": (*_UTILS, *_WAITING, *_ENVIRONMENT),
     "utils.aio": _AIO,
+    "utils.codecs": ("agent_runtime.utils.codecs",),
     "utils.images": ("agent_runtime.utils.images",),
     "utils.audio": ("agent_runtime.utils.audio",),
     "utils.bounded_dict": _UTILS,

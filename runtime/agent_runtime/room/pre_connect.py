@@ -8,6 +8,8 @@ from typing import Final
 
 from livekit import rtc
 
+from agent_runtime.errors import AgentConsoleError
+from agent_runtime.media.compressed import decode, is_compressed
 from agent_runtime.utils.aio import TaskSet
 
 logger = logging.getLogger(__name__)
@@ -17,6 +19,10 @@ _FEATURE: Final = 6
 """`TF_PRECONNECT_BUFFER` of the protocol's AudioTrackFeature."""
 LONGEST: Final = 60.0
 """Seconds of speech that are kept; a client that sends more is not believed."""
+SAMPLE_RATE: Final = 48000
+"""Hz to which compressed speech is decoded."""
+_LARGEST: Final = 4_000_000
+"""Bytes of compressed speech that are kept: those seconds at 512 kbit/s, more than any browser sends."""
 
 
 class PreConnectAudio:
@@ -69,27 +75,35 @@ class PreConnectAudio:
         frame: rtc.AudioFrame | None = None
         try:
             frame = await _frame(reader, about)
-        except (ValueError, ConnectionError) as exc:
+        except (ValueError, ConnectionError, AgentConsoleError) as exc:
             logger.warning("what %s said before the connection can't be used: %s", identity, exc)
         if not (promise := self._promise(sid)).done():
             promise.set_result(frame)
 
 
 async def _frame(reader: rtc.ByteStreamReader, about: dict[str, str]) -> rtc.AudioFrame:
+    """What was sent, in one frame: phones send PCM, browsers a file of Opus."""
     mime = reader.info.mime_type or ""
-    if "opus" in mime:
-        raise ValueError(f"it is {mime}; send raw PCM (int16)")
+    if "opus" in mime or is_compressed(mime):
+        data = await _all(reader, _LARGEST)
+        samples = await asyncio.to_thread(decode, data, SAMPLE_RATE, 1, mime)
+        samples = samples[: round(LONGEST * SAMPLE_RATE) * 2]
+        return rtc.AudioFrame(samples, SAMPLE_RATE, 1, len(samples) // 2)
     try:
         rate, channels = int(about["sampleRate"]), int(about["channels"])
     except (KeyError, ValueError) as exc:
         raise ValueError(f"no sampleRate or channels: {exc}") from exc
     if not (8000 <= rate <= 192000 and 1 <= channels <= 8):
         raise ValueError(f"{rate} Hz, {channels} channels")
-    limit = round(LONGEST * rate) * channels * 2
+    data = await _all(reader, round(LONGEST * rate) * channels * 2)
+    count = len(data) // (2 * channels)
+    return rtc.AudioFrame(data[: count * 2 * channels], rate, channels, count)
+
+
+async def _all(reader: rtc.ByteStreamReader, limit: int) -> bytes:
     data = bytearray()
     async for chunk in reader:
         data += chunk
         if len(data) > limit:
             raise ValueError(f"more than {LONGEST} s")
-    count = len(data) // (2 * channels)
-    return rtc.AudioFrame(bytes(data[: count * 2 * channels]), rate, channels, count)
+    return bytes(data)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from agent_runtime.errors import MediaError
+from agent_runtime.media.compressed import compressed_decoder, is_compressed
 from agent_runtime.media.resample import Resampler
 
 _HEADER_LIMIT = 65536
@@ -25,18 +27,29 @@ class Decoder(Protocol):
         """What is left; then another file may begin."""
         ...
 
+    def close(self) -> None:
+        """Drop what is left; nothing is pushed any more."""
+        ...
 
-def make_decoder(mime_type: str, sample_rate: int, num_channels: int, label: str) -> Decoder | None:
+
+def make_decoder(
+    mime_type: str, sample_rate: int, num_channels: int, label: str, *, on_audio: Callable[[], None] = lambda: None
+) -> Decoder | None:
     """The decoder for a MIME type; None for raw PCM, which needs none.
+
+    `on_audio` is called when the decoder has more to give though nothing was pushed, in any thread.
 
     Raises:
         MediaError: if there is none, naming the provider.
+        MissingDependencyError: it is compressed, and what decodes that isn't installed.
     """
     kind = mime_type.lower().split(";")[0].strip()
     if kind in ("audio/pcm", "audio/raw", "audio/l16"):
         return None
     if kind in ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"):
         return WavDecoder(sample_rate, num_channels, label)
+    if is_compressed(mime_type):
+        return compressed_decoder(mime_type, sample_rate, num_channels, label, on_audio)
     raise MediaError(f"{label} sends {mime_type or 'audio of no stated kind'}: ask it for audio/pcm or audio/wav")
 
 
@@ -69,6 +82,10 @@ class WavDecoder:
         rest = b"" if self._resampler is None else self._resampler.flush().tobytes()
         self._start()
         return rest
+
+    def close(self) -> None:
+        """See `Decoder.close`."""
+        self._start()
 
     def _start(self) -> None:
         self._pending = bytearray()

@@ -101,12 +101,13 @@ class AudioEmitter:
             request_id: the provider's, or one of our own.
             sample_rate: Hz of the frames that come out (and of PCM that goes in).
             num_channels: channels of the frames that come out.
-            mime_type: `audio/pcm` or `audio/wav`.
+            mime_type: `audio/pcm`, `audio/wav`, or what PyAV decodes: `audio/mpeg`, `audio/ogg`, `audio/flac` …
             frame_size_ms: frames are at most this long.
             stream: whether segments are begun and ended by the caller.
 
         Raises:
             MediaError: there is no decoder for `mime_type`.
+            MissingDependencyError: PyAV would decode it and isn't installed.
         """
         if self._started:
             raise RuntimeError("the AudioEmitter is initialized already")
@@ -275,6 +276,8 @@ class AudioEmitter:
     def _close(self) -> None:
         self._closed = True
         self._buffer.clear()
+        if self._decoder is not None:
+            self._decoder.close()
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None

@@ -15,7 +15,7 @@ from agent_runtime.utils.ids import nodename, shortuuid, time_ms
 from agent_runtime.utils.smoothing import ExpFilter, MovingAverage
 
 if TYPE_CHECKING:
-    from agent_runtime.utils import audio, http_context, hw, images
+    from agent_runtime.utils import audio, codecs, http_context, hw, images
     from agent_runtime.utils.audio import AudioArrayBuffer, AudioBuffer, combine_frames, merge_frames
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "MovingAverage",
     "aio",
     "audio",
+    "codecs",
     "combine_frames",
     "http_context",
     "hw",
@@ -45,7 +46,7 @@ _AUDIO = ("AudioArrayBuffer", "AudioBuffer", "combine_frames", "merge_frames")
 
 def __getattr__(name: str) -> object:
     # Frames are the one heavy import here, and few need HTTP or pictures.
-    if name in ("audio", "http_context", "hw", "images"):
+    if name in ("audio", "codecs", "http_context", "hw", "images"):
         return importlib.import_module(f"agent_runtime.utils.{name}")
     if name in _AUDIO:
         return getattr(importlib.import_module("agent_runtime.utils.audio"), name)
