@@ -136,7 +136,9 @@ def _agent(
 ) -> tuple[LoadedAgent, ResolvedSettings]:
     from agent_console.start import resolve
     from agent_runtime.agent_loader import load_agent
+    from agent_runtime.compat import stand_ins
 
+    stand_ins.allow()
     wanted = given
     if wanted is None and file.agent is not None:
         beside = path.parent / file.agent

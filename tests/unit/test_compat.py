@@ -110,9 +110,9 @@ def test_livekits_own_packages_stay():
         ("import livekit.plugins.google.beta", "livekit.plugins.google.beta isn't available here: leave `stt` and"),
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),
         ("import agent_runtime.testing; from livekit.agents import testing", "agents.testing isn't available here"),
-        ("from livekit.plugins import nope", "livekit.plugins.nope isn't available here: docs/parity.md"),
-        ("from livekit.plugins import someones", "livekit.plugins.someones isn't available here: docs/parity.md"),
-        ("import livekit.plugins.someones.own", "livekit.plugins.someones isn't available here: docs/parity.md"),
+        ("from livekit.plugins import nope", "livekit.plugins.nope isn't available here: pip install --no-deps"),
+        ("from livekit.plugins import someones", "livekit.plugins.someones isn't available here: pip install"),
+        ("import livekit.plugins.someones.own", "livekit.plugins.someones isn't available here: pip install"),
     ],
 )
 def test_what_is_not_there_is_named_with_what_to_do(statement: str, message: str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Literal
+from typing import Final, Literal
 
 from agent_console.state.model import LOG_LIMIT, Banner, ConsoleState, LogLine, Note, Rule
 from agent_console.state.sentences import WAITS_FOR
@@ -98,8 +98,15 @@ def reload_failed(state: ConsoleState, event: AnyEvent, data: ev.ReloadFailed) -
     return _rule(state, Rule("reload_failed", event.time, f"reload failed · {where}", details))
 
 
+_OF_THE_FILE: Final = frozenset({"agent_runtime.agent_loader", "agent_runtime.compat.stand_ins"})
+"""Who logs a warning where a file asks for what can't be had."""
+
+
 def log_written(state: ConsoleState, event: AnyEvent, data: ev.LogWritten) -> ConsoleState:
-    """A line for the log pane."""
+    """A line for the log pane. What is otherwise than the agent's file says is noted in the conversation too."""
+    if data.level == "warning" and data.logger in _OF_THE_FILE:
+        note = Note("warning", event.time, data.message, data.details, event.turn_id)
+        state = replace(state, entries=state.entries.append(note))
     return _log(state, event, data.level, data.logger, data.message, data.details)
 
 

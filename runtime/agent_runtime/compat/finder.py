@@ -36,13 +36,14 @@ class _Alias(ModuleType):
         if (part := INSTALLED_PARTS.get(self.__name__, {}).get(name)) and self.__path__:
             return self._usable(name, getattr(importlib.import_module(f"{self.__name__}.{part}"), name))
         fullname = f"{self.__name__}.{name}"
-        if stand_ins.are_allowed() and _is_vendors(fullname):
+        if stand_ins.are_allowed() and _is_vendors(fullname) and self.__name__ != PLUGINS:
             return stand_ins.stand_in(fullname, why_missing(fullname))
         raise AttributeError(_unavailable(fullname))
 
     def _usable(self, name: str, value: object) -> object:
-        if stand_ins.are_allowed() and isinstance(value, type):
-            return stand_ins.guarded(value, f"{self.__name__}.{name}")
+        fullname = f"{self.__name__}.{name}"
+        if stand_ins.are_allowed() and isinstance(value, type) and (_is_vendors(fullname) or name.endswith("Adapter")):
+            return stand_ins.guarded(value, fullname)
         return value
 
     def __dir__(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Opens files whose vendors aren't here: what can't be made is left to whoever runs the session.
 
-Off, unless `allow` is called, as the console does: a worker that serves callers should rather not start than answer with
-another voice than its author chose.
+Off, unless `allow` is called, as the console does: a worker that serves callers should rather not start than answer
+with another voice than its author chose.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ class StandIn:
     As a session's or an agent's part it counts as left out.
     """
 
-    def __init__(self, name: str, *_: Any, **__: Any) -> None:
+    def __init__(self, name: str = "", *_: Any, **__: Any) -> None:
         self._stands_for = name
 
     def __call__(self, *_: Any, **__: Any) -> StandIn:
+        """What it makes stands in too."""
         return StandIn(self._stands_for)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,0 +1,144 @@
+"""What a file asks of vendors that aren't here is left to the console, which says so."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_runtime import Agent, AgentSession, compat
+from agent_runtime.compat import stand_ins
+from agent_runtime.compat.stand_ins import StandIn
+from agent_runtime.testing import run_virtual
+from agent_runtime.types import NOT_GIVEN
+
+PLUGIN = {
+    "__init__.py": "from livekit.agents import tts\n\nclass TTS(tts.TTS):\n    def __init__(self, *, api_key=None):\n"
+    "        if not api_key:\n            raise ValueError('SINGER_API_KEY must be set')\n"
+    "        super().__init__(capabilities=tts.TTSCapabilities(streaming=False), sample_rate=24000, num_channels=1)\n"
+    "    def synthesize(self, text, **_):\n        raise NotImplementedError\n"
+    "    @staticmethod\n    def with_other(key=None):\n        return TTS(api_key=key)\n"
+}
+
+
+@pytest.fixture(autouse=True)
+def allowed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    caplog.set_level(logging.WARNING)
+    compat.install()
+    stand_ins.allow()
+    yield
+    stand_ins.allow(False)
+    compat.uninstall()
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, files: dict[str, str]) -> None:
+    import livekit
+
+    package = folder / "livekit" / "plugins" / name
+    package.mkdir(parents=True)
+    for file, text in files.items():
+        (package / file).write_text(text)
+    monkeypatch.setattr(livekit, "__path__", [*livekit.__path__, str(folder / "livekit")])
+    compat.uninstall()
+    compat.install()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_parts_of_a_package_that_is_not_installed_are_left_out(caplog: pytest.LogCaptureFixture):
+    from livekit.agents import Agent, AgentSession
+    from livekit.plugins import hedra, murf
+
+    assert not caplog.records  # an import asks for nothing yet
+    from livekit.plugins.murf.voices import Voice
+
+    async def scenario() -> None:
+        session = AgentSession(tts=murf.TTS(voice=Voice.KIM), turn_detection=murf.Detector())
+        assert session._left_open == {"stt", "llm", "tts", "vad"}
+        assert session._turn_handling == {}
+        agent = Agent(instructions="", tts=murf.TTS(), tools=[murf.tools.Search()])
+        assert (agent.tts, agent.tools) == (NOT_GIVEN, [])
+        avatar = hedra.AvatarSession(avatar_id="1")
+        await avatar.start(session)
+
+    with pytest.warns(DeprecationWarning, match="turn_detection"):
+        run_virtual(scenario())
+    assert warnings(caplog) == [
+        f"livekit-plugins-{name} isn't installed (pip install --no-deps livekit-plugins-{name}); "
+        "the console's own part is used instead"
+        for name in ("murf", "hedra")
+    ]
+
+
+def test_a_provider_that_cannot_be_made_is_left_out(tmp_path: Path, monkeypatch, caplog: pytest.LogCaptureFixture):
+    installed(tmp_path, monkeypatch, "singer", PLUGIN)
+    from livekit.agents import tts
+    from livekit.plugins import openai, singer
+
+    assert isinstance(singer.TTS(), StandIn)
+    assert isinstance(singer.TTS.with_other(), StandIn)
+    assert isinstance(openai.LLM(model="gpt-4o"), StandIn)
+    good: Any = singer.TTS(api_key="k")
+    assert isinstance(good, singer.TTS)
+    assert isinstance(good, tts.TTS)
+    assert isinstance(tts.FallbackAdapter([good, singer.TTS()]), StandIn)
+    assert isinstance(tts.FallbackAdapter([good, good]), tts.FallbackAdapter)
+    first, second = warnings(caplog)
+    assert first == "singer.TTS can't be made: SINGER_API_KEY must be set; the console's own part is used instead"
+    assert second.startswith("openai.LLM can't be made: OPENAI_API_KEY")
+
+
+def test_a_package_that_cannot_be_imported(tmp_path: Path, monkeypatch, caplog: pytest.LogCaptureFixture):
+    installed(tmp_path, monkeypatch, "deep", {"__init__.py": "from livekit.agents.llm._inside import secret\n"})
+    from livekit.plugins import deep
+
+    assert isinstance(deep.beta.realtime.RealtimeModel(voice="x"), StandIn)
+    [said] = warnings(caplog)
+    assert said.startswith("livekit-plugins-deep can't be imported here: livekit.agents.llm._inside isn't available")
+
+
+def test_models_of_the_cloud(caplog: pytest.LogCaptureFixture):
+    from livekit.agents import inference
+
+    async def scenario() -> None:
+        session = AgentSession(stt="deepgram/nova-3", llm=inference.LLM("openai/gpt-4.1-mini"))  # type: ignore[arg-type]
+        assert {"stt", "llm"} <= session._left_open
+        assert Agent(instructions="", llm="openai/gpt-4.1").llm is NOT_GIVEN  # type: ignore[arg-type]
+        stand_ins.allow(False)
+        with pytest.raises(ValueError, match=r"tts='cartesia/sonic-3' names a model in LiveKit's cloud"):
+            AgentSession(tts="cartesia/sonic-3")  # type: ignore[arg-type]
+
+    run_virtual(scenario())
+    assert [line.partition(" ")[0] for line in warnings(caplog)] == [
+        "livekit.agents.inference.LLM",
+        "stt='deepgram/nova-3'",
+        "llm='openai/gpt-4.1'",
+    ]
+
+
+def test_names_that_are_no_vendors_are_still_missing():
+    with pytest.raises(ImportError, match=r"livekit\.agents\.llm\.Nothing"):
+        from livekit.agents.llm import Nothing  # noqa: F401
+
+
+async def test_anything_can_be_done_with_a_stand_in():
+    one = StandIn("singer.TTS")
+
+    class Louder(one):  # type: ignore[misc]
+        pass
+
+    assert isinstance(Louder(), StandIn)
+    assert not isinstance(3, one)  # type: ignore[arg-type]
+    assert (await one.prewarm()) is not None
+    async with one.connect() as found:
+        assert [frame async for frame in found] == []
+    assert (one | None) is one
+    assert one["model"] is one
+    assert not hasattr(one, "__len__")
+    assert repr(one.voice) == "<stands in for singer.TTS.voice>"
