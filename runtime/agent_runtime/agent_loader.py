@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -109,9 +110,11 @@ class LoadedAgent:
         plan = plan_in(self.module, self.path)
         if plan is None:
             return None
-        from agent_runtime.worker.local_job import LocalJobError, run_entrypoint
+        from agent_runtime.worker.local_job import METADATA_VARIABLE, LocalJobError, run_entrypoint
 
         what = f"{getattr(plan.entrypoint, '__name__', 'the entrypoint')} can't run here"
+        if METADATA_VARIABLE not in os.environ and ".metadata" in self.path.read_text(encoding="utf-8"):
+            what += f" (a job's metadata are what {METADATA_VARIABLE} says)"
         try:
             with self.code.opened.record():
                 return await run_entrypoint(plan)

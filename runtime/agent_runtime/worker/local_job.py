@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from livekit.protocol import agent as agent_protocol
 from livekit.protocol import models
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 STARTS_WITHIN: Final = 20.0
 """Seconds that an entrypoint gets up to its `session.start`."""
+METADATA_VARIABLE: Final = "AGENT_JOB_METADATA"
+"""The environment's variable for what a dispatch would give the job as its metadata."""
 _END_TIMEOUT: Final = 5.0
 """Seconds for what is to be done at the session's end, and as many for the shutdown callbacks."""
 
@@ -84,6 +87,7 @@ def _job_info() -> RunningJobInfo:
         id=shortuuid("console-job-"),
         room=models.Room(sid=f"RM_{ROOM}", name=ROOM),
         type=agent_protocol.JobType.JT_ROOM,
+        metadata=os.environ.get(METADATA_VARIABLE, ""),
     )
     return RunningJobInfo(JobAcceptArguments("", AGENT, ""), job, "", "", "console", fake_job=True)
 
@@ -186,10 +190,10 @@ class _LocalLife(JobLife):
     def _look_at(self, entrypoint: asyncio.Task[None]) -> str | None:
         """What fails after the start is told, and the conversation goes on: it isn't the entrypoint's here."""
         problem = super()._look_at(entrypoint)
-        session = self._context._primary_session
-        if problem is None or session is None:
+        started = self.context.started
+        if problem is None or not started.done():
             return problem
-        session.events.emit(ErrorOccurred("entrypoint", problem, recoverable=True))
+        started.result()[1].events.emit(ErrorOccurred("entrypoint", problem, recoverable=True))
         return None
 
     def _session_found(self, started: asyncio.Future[Any]) -> None:
@@ -197,28 +201,47 @@ class _LocalLife(JobLife):
         session.on("close", lambda _: self.end("the session is over"))
 
 
-class _LocalApi:
-    """LiveKit's API, but for the room of the console: deleting that is the way in which tools hang up."""
+class _Passing:
+    """What LiveKit's API has, but for what is answered here; the rest goes to the server that the environment names."""
 
-    def __init__(self, job: LocalJobContext) -> None:
+    def __init__(self, job: LocalJobContext, name: str = "") -> None:
         self._job = job
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        server: Any = JobContext.api.__get__(self._job)
+        return getattr(getattr(server, self._name) if self._name else server, name)
+
+
+class _LocalApi(_Passing):
+    """Deleting the console's room is the way in which tools hang up; who is called is at the console already."""
 
     @property
     def room(self) -> _LocalRoomService:
-        return _LocalRoomService(self._job)
+        return _LocalRoomService(self._job, "room")
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(JobContext.api.__get__(self._job), name)
+    @property
+    def sip(self) -> _LocalPhone:
+        return _LocalPhone(self._job, "sip")
 
 
-class _LocalRoomService:
-    def __init__(self, job: LocalJobContext) -> None:
-        self._job = job
-
+class _LocalRoomService(_Passing):
     def delete_room(self, request: livekit_api.DeleteRoomRequest) -> Coroutine[Any, Any, Any]:
         if request.room in (ROOM, ""):
             return self._job._delete_room(ROOM)
-        return JobContext.api.__get__(self._job).room.delete_room(request)
+        return cast("Coroutine[Any, Any, Any]", self.__getattr__("delete_room")(request))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(JobContext.api.__get__(self._job).room, name)
+
+class _LocalPhone(_Passing):
+    async def create_sip_participant(self, request: livekit_api.CreateSIPParticipantRequest, **_: Any) -> Any:
+        from livekit import api
+
+        logger.info("nobody is called: who is at the console stands for %s", request.sip_call_to)
+        identity = request.participant_identity or PERSON
+        return api.SIPParticipantInfo(participant_id=PERSON, participant_identity=identity, room_name=ROOM)
+
+    async def transfer_sip_participant(self, request: livekit_api.TransferSIPParticipantRequest, **_: Any) -> Any:
+        from livekit import api
+
+        logger.warning("the call would be passed on to %s here; it goes on at the console", request.transfer_to)
+        return api.SIPParticipantInfo(participant_id=PERSON, room_name=ROOM)
