@@ -8,6 +8,7 @@ import pytest
 
 from agent_runtime import Agent, AgentTask, StopResponse, function_tool
 from agent_runtime.errors import APIConnectionError
+from agent_runtime.llm import RealtimeModelError
 from agent_runtime.testing import (
     Answer,
     ScriptedAudioOutput,
@@ -20,6 +21,7 @@ from agent_runtime.testing import (
     in_virtual_time,
 )
 from agent_runtime.types import NOT_GIVEN
+from agent_runtime.voice import CloseEvent, CloseReason
 from tests.support.realtime import HELLO, session_of, talk
 
 FIRST = "one"
@@ -139,14 +141,27 @@ async def test_a_handoff_gives_the_model_the_next_agent():
 
 @in_virtual_time
 async def test_a_failure_in_mid_reply_is_told_and_the_conversation_goes_on():
-    answers = [Answer("Hi there.", duration=1.1, error=APIConnectionError("gone")), Answer("Again.")]
-    async with talk([HELLO, UserSpeech(7.0, 8.0, "Hm?")], answers, durations=[2.0, 1.0]) as (stage, _):
+    answers = [Answer("Hi there."), Answer("Again.")]
+    async with talk([HELLO, UserSpeech(7.0, 8.0, "Hm?")], answers, durations=[2.0, 1.0]) as (stage, model):
+        await stage.run_until(4.1)
+        session_of(model).fail(APIConnectionError("gone"), recoverable=True)
         await stage.run_until(12.0)
         error: Any = stage.of("error_occurred")[0].data
         assert error.source == "llm"
         assert "gone" in error.message
         assert stage.times("error_occurred") == [4.1]
         assert stage.said()[-1] == ("assistant", "Again.")
+
+
+@in_virtual_time
+async def test_a_failure_from_which_the_model_cannot_recover_ends_the_session():
+    async with talk(answers=[Answer("Hi there.", duration=1.1, error=APIConnectionError("gone"))]) as (stage, model):
+        closed: list[CloseEvent] = []
+        stage.session.on("close", closed.append)
+        await stage.run_until(6.0)
+        assert [(event.reason, type(event.error)) for event in closed] == [(CloseReason.ERROR, RealtimeModelError)]
+        assert stage.times("error_occurred") == [4.1]
+        assert session_of(model).closed
 
 
 @in_virtual_time

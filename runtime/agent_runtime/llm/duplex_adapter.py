@@ -113,6 +113,8 @@ class DuplexRealtimeSession(RealtimeSession[Any]):
         self._duplex = duplex
         self._audio_timeout = audio_timeout
         self._context = ChatContext.empty()
+        self._told = False
+        """Whether the model was told what it needs to begin."""
         self._asked: asyncio.Future[GenerationCreatedEvent] | None = None
         """Who waits for the model to speak."""
         self._cutter = SpeechCutter(gate, announce=self._begins, said=self._remember)
@@ -148,7 +150,14 @@ class DuplexRealtimeSession(RealtimeSession[Any]):
         chat_ctx: NotGivenOr[ChatContext] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool]] = NOT_GIVEN,
     ) -> None:
-        """All three at once, before the model connects. A session that can't be told ends, and raises why."""
+        """All three at once, before the model connects. A session that can't be told ends, and raises why.
+
+        One that is in use is told like any other time.
+        """
+        if self._told:
+            await super()._update_session(instructions=instructions, chat_ctx=chat_ctx, tools=tools)
+            return
+        self._told = True
         told = _for_model(chat_ctx) if is_given(chat_ctx) else NOT_GIVEN
         if is_given(told):
             self._context = told.copy()

@@ -247,9 +247,7 @@ class Agent(RemembersArguments, HandoffTarget):
         kept = chat_ctx.copy(tools=self._tools) if exclude_invalid_function_calls else chat_ctx.copy()
         self._chat_ctx = kept
         if self._engine is not None:
-            self._engine.agents.tell_again(self)
-            if self._engine.agent is self:
-                self._engine.realtime.refresh(chat_ctx=True)
+            self._engine.agents.conversation_changed(self)
 
     def update_options(
         self,

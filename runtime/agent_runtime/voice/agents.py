@@ -240,13 +240,15 @@ class Agents:
     def instructions_changed(self, agent: Agent) -> None:
         """The agent is told something else from now on."""
         self._note_change(agent, AgentConfigUpdate(instructions=_text_of(agent)))
-        self.tell_again(agent)
-
-    def tell_again(self, agent: Agent) -> None:
-        """Its conversation or what it is told is another one: have its first message say what it is told."""
         self._set_instructions(agent)
         if self._engine.agent is agent:
             self._engine.realtime.refresh(instructions=True)
+
+    def conversation_changed(self, agent: Agent) -> None:
+        """The agent remembers another conversation: its first message says what it is told."""
+        self._set_instructions(agent)
+        if self._engine.agent is agent:
+            self._engine.realtime.refresh(chat_ctx=True)
 
     async def tools_changed(self, agent: Agent, old: list[Tool | Toolset]) -> None:
         """The agent has other tools from now on."""

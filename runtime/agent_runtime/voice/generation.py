@@ -60,6 +60,8 @@ class Step:
         self._floor_held_by = ""
         self.heard_from: float | None = None
         """When the first sample (or text) of it was out."""
+        self.response_id: str | None = None
+        """The provider's own name of it, from a realtime model."""
         self._audio: AsyncIterable[AudioFrame] | None = None
         """Given with a text that is said."""
         self._source: asyncio.Task[None] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime import events as ev
+from agent_runtime.llm.realtime import RealtimeModelError
 from agent_runtime.metrics import ModelUsageCollector
 from agent_runtime.voice.circuits import Circuits, Kind
 
@@ -107,7 +108,9 @@ class Providers:
 
     def _count(self, kind: Kind, error: Any) -> None:
         self._failures[kind] += 1
-        if self._failures[kind] > self._engine.options.conn_options.max_unrecoverable_errors:
+        # A realtime model is one connection: when that is lost for good there is nothing to try again.
+        lost = isinstance(error, RealtimeModelError)
+        if lost or self._failures[kind] > self._engine.options.conn_options.max_unrecoverable_errors:
             self._engine.close_soon("error", error)
 
     def stt_works(self) -> None:

@@ -68,6 +68,8 @@ class RealtimeLink:
         """The turn that was taken last, and when (seconds since the epoch), until its transcript comes."""
         self._taken: tuple[str, TurnClock] | None = None
         """The turn that the generation answers which is being announced."""
+        self._told_of_voice = False
+        """Whether the model knows that the user speaks, which it doesn't hear itself."""
         self._tool_reply: asyncio.Future[GenerationCreatedEvent] | None = None
         self._metrics: BoundedDict[str, RealtimeModelMetrics] = BoundedDict(maxsize=16)
         self._handlers: dict[Any, Callable[[Any], None]] = {
@@ -222,6 +224,11 @@ class RealtimeLink:
 
         self._then(add)
 
+    def add_spoken(self, messages: Sequence[ChatItem]) -> None:
+        """Have the model remember what a voice of ours said, if its conversation can be changed."""
+        if self.session is not None and self.session.capabilities.mutable_chat_context:
+            self.add_items(messages)
+
     def _then(self, work: Callable[[], Awaitable[None]]) -> None:
         previous = self._pushing
 
@@ -251,10 +258,19 @@ class RealtimeLink:
             self._untranscribed = None if transcribed else (turn_id, self._before_now())
             self.session.commit_audio()
 
-    def clear_audio(self) -> None:
-        """The user's turn is forgotten; what the model makes turns of itself isn't ours to forget."""
-        if self.session is not None and not self.detects_turns:
+    def clear_audio(self, *, asked: bool = False) -> None:
+        """The user's turn is forgotten; where the model makes the turns only if somebody `asked` for that."""
+        if self.session is not None and (asked or not self.detects_turns):
             self.session.clear_audio()
+
+    def user_speaks(self, seconds: float) -> None:
+        """Our detector has heard the user for that long: a model that leaves turns to us may want to know."""
+        if self.session is None or self.detects_turns:
+            return
+        enough = seconds >= self._engine.machine.settings.min_duration
+        if enough and not self._told_of_voice:
+            self.session.start_user_activity()
+        self._told_of_voice = enough
 
     def stop(self) -> None:
         """Have the model end its answer."""
@@ -385,7 +401,7 @@ class RealtimeLink:
         if engine.ignores_transcripts():
             return
         turn_id, taken_at = self._untranscribed or (engine.ensure_turn(), self._before_now())
-        engine.report.transcribed(text, is_final=is_final, language=None, speaker_id=None, turn_id=turn_id)
+        engine.report.transcribed(text, is_final=is_final, item_id=item_id, turn_id=turn_id)
         if not is_final:
             return
         self._untranscribed = None

@@ -41,6 +41,7 @@ class RealtimeStep(Step):
     def follow(self, generation: GenerationCreatedEvent, tools: ToolContext, *, cause: str) -> None:
         """Take an answer as the model makes it."""
         self._messages = []
+        self.response_id = generation.response_id
         self.tools = ToolRunner(self.engine, self.speech, tools)
         self._emit(ev.LLMStarted(self.speech.id, name_of(self.engine.llm), self.speech.num_steps - 1), cause)
         self._source = self.engine.spawn(self._read_generation(generation), "realtime generation")

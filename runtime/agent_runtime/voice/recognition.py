@@ -253,7 +253,9 @@ class Recognition:
             # Not every detector tells with its windows what it told with the start of speech.
             if event.speaking or self._voice:
                 silence = max(event.raw_accumulated_silence, event.silence_duration)
-                engine.feed(inputs.VoiceWindow(event.speech_duration - silence, silence))
+                voiced = event.speech_duration - silence
+                engine.realtime.user_speaks(voiced)
+                engine.feed(inputs.VoiceWindow(voiced, silence))
             if engine.report.stream.wants(ev.AudioMeter):
                 self._meter(event)
         elif kind == "start_of_speech":

@@ -90,7 +90,7 @@ class Replies:
         turn_id: str | None,
     ) -> SpeechHandle:
         """Speak a given text."""
-        speech = self._make(allow_interruptions, InputDetails("text"), turn_id)
+        speech = self._make(allow_interruptions, InputDetails("audio"), turn_id)
         self._announce(speech, "say", user_initiated=True)
         self._start(speech, self._run_say(speech, request))
         self._engine.scheduler.schedule(speech, SpeechHandle.SPEECH_PRIORITY_NORMAL)
@@ -178,7 +178,7 @@ class Replies:
         if not await self._take_floor(speech):
             await step.cancel()
             return
-        link.add_items(await self._play(step, request.agent, add_to_chat_ctx=request.add_to_chat_ctx))
+        link.add_spoken(await self._play(step, request.agent, add_to_chat_ctx=request.add_to_chat_ctx))
 
     async def _say_by_model(self, speech: SpeechHandle, request: SayRequest) -> None:
         if await self._may_ask(speech):
@@ -252,7 +252,8 @@ class Replies:
             return await link.ask(speech, instructions=None, tool_choice=choice, tools=NOT_GIVEN)
         if request.user_message is not None and not request.heard:
             link.add_items([request.user_message])
-        own = request.tools is not None or request.on_enter
+        usual = self._tool_context(self._tools_of(ReplyRequest(request.agent)))
+        own = request.tools is not None or tools != usual
         return await link.ask(
             speech,
             instructions=request.instructions,
@@ -411,6 +412,8 @@ class Replies:
             clock = speech._turn_clock
             if clock is not None and speech._num_steps == 1:
                 metrics["e2e_latency"] = self._engine.report.relative(step.heard_from) - clock.start
+        if step.response_id is not None:
+            metrics["provider_request_ids"] = [step.response_id]
         return metrics
 
     def _keep_results(

@@ -89,16 +89,28 @@ class Reporter:
         self.call("agent_state_changed", payload)
 
     def transcribed(
-        self, text: str, *, is_final: bool, language: str | None, speaker_id: str | None, turn_id: str | None = None
+        self,
+        text: str,
+        *,
+        is_final: bool,
+        language: str | None = None,
+        speaker_id: str | None = None,
+        item_id: str | None = None,
+        turn_id: str | None = None,
     ) -> None:
-        """Speech was recognised."""
+        """Speech was recognised. `item_id`: of the message that a realtime model made of it."""
         self.emit(ev.UserTranscribed(text, is_final, language, speaker_id), turn_id=turn_id)
 
         def payload() -> Any:
             from agent_runtime.voice.events import UserInputTranscribedEvent
 
             return UserInputTranscribedEvent(
-                transcript=text, is_final=is_final, language=language, speaker_id=speaker_id, created_at=self.wall()
+                transcript=text,
+                is_final=is_final,
+                language=language,
+                speaker_id=speaker_id,
+                item_id=item_id,
+                created_at=self.wall(),
             )
 
         self.call("user_input_transcribed", payload)

@@ -448,7 +448,9 @@ class AgentSession(SessionChanges[Userdata_T]):
 
     def clear_user_turn(self) -> None:
         """Forget what the user said since the last turn."""
-        self._running().feed(inputs.ClearRequested("api"))
+        engine = self._running()
+        engine.feed(inputs.ClearRequested("api"))
+        engine.realtime.clear_audio(asked=True)
 
     def reset_away_timer(self) -> None:
         """The user gave a sign of life: they aren't away, and the time of silence counts from now."""

@@ -325,7 +325,8 @@ class TurnDriver:
         report = self._engine.report
         report.emit(ev.TurnDiscarded(action.text), action.cause, turn_id=self._turn_id)
         self._engine.recognition.turn_ended("turn discarded")
-        self._engine.realtime.clear_audio()
+        if action.cause != "api":
+            self._engine.realtime.clear_audio()
         self._turn_id = None
         speech = self._engine.scheduler.current
         report.turn_id = speech.turn_id if speech is not None else None
