@@ -75,7 +75,8 @@ class AdaptiveNoiseGate(FixedGate):
     """Opens on what is louder than the model's own silence, which it learns.
 
     That silence is the quietest whole stretch of `min_silence_duration` in the last `window` seconds in which it was
-    closed. It counts seconds of sound, not of time, and levels as ratios, so the defaults do for any model.
+    closed; until there is one, the quietest frame: a model may speak as soon as it is connected. It counts seconds of
+    sound, not of time, and levels as ratios, so the defaults do for any model.
     """
 
     def __init__(
@@ -95,20 +96,21 @@ class AdaptiveNoiseGate(FixedGate):
         self._window = window
         self._stretches: deque[tuple[float, float]] = deque()
         """(level, seconds) of each, the newest last."""
+        self._quietest = math.inf
+        """Level of a frame."""
         self._sum = self._seconds = 0.0
         """Of the stretch that isn't whole yet: levels weighted by their seconds, and these."""
 
     def _floor(self, level: float, seconds: float) -> float:
         if not self._open:
             self._learn(level, seconds)
-        if self._stretches:
-            return min(level for level, _ in self._stretches)
-        return self._sum / self._seconds if self._seconds else level
+        self._quietest = min(self._quietest, level)
+        return min((level for level, _ in self._stretches), default=self._quietest)
 
     def _learn(self, level: float, seconds: float) -> None:
         self._sum += level * seconds
         self._seconds += seconds
-        if self._seconds < self._min_silence or not self._seconds:
+        if self._seconds < self._min_silence or not seconds:
             return
         self._stretches.append((self._sum / self._seconds, self._seconds))
         self._sum = self._seconds = 0.0
