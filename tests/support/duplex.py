@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
 import numpy as np
@@ -138,7 +138,7 @@ class FakeDuplexSession(DuplexSession[Any]):
     def audio_stream(self) -> AsyncIterable[DuplexAudioFrame]:
         return self._sounds()
 
-    async def _sounds(self) -> Any:
+    async def _sounds(self) -> AsyncGenerator[DuplexAudioFrame, None]:
         async for piece in self._stream:
             if self.failure is not None:
                 raise self.failure

@@ -113,6 +113,7 @@ class DuplexRealtimeSession(RealtimeSession[Any]):
         self._duplex = duplex
         self._audio_timeout = audio_timeout
         self._context = ChatContext.empty()
+        self._closed = False
         self._told = False
         """Whether the model was told what it needs to begin."""
         self._asked: asyncio.Future[GenerationCreatedEvent] | None = None
@@ -255,6 +256,9 @@ class DuplexRealtimeSession(RealtimeSession[Any]):
 
     async def aclose(self) -> None:
         """End the conversation."""
+        if self._closed:
+            return
+        self._closed = True
         await aio.cancel_and_wait(self._listening)
         self._cutter.end()
         self._refuse("the session was closed before the model spoke")

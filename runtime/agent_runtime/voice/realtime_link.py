@@ -16,6 +16,7 @@ from agent_runtime.llm import (
     FunctionCallOutput,
     Instructions,
     RealtimeModel,
+    RealtimeModelError,
     ToolContext,
 )
 from agent_runtime.llm.realtime_fallback import FallbackRealtimeSession
@@ -186,11 +187,19 @@ class RealtimeLink:
 
         async def tell_all() -> None:
             agent = engine.require_agent()
-            await session._update_session(
-                instructions=_rendered(agent) if instructions else NOT_GIVEN,
-                chat_ctx=_conversation(agent) if chat_ctx else NOT_GIVEN,
-                tools=engine.replies.offered_tools(agent) if tools else NOT_GIVEN,
-            )
+            try:
+                await session._update_session(
+                    instructions=_rendered(agent) if instructions else NOT_GIVEN,
+                    chat_ctx=_conversation(agent) if chat_ctx else NOT_GIVEN,
+                    tools=engine.replies.offered_tools(agent) if tools else NOT_GIVEN,
+                )
+            except Exception as error:
+                # A session that couldn't be told who it is would answer as nobody.
+                label = session.realtime_model.label
+                failure = RealtimeModelError(
+                    timestamp=engine.report.wall(), label=label, error=error, recoverable=not fresh
+                )
+                session.emit("error", failure)
 
         async def tell_one() -> None:
             agent = engine.require_agent()
