@@ -164,3 +164,20 @@ async def test_a_model_is_asked_by_itself(own: ModuleType):
     assert text == "You said: Good day "
     response = await own.EchoLLM().chat(chat_ctx=context).collect()
     assert response.text.strip() == "You said: Good day"
+
+
+def test_names_that_googles_package_takes_from_inside():
+    from agent_runtime import ChatContext
+    from agent_runtime.compat.plugins.cloud import LLMStream
+    from agent_runtime.compat.plugins.google_names import remove_instructions, split_expr_markup
+
+    text, marks = split_expr_markup('<expr type="expression" label="sad"/>Oh <laugh/> no.')
+    assert (text, marks) == ("Oh <laugh/> no.", [{"type": "expression", "value": "sad"}])
+    context = ChatContext.empty()
+    context.add_message(role="system", content="Be brief.", id="lk.agent_task.instructions")
+    context.add_message(role="system", content="It's noon.", id="lk.agent_task.instructions.dynamic")
+    context.add_message(role="user", content="Hi")
+    remove_instructions(context)
+    assert [item.text_content for item in context.messages()] == ["Hi"]
+    with pytest.raises(NotImplementedError, match=r"livekit\.agents\.inference, which isn't available here"):
+        LLMStream()

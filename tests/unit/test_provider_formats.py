@@ -1,4 +1,7 @@
+from typing import Literal
+
 import pytest
+from pydantic import BaseModel, Field
 
 from agent_runtime.errors import MediaError, MissingDependencyError
 from agent_runtime.llm import (
@@ -13,6 +16,7 @@ from agent_runtime.llm import (
     Toolset,
     function_tool,
 )
+from agent_runtime.llm.gemini_schema import gemini_schema
 
 PNG = "data:image/png;base64,aGVsbG8="
 
@@ -225,6 +229,15 @@ def test_dynamic_instructions_are_part_of_the_system_text():
 # --- content --------------------------------------------------------------------------------------------------------
 
 
+def test_dynamic_instructions_are_a_turn_where_the_system_text_is_in_a_cache():
+    items = [message("system", "Be brief."), message("system", "It's noon.", id="lk.agent_task.instructions.dynamic")]
+    turns, rest = formatted("google", *items, message("user", "Hi"), merge_dynamic_instructions=False)
+    assert rest.system_messages == ["Be brief."]
+    assert turns == [
+        {"role": "user", "parts": [{"text": "<instructions>\nIt's noon.\n</instructions>"}, {"text": "Hi"}]}
+    ]
+
+
 def test_pictures():
     picture = message("user", ImageContent(image=PNG, inference_detail="low"), "What is it?")
     assert formatted("openai", picture)[0][0]["content"] == [
@@ -382,3 +395,42 @@ def test_tools_for_google():
     assert tools[0]["parameters_json_schema"]["required"] == ["city"]
     assert tools[1] == {"name": "now", "description": "Tell the time.", "parameters_json_schema": None}
     assert TOOLS.parse_function_tools("google", tool_behavior="NON_BLOCKING")[1]["behavior"] == "NON_BLOCKING"
+
+
+def test_tools_for_googles_live_models():
+    class Where(BaseModel):
+        city: str = Field(description="Its name.")
+        spot: Literal["in", "out"] | None = None
+
+    @function_tool
+    def look(places: list[Where], note: str | None = None, kind: Literal["sky"] = "sky"):
+        """Look at the sky."""
+
+    @function_tool
+    def wait():
+        """Do nothing."""
+
+    first, second = ToolContext([look, wait]).parse_function_tools("google", use_parameters_json_schema=False)
+    assert second == {"name": "wait", "description": "Do nothing.", "parameters": None}
+    properties = first["parameters"]["properties"]
+    assert properties["places"]["items"] == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "Its name."},
+            "spot": {"type": "string", "enum": ["in", "out"], "nullable": True},
+        },
+        "required": ["city"],
+    }
+    assert properties["note"] == {"type": "string", "nullable": True}
+    assert properties["kind"]["enum"] == ["sky"]
+    assert first["parameters"]["required"] == ["places"]
+
+
+def test_schemas_for_googles_live_models():
+    assert gemini_schema({"type": ["string", "integer", "null"]}) == {
+        "nullable": True,
+        "anyOf": [{"type": "string"}, {"type": "integer"}],
+    }
+    branch = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Branch"}}}
+    with pytest.raises(ValueError, match="Branch contains itself"):
+        gemini_schema({"$ref": "#/$defs/Branch", "$defs": {"Branch": branch}})

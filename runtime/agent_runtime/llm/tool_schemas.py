@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from agent_runtime.llm.gemini_schema import gemini_schema
 from agent_tools import AnyFunctionTool, FunctionTool, RawFunctionTool, Tool
 
 
@@ -39,15 +40,17 @@ def _anthropic(tool: AnyFunctionTool, *, strict: bool = True) -> dict[str, Any]:
     return {**schema, "strict": True} if function.get("strict") else schema
 
 
-def _google(tool: AnyFunctionTool, *, tool_behavior: str | None = None) -> dict[str, Any]:
+def _google(
+    tool: AnyFunctionTool, *, tool_behavior: str | None = None, use_parameters_json_schema: bool = True
+) -> dict[str, Any]:
     function = tool.to_openai(strict=False)["function"]
     parameters = function.get("parameters") or {}
-    schema = {
-        "name": function["name"],
-        "description": function.get("description") or "",
-        # Google takes an object without properties for a mistake.
-        "parameters_json_schema": parameters if parameters.get("properties") else None,
-    }
+    schema = {"name": function["name"], "description": function.get("description") or ""}
+    given = parameters if parameters.get("properties") else None  # Google takes an object without any for a mistake
+    if use_parameters_json_schema:
+        schema["parameters_json_schema"] = given
+    else:
+        schema["parameters"] = gemini_schema(given) if given else None
     return {**schema, "behavior": tool_behavior} if tool_behavior is not None else schema
 
 

@@ -140,6 +140,11 @@ def strip_expr(text: str) -> str:
     return marks.push(text) + marks.flush()
 
 
+def mark_attributes(mark: str) -> dict[str, str]:
+    """What a mark says, by name."""
+    return dict(_ATTRIBUTE.findall(mark))
+
+
 def lowering(dialect: Dialect) -> MarkReplacer:
     """Puts `<expr>` into a voice's own words; what the voice can't do vanishes."""
     open_spans: list[str] = []
@@ -147,7 +152,7 @@ def lowering(dialect: Dialect) -> MarkReplacer:
     def replace(mark: str) -> str:
         if mark.startswith("</"):
             return open_spans.pop() if open_spans else ""
-        attributes = dict(_ATTRIBUTE.findall(mark))
+        attributes = mark_attributes(mark)
         kind, label = attributes.get("type", ""), attributes.get("label", "").strip()
         if kind in _STANDS_ALONE or mark.rstrip("> \t\r\n").endswith("/"):
             return dialect.point(kind, label)

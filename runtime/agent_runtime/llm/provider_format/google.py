@@ -23,16 +23,18 @@ def to_turns(
     *,
     inject_dummy_user_message: bool = True,
     thought_signatures: Mapping[str, bytes] | None = None,
+    merge_dynamic_instructions: bool = True,
 ) -> tuple[list[dict[str, Any]], GoogleFormatData]:
     """The `contents` of a request, and the system texts.
 
     The last turn must be the user's or a tool's; one is made up where it isn't. `thought_signatures` are what the model
-    wants to see again with its calls, by call id.
+    wants to see again with its calls, by call id. Where the system texts aren't sent, because they are in a cache,
+    `Instructions.dynamic` has to be a turn: `merge_dynamic_instructions=False`.
     """
     turns: list[dict[str, Any]] = []
     system: list[str] = []
     role_before = None
-    for group in group_items(with_one_preamble(items)):
+    for group in group_items(with_one_preamble(items, merge_dynamic=merge_dynamic_instructions)):
         for item in group.items():
             if isinstance(item, ChatMessage) and item.role in ("system", "developer"):
                 system += [item.text_content] if item.text_content else []

@@ -6,12 +6,15 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from agent_runtime.llm.chat_items import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from agent_runtime.llm.instructions import DYNAMIC_INSTRUCTIONS_MESSAGE_ID
 
 logger = logging.getLogger(__name__)
+
+INLINE_INSTRUCTIONS: Final = "<instructions>\n{content}\n</instructions>"
+"""How instructions look among what the user says."""
 
 
 @dataclass
@@ -68,20 +71,21 @@ def group_items(items: Sequence[ChatItem]) -> list[Group]:
     return groups
 
 
-def with_one_preamble(items: Sequence[ChatItem]) -> list[ChatItem]:
+def with_one_preamble(items: Sequence[ChatItem], *, merge_dynamic: bool = True) -> list[ChatItem]:
     """Keep only the first instructions, if nothing is said before them, for vendors that take one system text.
 
     What comes later (instructions of one reply, of another agent) is put in its place as a user's message between
-    `<instructions>` tags: its place matters, and these vendors want a user's message anyway.
+    `<instructions>` tags: its place matters, and these vendors want a user's message anyway. So is
+    `Instructions.dynamic` without `merge_dynamic`, for a request that leaves the first instructions out.
     """
     result: list[ChatItem] = []
     preamble_allowed = True
-    for item in merge_dynamic_instructions(items):
+    for item in merge_dynamic_instructions(items) if merge_dynamic else items:
         is_instructions = isinstance(item, ChatMessage) and item.role in ("system", "developer")
         if preamble_allowed or not is_instructions:
             result.append(item)
         elif isinstance(item, ChatMessage) and (text := item.text_content):
-            said = f"<instructions>\n{text}\n</instructions>"
+            said = INLINE_INSTRUCTIONS.format(content=text)
             result.append(ChatMessage(id=item.id, role="user", content=[said], created_at=item.created_at))
         if isinstance(item, ChatMessage | FunctionCall | FunctionCallOutput):
             preamble_allowed = False
