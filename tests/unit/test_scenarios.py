@@ -116,6 +116,21 @@ def test_a_tool_is_stood_in_for(tmp_path: Path, agent: LoadedAgent, mock: str, o
     assert output in result.transcript
 
 
+def test_a_duplex_model_takes_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "desk.py"
+    file.write_text(
+        "from agent_runtime import Agent\n"
+        "from tests.support.duplex import FakeDuplexModel\n"
+        "class Desk(Agent):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(instructions='Talk.', llm=FakeDuplexModel())\n"
+    )
+    desk = load_agent(parse_target(f"{file}:Desk"))
+    result = run(tmp_path, desk, "[say: hi]", "[]")
+    assert result.problem.startswith("tests.support.duplex.FakeDuplexModel is a duplex model")
+    assert "--by speech" in result.problem
+
+
 @pytest.mark.parametrize("when", ["after: 0.6", "after_words: 4"])
 def test_the_user_cuts_in(tmp_path: Path, agent: LoadedAgent, when: str) -> None:
     steps = f"[{{say: Count}}, {{interrupt: {{{when}, say: Stop}}}}, {{expect: {{interrupted: true, text: Fine}}}}]"

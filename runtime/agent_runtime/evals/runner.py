@@ -17,6 +17,7 @@ from agent_runtime.evals.conversation import Conversation
 from agent_runtime.evals.report import Happening, ScenarioResult
 from agent_runtime.evals.scenario import Scenario, ScriptedCall
 from agent_runtime.records import record
+from agent_runtime.types import is_given
 from agent_runtime.voice.tool_mocks import StandIn, stand_ins
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ async def _complete(
         session.input.audio = microphone
         session.output.audio = ScriptedAudioOutput()
     else:
+        _refuse_duplex(agent, session)
         if not scripted:
             await Providers(llm=session.llm).load(emit)
         if any(step.interrupt is not None for step in scenario.steps):
@@ -138,6 +140,17 @@ async def _complete(
     if problems:
         raise AgentConsoleError("; ".join(problems))
     yield session, microphone
+
+
+def _refuse_duplex(agent: Agent, session: AgentSession[Any]) -> None:
+    from agent_runtime.llm import DuplexRealtimeAdapter
+
+    model = agent.llm if is_given(agent.llm) else session.llm
+    if isinstance(model, DuplexRealtimeAdapter):
+        raise AgentConsoleError(
+            f"{model.duplex_model.label} is a duplex model, which hears and speaks but doesn't read: "
+            "run the scenario by speech (`by: speech` in the file, or --by speech)"
+        )
 
 
 async def _microphone() -> SpokenInput:
