@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from livekit.rtc import AudioFrame, VideoBufferType, VideoFrame
 
-from agent_runtime import Agent, AgentSession, llm
+from agent_runtime import Agent, AgentSession, function_tool, llm
 from agent_runtime.io import VideoInput
 from agent_runtime.testing import (
     Answer,
@@ -20,8 +21,10 @@ from agent_runtime.testing import (
     run_virtual,
     scripted_session,
 )
+from agent_runtime.types import NOT_GIVEN
 from agent_runtime.utils import images
 from agent_runtime.voice import ModelSettings, VoiceActivityVideoSampler
+from tests.support.duplex import FakeDuplexModel, sound
 from tests.support.realtime import talk
 
 PAGE = (Path(__file__).parents[2] / "docs" / "realtime.md").read_text(encoding="utf-8")
@@ -44,15 +47,21 @@ USED: dict[str, Any] = {
 }
 
 
+@function_tool
+async def look() -> str:
+    """Look."""
+    return "seen"
+
+
 def run(marker: str, **names: Any) -> dict[str, Any]:
     """The one snippet with `marker` in it, run with these names."""
     (code,) = (snippet for snippet in SNIPPETS if marker in snippet)
-    exec(code, known := {"np": np, **USED, **names})
+    exec(code, known := {"np": np, "asyncio": asyncio, "NOT_GIVEN": NOT_GIVEN, **USED, **names})
     return known
 
 
 def test_every_snippet_is_tried() -> None:
-    assert len(SNIPPETS) == 6
+    assert len(SNIPPETS) == 8
 
 
 @in_virtual_time
@@ -77,6 +86,26 @@ def test_the_sound_is_softer() -> None:
 
     run_virtual(scenario())
     assert heard == [500]
+
+
+@in_virtual_time
+async def test_a_parrot_is_a_duplex_model() -> None:
+    session: AgentSession[Any] = run("class Parrot(")["session"]
+    async with scripted_session([], llm=session.llm, stt=None, tts=None, vad=None) as stage:
+        await stage.session.start(Agent(instructions="", tools=[look]))
+        duplex: Any = stage.session.current_agent.duplex_session
+        duplex.push_audio(sound(0))
+        for _ in range(100):
+            duplex.push_audio(sound())
+        await stage.run_until(5.0)
+        assert list(duplex.tools.function_tools) == ["look"]
+        assert stage.times("playout_started") == [1.0]
+
+
+async def test_a_duplex_model_is_given_a_gate() -> None:
+    made = run("llm.FixedGate", model=FakeDuplexModel())
+    assert made["session"].llm is made["adapter"]
+    assert isinstance(made["adapter"]._gate(), llm.FixedGate)
 
 
 def test_models_stand_in_for_each_other() -> None:
