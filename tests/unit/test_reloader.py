@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -488,3 +490,19 @@ async def test_a_save_that_comes_just_as_the_swap_is_done_leaves_no_code_behind(
     swaps[1][1].set_result(True)
     await second
     assert len(scene.of(ReloadFinished)) == 2
+
+
+@pytest.mark.parametrize("set_aside", [True, False])
+async def test_what_an_earlier_version_left_is_freed_once_the_host_has_set_aside_the_rest(
+    scene, monkeypatch, set_aside
+):
+    monkeypatch.setattr("gc.get_freeze_count", lambda: int(set_aside))
+    monkeypatch.setattr("agent_runtime.reload.reloader.FREEING", 60.0)
+    gc.disable()
+    try:
+        old = weakref.ref(type(scene.agent))
+        await scene.save(AGENT.replace("hello", "hey"))
+        await scene.save(AGENT.replace("hello", "hi"))
+        assert (old() is None) is set_aside
+    finally:
+        gc.enable()

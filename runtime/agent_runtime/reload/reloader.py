@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
 from agent_runtime.agent_loader import LoadedAgent, load_agent
 from agent_runtime.errors import AgentLoadError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from agent_runtime.voice.turn import CompleteTurnHandling, TurnHandlingOptions
 
 ReloadCause: TypeAlias = Literal["save", "key"]
+FREEING: Final = 0.01
+"""Seconds that looking for garbage may take after a reload; where it took longer, Python does it when it likes."""
 
 
 class Conversation(Protocol):
@@ -84,6 +87,7 @@ class Reloader:
         self._on_files = on_files
         self._turn_handling = turn_handling
         self._task: asyncio.Task[None] | None = None
+        self._freeing_took = 0.0
 
     @property
     def watch_list(self) -> WatchList:
@@ -151,6 +155,17 @@ class Reloader:
         await self._take_options(successor)
         self._on_files(self.watch_list)
         self._tell(old, successor, self._events.now() - saved_at, self._events.now() - loaded_at, cause)
+        self._free_old_code()
+
+    def _free_old_code(self) -> None:
+        """Free what earlier versions left in a circle: 2 ms each time, or 30 for twenty-five saves, heard as a gap.
+
+        Only once the host has set aside what lives as long as the process; not where there is much else to look at.
+        """
+        if gc.get_freeze_count() and self._freeing_took < FREEING:
+            began = time.perf_counter()
+            gc.collect()
+            self._freeing_took = time.perf_counter() - began
 
     async def _make(self, loaded: LoadedAgent, old: Agent) -> Successor:
         """Make the agent that stands in for `old`, with the new code in place for as long as that takes."""
