@@ -163,7 +163,7 @@ def test_a_hook_of_the_old_code_that_still_runs_keeps_its_session_until_its_end(
         await stage.run_until(1.5)
         assert old.session is stage.session
         await stage.run_until(3.0)
-        assert old._engine is None
+        assert old._activity is None
 
     stage = play(4.0, agent=lambda: old, act=act)
     assert old.said == ["new"]

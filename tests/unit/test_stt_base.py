@@ -227,7 +227,7 @@ def test_the_adapter_recognises_each_speech():
     assert events == [*speech, ("final_transcript", "one"), *speech, *speech, ("final_transcript", "three")]
     assert [round(b.duration, 2) for b in fake.heard] == [0.08, 0.06, 0.1]
     assert len(metrics) == 3
-    assert fake._callbacks["metrics_collected"] == {}  # it is not listened to after closing
+    assert not fake.has_listeners("metrics_collected")  # it is not listened to after closing
 
 
 def test_the_adapter_finishes_what_is_being_said_when_flushed():

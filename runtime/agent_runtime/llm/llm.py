@@ -118,7 +118,7 @@ class LLMStream(ABC):
         self._retry_on_chunk_sent = False
         self._event_ch = _ChunkChannel()
         self._task = asyncio.create_task(self._main_task(), name=f"{llm.label} request")
-        self._task.add_done_callback(self._on_done)
+        self._task.add_done_callback(self.__on_done)
 
     @property
     def chat_ctx(self) -> ChatContext:
@@ -188,14 +188,14 @@ class LLMStream(ABC):
             except APIStatusError as e:
                 if e.status_code == _CLIENT_CLOSED_REQUEST:
                     return None
-                await self._retry_or_raise(e, attempt)
+                await self.__retry_or_raise(e, attempt)
             except APIError as e:
-                await self._retry_or_raise(e, attempt)
+                await self.__retry_or_raise(e, attempt)
             except Exception as e:
                 self._emit_error(e, recoverable=False)
                 raise
 
-    async def _retry_or_raise(self, error: APIError, attempt: int) -> None:
+    async def __retry_or_raise(self, error: APIError, attempt: int) -> None:
         """Wait until the next attempt, or raise if there is none."""
         options = self._conn_options
         if self._event_ch.first_response is not None and not self._retry_on_chunk_sent:
@@ -219,14 +219,14 @@ class LLMStream(ABC):
             LLMError(timestamp=time.time(), label=self._llm.label, error=error, recoverable=recoverable),
         )
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def __on_done(self, task: asyncio.Task[None]) -> None:
         # Whoever iterates gets the exception; reading it here keeps asyncio from reporting one that nobody waits for.
         failed = not task.cancelled() and task.exception() is not None
         if not failed and self._event_ch.received:
-            self._report_metrics(cancelled=task.cancelled())
+            self.__report_metrics(cancelled=task.cancelled())
         self._event_ch.close()
 
-    def _report_metrics(self, *, cancelled: bool) -> None:
+    def __report_metrics(self, *, cancelled: bool) -> None:
         if not (self._reports_metrics and self._llm.has_listeners("metrics_collected")):
             return
         channel, usage = self._event_ch, self._event_ch.usage

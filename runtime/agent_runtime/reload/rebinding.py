@@ -56,10 +56,10 @@ def _rebind(found: Any, cls: type) -> bool:
 
 
 def _make_again(agent: Agent) -> None:
-    context, engine = agent._chat_ctx, agent._engine
+    context, engine = agent._chat_ctx, agent._activity
     arguments, named = agent._made_with
     agent.__init__(*arguments, **named)  # type: ignore[misc]  # on purpose: others hold on to this very object
-    agent._chat_ctx, agent._engine = context, engine
+    agent._chat_ctx, agent._activity = context, engine
 
 
 def _reachable(roots: Iterable[Any], old: CodeVersion, new: CodeVersion) -> Iterator[Any]:

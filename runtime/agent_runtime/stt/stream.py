@@ -54,7 +54,7 @@ class RecognizeStream(ABC):
         self._start_time = time.time()
         self._context: BaseModel | None = None
         self._task = asyncio.create_task(self._main_task(), name=f"{type(self).__name__}._main_task")
-        self._task.add_done_callback(self._on_done)
+        self._task.add_done_callback(self.__on_done)
 
     @property
     def context(self) -> BaseModel | None:
@@ -103,14 +103,14 @@ class RecognizeStream(ABC):
         if self._resampler is None:
             self._resampler = Resampler(frame.sample_rate, self._needed_sr, frame.num_channels)
         samples = to_array(frame)
-        self._push_resampled(self._resampler.push(samples[:, 0] if frame.num_channels == 1 else samples))
+        self.__push_resampled(self._resampler.push(samples[:, 0] if frame.num_channels == 1 else samples))
 
     def flush(self) -> None:
         """The present segment is over: make it final."""
         self._check_input_not_ended()
         self._check_not_closed()
         if self._resampler is not None:
-            self._push_resampled(self._resampler.flush())
+            self.__push_resampled(self._resampler.flush())
         self._input_ch.send_nowait(self._FlushSentinel())
 
     def end_input(self) -> None:
@@ -156,14 +156,14 @@ class RecognizeStream(ABC):
                 if loop.time() - began > self._conn_options.timeout:
                     # It was connected for a while: this is a new failure and not the last one going on.
                     self._num_retries = 0
-                self._check_retryable(e)
+                self.__check_retryable(e)
             except Exception as e:
                 self._stt._emit_error(e, recoverable=False)
                 raise
             await asyncio.sleep(self._conn_options.interval_for(self._num_retries))
             self._num_retries += 1
 
-    def _check_retryable(self, error: APIError) -> None:
+    def __check_retryable(self, error: APIError) -> None:
         max_retry = self._conn_options.max_retry
         if not error.retryable or max_retry == 0:
             self._stt._emit_error(error, recoverable=False)
@@ -184,11 +184,11 @@ class RecognizeStream(ABC):
             connection_reused=connection_reused,
         )
 
-    def _push_resampled(self, samples: Any) -> None:
+    def __push_resampled(self, samples: Any) -> None:
         if len(samples) and self._needed_sr is not None:
             self._input_ch.send_nowait(frame_from_array(samples, self._needed_sr))
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def __on_done(self, task: asyncio.Task[None]) -> None:
         self._event_ch.close()
         if not task.cancelled():
             # Whoever iterates gets it; asked for here so that asyncio doesn't also report it as never retrieved.

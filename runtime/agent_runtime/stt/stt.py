@@ -36,7 +36,7 @@ class STT(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TE
     def __init__(self, *, capabilities: STTCapabilities) -> None:
         super().__init__()
         self._capabilities = capabilities
-        self._warned: set[str] = set()
+        self.__warned: set[str] = set()
 
     @property
     def capabilities(self) -> STTCapabilities:
@@ -78,7 +78,7 @@ class STT(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TE
                 raise
             else:
                 if self._recognize_metrics_needed:
-                    self._report_recognized(event, buffer, asyncio.get_running_loop().time() - started)
+                    self.__report_recognized(event, buffer, asyncio.get_running_loop().time() - started)
                 return event
             await asyncio.sleep(conn_options.interval_for(attempt))
             attempt += 1
@@ -100,18 +100,18 @@ class STT(Provider, ABC, EventEmitter[Literal["metrics_collected", "error"] | TE
 
     def _update_session_keyterms(self, keyterms: list[str]) -> None:
         # A provider with `capabilities.keyterms` overrides it.
-        self._warn_once("keyterms", self._capabilities.keyterms)
+        self.__warn_once("keyterms", self._capabilities.keyterms)
 
     def _push_conversation_item(self, ev: Any) -> None:
         # A provider with `capabilities.chat_context` overrides it.
-        self._warn_once("chat context", self._capabilities.chat_context)
+        self.__warn_once("chat context", self._capabilities.chat_context)
 
-    def _warn_once(self, what: str, supported: bool) -> None:
-        if not supported and what not in self._warned:
-            self._warned.add(what)
+    def __warn_once(self, what: str, supported: bool) -> None:
+        if not supported and what not in self.__warned:
+            self.__warned.add(what)
             logger.warning("%s doesn't take %s; it is ignored", self.label, what)
 
-    def _report_recognized(self, event: SpeechEvent, buffer: AudioBuffer, seconds: float) -> None:
+    def __report_recognized(self, event: SpeechEvent, buffer: AudioBuffer, seconds: float) -> None:
         frames = buffer if isinstance(buffer, list) else [buffer]
         self._emit_metrics(event.request_id, duration=seconds, audio_duration=sum(map(duration, frames)))
 

@@ -44,16 +44,16 @@ class AudioStream(ABC):
         self._output_tokens = 0
         self._acquire_time = 0.0
         self._connection_reused = False
-        self._failed = False
-        self._emitter: AudioEmitter | None = None
+        self.__emitter: AudioEmitter | None = None
         self._event_ch = _AudioChan(self)
-        self._task = asyncio.create_task(self._main_task(), name=f"{type(self).__name__}._main_task")
-        self._task.add_done_callback(self._on_done)
+        # Twice, as a provider may have a `_task` of its own. What LiveKit's classes don't have is out of reach (`__`).
+        self.__task = self._task = asyncio.create_task(self._main_task(), name=f"{type(self).__name__}._main_task")
+        self.__task.add_done_callback(self.__on_done)
 
     @property
     def provider_request_ids(self) -> list[str]:
         """The provider's own ids of what was asked, to find it in the provider's logs."""
-        return self._emitter.provider_request_ids if self._emitter is not None else []
+        return self.__emitter.provider_request_ids if self.__emitter is not None else []
 
     @abstractmethod
     async def _run(self, output_emitter: AudioEmitter) -> None: ...
@@ -68,14 +68,14 @@ class AudioStream(ABC):
 
     async def aclose(self) -> None:
         """Stop at once, and drop what wasn't taken."""
-        await aio.cancel_and_wait(self._task)
+        await aio.cancel_and_wait(self.__task)
         self._event_ch.close()
 
     async def __anext__(self) -> SynthesizedAudio:
         try:
             audio = await self._event_ch.recv()
         except aio.ChanClosed:
-            if self._task.done() and not self._task.cancelled() and (exc := self._task.exception()):
+            if self.__task.done() and not self.__task.cancelled() and (exc := self.__task.exception()):
                 raise exc from None
             raise StopAsyncIteration from None
         if self._started_time is not None:
@@ -95,14 +95,14 @@ class AudioStream(ABC):
 
     async def _main_task(self) -> None:
         attempt = 0
-        while not await self._attempt(last=attempt >= self._conn_options.max_retry):
+        while not await self.__attempt(last=attempt >= self._conn_options.max_retry):
             await asyncio.sleep(self._conn_options.interval_for(attempt))
             self._prepare_retry()
-            self._failed = False
+            self._event_ch.failed = False
             attempt += 1
 
-    async def _attempt(self, *, last: bool) -> bool:
-        emitter = self._emitter = AudioEmitter(label=self._tts.label, dst_ch=self._event_ch)
+    async def __attempt(self, *, last: bool) -> bool:
+        emitter = self.__emitter = AudioEmitter(label=self._tts.label, dst_ch=self._event_ch)
         try:
             await self._run(emitter)
             if emitter.started:
@@ -111,14 +111,14 @@ class AudioStream(ABC):
         except APIError as e:
             if isinstance(e, APIStatusError) and e.status_code == _CLIENT_CLOSED_REQUEST:
                 return True
-            self._failed = True
+            self._event_ch.failed = True
             if last or not e.retryable or emitter.total_duration > 0:
                 self._tts._emit_error(e, recoverable=False)
                 raise
             self._tts._emit_error(e, recoverable=True)
             return False
         except Exception as e:
-            self._failed = True
+            self._event_ch.failed = True
             self._tts._emit_error(e, recoverable=False)
             raise
         finally:
@@ -134,7 +134,7 @@ class AudioStream(ABC):
     def _prepare_retry(self) -> None:
         """Make the input readable from its beginning."""
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def __on_done(self, task: asyncio.Task[None]) -> None:
         self._event_ch.finish(cancelled=task.cancelled())
         if not task.cancelled():
             # Whoever iterates gets it; asked for here so that asyncio doesn't also report it as never retrieved.
@@ -166,12 +166,12 @@ class ChunkedStream(AudioStream):
     @property
     def done(self) -> bool:
         """Whether all audio has been made, or it failed."""
-        return self._task.done()
+        return self._synthesize_task.done()
 
     @property
     def exception(self) -> BaseException | None:
         """What it failed with. Raises InvalidStateError while it runs."""
-        return self._task.exception()
+        return self._synthesize_task.exception()
 
     async def collect(self) -> AudioFrame:
         """All the audio as one frame."""
@@ -280,6 +280,7 @@ class _AudioChan(aio.Chan[SynthesizedAudio]):
         self._audio_duration = 0.0
         self._last: SynthesizedAudio | None = None
         self._reported = False
+        self.failed = False
         self._created = asyncio.get_running_loop().time()
 
     def send_nowait(self, value: SynthesizedAudio) -> None:
@@ -302,7 +303,7 @@ class _AudioChan(aio.Chan[SynthesizedAudio]):
     def _report(self, *, cancelled: bool) -> None:
         stream = self._stream
         asked = self._last is not None or (stream._started_time is not None and bool(stream._input_so_far()))
-        if not asked or stream._failed or not stream._reports_usage:
+        if not asked or self.failed or not stream._reports_usage:
             return
         self._reported = True
         metrics = TTSMetrics(

@@ -22,11 +22,11 @@ class EventEmitter(Generic[E]):
 
     def __init__(self) -> None:
         # The value is how many positional arguments the callback takes, None for any number.
-        self._callbacks: dict[E, dict[Callable[..., Any], int | None]] = {}
+        self.__callbacks: dict[E, dict[Callable[..., Any], int | None]] = {}
 
     def emit(self, event: E, *args: Any) -> None:
         """Call every callback of `event`."""
-        callbacks = self._callbacks.get(event)
+        callbacks = self.__callbacks.get(event)
         if not callbacks:
             return
         for callback, arity in tuple(callbacks.items()):
@@ -50,7 +50,7 @@ class EventEmitter(Generic[E]):
                 f"{getattr(callback, '__name__', callback)!r} is a coroutine function, which `on` can't wait for: "
                 "register a plain function that calls asyncio.create_task"
             )
-        self._callbacks.setdefault(event, {})[callback] = _positional_arity(callback)
+        self.__callbacks.setdefault(event, {})[callback] = _positional_arity(callback)
         return callback
 
     @overload
@@ -78,11 +78,11 @@ class EventEmitter(Generic[E]):
 
     def off(self, event: E, callback: Callable[..., Any]) -> None:
         """Don't call `callback` any more. One that isn't registered is no mistake."""
-        self._callbacks.get(event, {}).pop(callback, None)
+        self.__callbacks.get(event, {}).pop(callback, None)
 
     def has_listeners(self, event: E) -> bool:
         """Whether anybody would be called; ask before making a costly payload."""
-        return bool(self._callbacks.get(event))
+        return bool(self.__callbacks.get(event))
 
 
 def _positional_arity(callback: Callable[..., Any]) -> int | None:

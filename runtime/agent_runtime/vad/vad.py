@@ -95,7 +95,7 @@ class VADStream(ABC):
         self._input_ch = aio.Chan[AudioFrame | VADStream._FlushSentinel]()
         self._event_ch: aio.Chan[VADEvent] = _EventChan(vad)
         self._task = asyncio.create_task(self._main_task(), name=f"{type(self).__name__}._main_task")
-        self._task.add_done_callback(self._on_done)
+        self._task.add_done_callback(self.__on_done)
 
     @abstractmethod
     async def _main_task(self) -> None: ...
@@ -142,7 +142,7 @@ class VADStream(ABC):
     ) -> None:
         await self.aclose()
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def __on_done(self, task: asyncio.Task[None]) -> None:
         self._event_ch.close()
         if not task.cancelled():
             # Whoever iterates gets it; asked for here so that asyncio doesn't also report it as never retrieved.

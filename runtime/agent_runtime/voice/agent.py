@@ -100,8 +100,8 @@ class Agent(RemembersArguments, HandoffTarget):
         self._min_consecutive_speech_delay = min_consecutive_speech_delay
         self._use_tts_aligned_transcript = use_tts_aligned_transcript
         self._expressive = expressive
-        self._engine: Engine | None = None
-        self._one_task = asyncio.Lock()
+        self._activity: Engine | None = None
+        self._agent_task_lock = asyncio.Lock()
         """Held by the one `AgentTask` that it awaits at a time."""
 
     @property
@@ -202,12 +202,12 @@ class Agent(RemembersArguments, HandoffTarget):
     @property
     def session(self) -> AgentSession[Any]:
         """The session that it runs in. Raises RuntimeError while it doesn't run."""
-        return self._running().session
+        return self._get_activity_or_raise().session
 
     @property
     def realtime_llm_session(self) -> llm_.RealtimeSession[Any]:
         """The session of the realtime model that it talks by. Raises RuntimeError if there is none."""
-        session = self._running().realtime.session
+        session = self._get_activity_or_raise().realtime.session
         if session is None:
             raise RuntimeError(f"the agent {self._id!r} talks by no realtime model")
         return session
@@ -217,21 +217,21 @@ class Agent(RemembersArguments, HandoffTarget):
         """The session of the duplex model that it talks by. Raises RuntimeError if there is none."""
         from agent_runtime.llm.duplex_adapter import DuplexRealtimeSession
 
-        session = self._running().realtime.session
+        session = self._get_activity_or_raise().realtime.session
         if not isinstance(session, DuplexRealtimeSession):
             raise RuntimeError(f"the agent {self._id!r} talks by no duplex model")
         return session.duplex_session
 
-    def _running(self) -> Engine:
-        if self._engine is None:
+    def _get_activity_or_raise(self) -> Engine:
+        if self._activity is None:
             raise RuntimeError(f"the agent {self._id!r} is not running; start it with `session.start(agent)`")
-        return self._engine
+        return self._activity
 
     async def update_instructions(self, instructions: str | llm_.Instructions) -> None:
         """Tell it something else from its next reply on."""
         self._instructions = instructions
-        if self._engine is not None:
-            self._engine.agents.instructions_changed(self)
+        if self._activity is not None:
+            self._activity.agents.instructions_changed(self)
 
     async def update_tools(self, tools: Sequence[Tool | Toolset]) -> None:
         """Give it these tools instead, from its next reply on. Raises TypeError for what is no tool."""
@@ -239,15 +239,15 @@ class Agent(RemembersArguments, HandoffTarget):
             if not isinstance(tool, Tool | Toolset):
                 raise TypeError(f"{tool!r} is no tool; decorate functions with @function_tool")
         old, self._tools = self._tools, list({tool.id: tool for tool in tools}.values())
-        if self._engine is not None:
-            await self._engine.agents.tools_changed(self, old)
+        if self._activity is not None:
+            await self._activity.agents.tools_changed(self, old)
 
     async def update_chat_ctx(self, chat_ctx: ChatContext, *, exclude_invalid_function_calls: bool = True) -> None:
         """Have it remember this conversation instead; the calls of tools that it doesn't have are left out."""
         kept = chat_ctx.copy(tools=self._tools) if exclude_invalid_function_calls else chat_ctx.copy()
         self._chat_ctx = kept
-        if self._engine is not None:
-            self._engine.agents.conversation_changed(self)
+        if self._activity is not None:
+            self._activity.agents.conversation_changed(self)
 
     def update_options(
         self,
@@ -269,8 +269,8 @@ class Agent(RemembersArguments, HandoffTarget):
             self._llm = for_session(llm)
         if tts is not NOT_GIVEN:
             self._tts = tts
-        if self._engine is not None and self._engine.agent is self:
-            self._engine.apply_options()
+        if self._activity is not None and self._activity.agent is self:
+            self._activity.apply_options()
 
     # --- hooks -------------------------------------------------------------------------------------------------------
 
@@ -341,7 +341,7 @@ class Agent(RemembersArguments, HandoffTarget):
             agent: Agent, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
         ) -> AsyncGenerator[stt_.SpeechEvent, None]:
             """The recogniser of the agent, else of the session."""
-            engine = agent._running()
+            engine = agent._get_activity_or_raise()
             stt = engine.require_stt()
             async with stt.stream(conn_options=engine.options.conn_options.stt_conn_options) as stream:
                 engine.recognition.recognizer_streams.add(stream)
@@ -371,7 +371,7 @@ class Agent(RemembersArguments, HandoffTarget):
             if (rehearsal := current_rehearsal()) is not None:
                 rehearsal.take(chat_ctx)
                 return
-            engine = agent._running()
+            engine = agent._get_activity_or_raise()
             stream = engine.require_llm().chat(
                 chat_ctx=chat_ctx,
                 tools=tools,
@@ -387,7 +387,7 @@ class Agent(RemembersArguments, HandoffTarget):
             agent: Agent, text: AsyncIterable[str], model_settings: ModelSettings
         ) -> AsyncGenerator[AudioFrame, None]:
             """The voice of the agent, else of the session."""
-            engine = agent._running()
+            engine = agent._get_activity_or_raise()
             tts = engine.require_tts()
             text = directed(text, tts, expressive=expressive_options(engine, agent) is not None)
             async with tts.stream(conn_options=engine.options.conn_options.tts_conn_options) as stream:

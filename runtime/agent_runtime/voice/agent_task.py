@@ -73,65 +73,65 @@ class AgentTask(Agent, Generic[TaskResult_T]):
             max_endpointing_delay=max_endpointing_delay,
         )
         self._preserve_function_call_history = preserve_function_call_history
-        self._awaited = False
-        self._outcome: TaskResult_T | Exception | None = None
-        self._is_done = False
+        self.__awaited = False
+        self._task_outcome: TaskResult_T | Exception | None = None
+        self.__is_done = False
         # Made when it is awaited: a task may be made before there is a loop.
-        self._finished: asyncio.Future[None] | None = None
-        self._stack: TaskStack | None = None
-        self._unanswered: SpeechHandle | None = None
+        self._task_finished: asyncio.Future[None] | None = None
+        self.__stack: TaskStack | None = None
+        self._task_unanswered: SpeechHandle | None = None
         """The speech that completed it: its turn is answered by whoever awaits the task."""
 
     def done(self) -> bool:
         """Whether it was completed or cancelled."""
-        return self._is_done
+        return self.__is_done
 
     def complete(self, result: TaskResult_T | Exception) -> None:
         """It is over, with that result, or failed with that exception. Raises RuntimeError if it was over already."""
-        if self._is_done:
+        if self.__is_done:
             raise RuntimeError(f"the task {self.id!r} is done already")
-        self._finish(result)
+        self._finish_task(result)
         context = current_run_context()
         if context is not None:
             context.speech_handle._final_output = result
 
     def cancel(self) -> None:
         """Stop what it says, and have it fail with a `ToolError` unless it is over."""
-        if self._engine is not None and self._engine.agent is self:
-            stop_speech(self._engine, "api", force=True)
-        self._fail("is cancelled")
+        if self._activity is not None and self._activity.agent is self:
+            stop_speech(self._activity, "api", force=True)
+        self._fail_task("is cancelled")
 
-    def _fail(self, why: str) -> None:
-        if not self._is_done:
-            self._finish(ToolError(f"AgentTask {self.id} {why}"))
+    def _fail_task(self, why: str) -> None:
+        if not self.__is_done:
+            self._finish_task(ToolError(f"AgentTask {self.id} {why}"))
 
-    def _finish(self, outcome: TaskResult_T | Exception) -> None:
-        self._is_done, self._outcome = True, outcome
+    def _finish_task(self, outcome: TaskResult_T | Exception) -> None:
+        self.__is_done, self._task_outcome = True, outcome
         scope = current_scope()
         if scope is not None:
-            self._unanswered = scope.speech or scope.unanswered
-        if self._stack is not None:
-            self._stack.ended(self)
-        if self._finished is not None:
-            self._finished.set_result(None)
+            self._task_unanswered = scope.speech or scope.unanswered
+        if self.__stack is not None:
+            self.__stack.ended(self)
+        if self._task_finished is not None:
+            self._task_finished.set_result(None)
 
     def __await__(self) -> Generator[Any, None, TaskResult_T]:
-        return self._run().__await__()
+        return self.__run().__await__()
 
-    async def _run(self) -> TaskResult_T:
-        if self._awaited:
+    async def __run(self) -> TaskResult_T:
+        if self.__awaited:
             raise RuntimeError(f"the task {self.id!r} was awaited before; make another one")
-        self._awaited = True
+        self.__awaited = True
         scope = current_scope()
         if scope is None or scope.decides_turn:
             where = f"not in {scope.name}" if scope is not None else "and here is none of them"
             raise RuntimeError(
                 f"the task {self.id!r} can only be awaited inside of a tool, of on_enter or of on_exit, {where}"
             )
-        if not self._is_done:
-            self._finished = asyncio.get_running_loop().create_future()
-            self._stack = scope.engine.agents.tasks
-            await self._stack.run(self, scope)
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return cast("TaskResult_T", self._outcome)
+        if not self.__is_done:
+            self._task_finished = asyncio.get_running_loop().create_future()
+            self.__stack = scope.engine.agents.tasks
+            await self.__stack.run(self, scope)
+        if isinstance(self._task_outcome, Exception):
+            raise self._task_outcome
+        return cast("TaskResult_T", self._task_outcome)

@@ -85,7 +85,7 @@ class Agents:
             if old is not None:
                 await self._leave(old, move)
                 if old is not agent:
-                    old._engine = None
+                    old._activity = None
             await self.arrive(agent, cause)
             self.enter(agent, move)
             await asyncio.sleep(0)  # its first words come before what others ask for next
@@ -106,7 +106,7 @@ class Agents:
         """The agent has the conversation from now on; `enter` begins its hook."""
         engine = self._engine
         old = engine.agent
-        if agent._engine is not None and agent._engine is not engine:
+        if agent._activity is not None and agent._activity is not engine:
             raise RuntimeError(f"the agent {agent.id!r} runs in another session already")
         self._install(agent)
         await self._open_toolsets(agent._tools)
@@ -126,7 +126,7 @@ class Agents:
         task.add_done_callback(self._hook_ended)
 
     def _install(self, agent: Agent) -> None:
-        agent._engine = self._engine
+        agent._activity = self._engine
         self._engine.agent = agent
         self._set_instructions(agent)
         self._engine.apply_options()
@@ -151,12 +151,13 @@ class Agents:
     async def leave_task(self, task: AgentTask[Any], agent: Agent, move: Move) -> None:
         """The task leaves, and the agent that awaited it goes on, with what was said meanwhile."""
         await self._leave(task, move)
-        task._engine = None
+        task._activity = None
         if self._engine.closing:
             return
         self.remember(task, agent)
         self._install(agent)
-        self._note_handoff(task, agent, "task_failed" if isinstance(task._outcome, Exception) else "task_completed")
+        failed = isinstance(task._task_outcome, Exception)
+        self._note_handoff(task, agent, "task_failed" if failed else "task_completed")
         self._note_config(agent)
 
     @staticmethod
@@ -331,7 +332,7 @@ class Agents:
         for agent in dict.fromkeys([self._engine.agent, *self._paused]):
             await self._hook(agent, "on_exit", agent.on_exit)
             await self._close_toolsets(agent._tools)
-            agent._engine = None
+            agent._activity = None
         await self._close_toolsets(self._engine.session._tools)
 
 

@@ -78,7 +78,7 @@ class Swaps:
 
         def over(_: object = None) -> None:
             if not any(not task.done() for task in hooks) and self._engine.agent is not old:
-                old._engine = None
+                old._activity = None
 
         hooks = self._agents.hooks_of(old)
         for task in hooks:

@@ -103,7 +103,7 @@ class TaskGroup(AgentTask[TaskGroupResult]):
                         raise
                     results[task_id] = error
             if self._summarize_chat_ctx:
-                self._chat_ctx = await summarize(self._chat_ctx, self._running().require_llm())
+                self._chat_ctx = await summarize(self._chat_ctx, self._get_activity_or_raise().require_llm())
         except Exception as error:
             if not self.done():
                 self.complete(error)
@@ -134,7 +134,7 @@ class TaskGroup(AgentTask[TaskGroupResult]):
             if not isinstance(wanted, list) or not wanted or any(task_id not in known for task_id in wanted):
                 raise ToolError(f"task_ids must be a list of some of {', '.join(known)}, not {wanted!r}")
             if not task.done():
-                task._finish(_GoBack(wanted))
+                task._finish_task(_GoBack(wanted))
 
         schema = {
             "name": "out_of_scope",

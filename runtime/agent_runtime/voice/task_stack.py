@@ -62,7 +62,7 @@ class TaskStack:
         if speech is not None:
             speech._hold()
         try:
-            async with scope.agent._one_task:
+            async with scope.agent._agent_task_lock:
                 self._check(task, scope)
                 await self._run(_Frame(task, scope))
         finally:
@@ -77,7 +77,7 @@ class TaskStack:
             why = f"{agent.id} doesn't have the conversation any more"
         elif any(move is not scope.move for move in engine.agents.moves.under_way):
             why = f"another agent is about to take over from {agent.id}"
-        elif task._engine is not None:
+        elif task._activity is not None:
             why = "it runs already"
         elif scope.speech is not None and scope.speech.interrupted and not scope.speech.done():
             why = f"the speech that called {scope.name} was interrupted"
@@ -92,12 +92,12 @@ class TaskStack:
             moves.hold(scope.move, True)
         try:
             await self._enter(frame)
-            finished = task._finished
+            finished = task._task_finished
             assert finished is not None
             if not task.done():
                 await asyncio.shield(finished)
         finally:
-            task._fail(f"was abandoned: {scope.name} ended before it was done")
+            task._fail_task(f"was abandoned: {scope.name} ended before it was done")
             self._ask_to_leave(frame)
             leaving = asyncio.create_task(self._leave(frame), name=f"end of {task.id}", context=outside_scopes())
             self._leaving.add(leaving)
@@ -131,7 +131,7 @@ class TaskStack:
         while not frame.task.done() and not self._engine.closing:
             busy = [s._done for s in self._engine.replies.at_work() if s is not speech]
             if speech is not None and speech.interrupted and not speech.done():
-                frame.task._fail(f"can't begin: the speech that called {frame.scope.name} was interrupted")
+                frame.task._fail_task(f"can't begin: the speech that called {frame.scope.name} was interrupted")
             elif speech is not None and self._engine.scheduler.current is speech:
                 busy.append(speech._step_done[-1])
             if not busy:
@@ -150,7 +150,7 @@ class TaskStack:
         if not frame.paused:
             return
         frame.paused = scope.waiting = False
-        answers = frame.task._unanswered
+        answers = frame.task._task_unanswered
         if scope.speech is None:
             scope.unanswered = answers
         else:
@@ -171,7 +171,7 @@ class TaskStack:
             if frame.task is task:
                 self._ask_to_leave(frame)
                 for inner in self._frames[index + 1 :]:
-                    inner.task._fail(f"is cancelled: {task.id}, which awaits it, is done")
+                    inner.task._fail_task(f"is cancelled: {task.id}, which awaits it, is done")
                 return
 
     def _ask_to_leave(self, frame: _Frame) -> None:
@@ -223,7 +223,7 @@ class TaskStack:
     def fail_all(self) -> None:
         """The session ends: whoever awaits a task is told so."""
         for frame in reversed(self._frames):
-            frame.task._fail("was not completed: the session is closed")
+            frame.task._fail_task("was not completed: the session is closed")
 
     async def aclose(self) -> None:
         """Wait until those who awaited a task know."""
