@@ -261,6 +261,30 @@ async def test_a_file_that_has_only_an_agent_is_served_headless(server: LiveKitS
         assert await ended(process) == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "agent_console", "--headless", "FILE", "--load-threshold", "2"],
+        ["-m", "agent_runtime.compat", "FILE", "start"],
+    ],
+)
+async def test_a_file_for_livekit_agents_is_served_unchanged(
+    server: LiveKitServer, tmp_path: Path, command: list[str]
+) -> None:
+    text = AGENT.read_text()
+    assert text.count("from agent_runtime import") == 1
+    file = tmp_path / "their_agent.py"
+    file.write_text(text.replace("from agent_runtime import", "from livekit.agents import"))
+    with worker(server, command=[str(file) if word == "FILE" else word for word in command]) as process:
+        await logged(process, "registered")
+        room_name = f"theirs-{len(command)}"
+        async with person(server, room_name) as room:
+            assert (await agent_in(room))["ready"] == "made ready"
+        process.send(signal.SIGTERM)
+        assert await ended(process) == 0
+    assert not [line for line in process.other if "ModuleNotFoundError" in line]
+
+
 def read(reader: rtc.TextStreamReader, said: list[str]) -> asyncio.Task[None]:
     async def take() -> None:
         said.append(await reader.read_all())

@@ -110,6 +110,7 @@ def test_livekits_own_packages_stay():
         ("import livekit.plugins.google.beta", "livekit.plugins.google.beta isn't available here: leave `stt` and"),
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),
         ("import agent_runtime.testing; from livekit.agents import testing", "agents.testing isn't available here"),
+        ("from livekit.agents.pipeline import VoicePipelineAgent", "pipeline isn't available here: it is from before"),
         ("from livekit.plugins import nope", "livekit.plugins.nope isn't available here: pip install --no-deps"),
         ("from livekit.plugins import someones", "livekit.plugins.someones isn't available here: pip install"),
         ("import livekit.plugins.someones.own", "livekit.plugins.someones isn't available here: pip install"),
@@ -267,3 +268,27 @@ async def test_the_job_of_the_present_code():
     current_job.reset(token)
     context.proc.userdata["vad"] = 1
     assert context.proc.pid
+
+
+@pytest.mark.parametrize("command", ["console", "start"])
+def test_a_file_is_run_as_a_program(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import sys
+
+    from agent_runtime.compat import stand_ins
+    from agent_runtime.compat.__main__ import main
+
+    file = tmp_path / "theirs.py"
+    file.write_text("import sys\nfrom livekit.agents import Agent\nprint(__name__, sys.argv[1:], Agent.__module__)\n")
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setattr(sys, "argv", ["-m", str(file), command])
+    printed: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda *words: printed.append(" ".join(map(str, words))))
+    try:
+        main()
+        assert stand_ins.are_allowed() == (command == "console")
+    finally:
+        stand_ins.allow(False)
+    assert printed == [f"__main__ ['{command}'] agent_runtime.voice.agent"]
+    monkeypatch.setattr(sys, "argv", ["-m", str(tmp_path / "gone.py"), command])
+    with pytest.raises(SystemExit, match=r"usage: python -m agent_runtime\.compat FILE\.py"):
+        main()

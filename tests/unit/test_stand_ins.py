@@ -122,6 +122,13 @@ def test_models_of_the_cloud(caplog: pytest.LogCaptureFixture):
     ]
 
 
+def test_what_our_part_of_a_package_lacks_is_not_said_to_be_for_installing(caplog: pytest.LogCaptureFixture):
+    from livekit.plugins import openai
+
+    assert isinstance(openai.realtime.RealtimeModel(), StandIn)
+    assert warnings(caplog) == ["openai.realtime isn't there yet; the console's own part is used instead"]
+
+
 def test_names_that_are_no_vendors_are_still_missing():
     with pytest.raises(ImportError, match=r"livekit\.agents\.llm\.Nothing"):
         from livekit.agents.llm import Nothing  # noqa: F401

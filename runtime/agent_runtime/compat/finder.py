@@ -193,8 +193,10 @@ def why_missing(fullname: str) -> str:
     """Why a vendor's name isn't there, and the command that changes it, in one line."""
     if fullname.startswith(f"{AGENTS}.inference."):
         return f"{fullname} asks LiveKit's cloud, which can't be asked from here"
-    package = _package_of(fullname)
-    if PathFinder.find_spec(fullname.rpartition(".")[0], _plugin_folders()):
+    package, (parent, _, name) = _package_of(fullname), fullname.rpartition(".")
+    if MODULES.get(parent) and name not in INSTALLED_PARTS.get(parent, ()):
+        return f"{fullname.removeprefix(f'{PLUGINS}.')} isn't there yet"
+    if PathFinder.find_spec(parent, _plugin_folders()):
         return f"{fullname} of {package} can't be used here"
     return f"{package} isn't installed (pip install --no-deps {package})"
 

@@ -216,11 +216,14 @@ VENDORS: Final[dict[str, str]] = {
 
 _REALTIME: Final = "no vendor's realtime model is there yet: write an llm.RealtimeModel, or use stt, llm and tts"
 
+_OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start it in an AgentSession"
+
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
     f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
     f"{AGENTS}.beta.workflows.GetCreditCardTask": "subclass AgentTask for it, as the other tasks of beta.workflows do",
     f"{AGENTS}.beta.workflows.WarmTransferTask": "use JobContext.add_sip_participant and transfer_sip_participant",
+    **{f"{AGENTS}.{name}": _OLD for name in ("pipeline", "multimodal", "voice_assistant", "transcription")},
     f"{AGENTS}.voice.avatar": "avatars aren't there yet; the agent's voice doesn't need one",
     f"{PLUGINS}.openai.STT": _EMBEDDED_STT,
     f"{PLUGINS}.openai.TTS": _EMBEDDED_TTS,

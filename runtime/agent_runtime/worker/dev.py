@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final
 
+from agent_runtime import compat
 from agent_runtime.project import WatchList
 from agent_runtime.project.folder import ProjectFolder
 from agent_runtime.reload import FileWatcher
@@ -32,7 +33,8 @@ _ORPHAN_POLL: Final = 1.0
 
 def serve_reloading(file: Path, arguments: Sequence[str]) -> int:
     """Serve `python FILE ARGUMENTS --no-reload`, anew at each save, until it is told to stop; the last exit code."""
-    command = [sys.executable, str(file), *arguments, "--no-reload"]
+    as_livekit = ["-m", "agent_runtime.compat"] if compat.is_installed() else []
+    command = [sys.executable, *as_livekit, str(file), *arguments, "--no-reload"]
     saved: SimpleQueue[frozenset[Path]] = SimpleQueue()
     folders = frozenset(ProjectFolder(file.resolve()).folders())
     watcher = FileWatcher(WatchList(frozenset({file.resolve()}), any_python=folders), saved.put)

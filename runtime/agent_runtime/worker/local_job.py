@@ -142,8 +142,8 @@ class LocalJobContext(JobContext):
     async def _begin(self, session: AgentSession[Any], agent: Agent) -> None:
         try:
             await session.start(agent)
-        except BaseException:
-            self._begun.cancel()
+        except Exception as exc:
+            self._begun.set_exception(exc)  # the entrypoint's own line started it
             raise
         self._begun.set_result(None)
 

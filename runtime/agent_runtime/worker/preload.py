@@ -14,8 +14,9 @@ import sys
 import agent_runtime.room
 import agent_runtime.voice.session
 import agent_runtime.worker.job_main  # noqa: F401
+from agent_runtime import compat
 from agent_runtime.lazy_model import build_models
-from agent_runtime.worker.preload_names import MAIN_VARIABLE, PATH_VARIABLE
+from agent_runtime.worker.preload_names import COMPAT_VARIABLE, MAIN_VARIABLE, PATH_VARIABLE
 
 
 def _import_main(path: str) -> None:
@@ -27,6 +28,8 @@ def _import_main(path: str) -> None:
 
 
 build_models()
+if os.environ.get(COMPAT_VARIABLE):
+    compat.install()
 if found := os.environ.get(MAIN_VARIABLE):
     _import_main(found)
 gc.collect()

@@ -142,10 +142,13 @@ def warm_up(options: PoolOptions) -> None:
 
 
 def _preload_environment() -> dict[str, str]:
-    from agent_runtime.worker.preload_names import MAIN_VARIABLE, PATH_VARIABLE
+    from agent_runtime import compat
+    from agent_runtime.worker.preload_names import COMPAT_VARIABLE, MAIN_VARIABLE, PATH_VARIABLE
 
     # Numeric libraries would each start a thread for every core, in every process.
     found = {"OPENBLAS_NUM_THREADS": "1", PATH_VARIABLE: os.pathsep.join(sys.path)}
+    if compat.is_installed():
+        found[COMPAT_VARIABLE] = "1"
     main = sys.modules.get("__main__")
     if main is not None and main.__spec__ is None and (path := getattr(main, "__file__", None)):
         found[MAIN_VARIABLE] = os.path.abspath(path)
