@@ -213,6 +213,38 @@ async def test_what_the_model_measures_is_counted():
 
 
 @in_virtual_time
+async def test_words_without_sound_are_part_of_the_conversation():
+    async with talk() as (stage, duplex):
+        duplex.words("Hm.")
+        await stage.run_until(4.0)
+        assert stage.said()[-1] == ("assistant", "Hm.")
+        assert stage.session.agent_state == "listening"
+        duplex.speak("Well", 1.0)
+        await stage.run_until(7.0)
+        duplex.words(" now.", 9100, 9200)
+        await stage.run_until(8.0)
+        assert [text for role, text in stage.said() if role == "assistant"] == ["Hm.", "Well", " now."]
+        assert [event.data.position for event in stage.of("playout_finished")] == [0.0, 1.48, 0.0]  # type: ignore[union-attr]
+
+
+class Reader(Agent):
+    async def transcription_node(self, text: Any, model_settings: Any) -> Any:
+        async for piece in text:
+            yield piece.upper()
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@in_virtual_time
+async def test_words_without_sound_are_read_by_the_agents_own_node(aligned: bool):
+    agent = Reader(instructions="", use_tts_aligned_transcript=aligned)
+    async with talk(agent=agent, tts=ScriptedTTS([1.0], aligned=True)) as (stage, duplex):
+        duplex.words("Hm.")
+        await stage.run_until(5.0)
+        assert stage.said()[-1] == ("assistant", "HM.")
+        assert stage.session.agent_state == "listening"
+
+
+@in_virtual_time
 async def test_sound_that_fails_ends_the_session():
     async with talk() as (stage, duplex):
         closed: list[CloseEvent] = []

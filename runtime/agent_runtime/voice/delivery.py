@@ -32,6 +32,8 @@ class Delivery:
         self.item_id = item_id
         """The message that it belongs to."""
         self.audio = audio
+        self.may_be_silent = False
+        """Whether `audio` may have no sound at all: the text is shown then."""
         self._engine = step.engine
         self._to_voice: aio.Chan[str] = aio.Chan()
         self._to_reader: aio.Chan[str | TimedString] | None = None
@@ -130,9 +132,15 @@ class Delivery:
         try:
             if self._engine.playout.output is None or (audio is None and not self._engine.can_speak(self._step.agent)):
                 await self._show(reader)
-            else:
+            elif audio is None or not self.may_be_silent:
                 await self._speak(audio, reader)
+            elif (sound := await _with_sound(audio)) is not None:
+                await self._speak(sound, reader)
+            else:
+                await self._show(reader)
         finally:
+            if isinstance(audio, AsyncGenerator):
+                await audio.aclose()
             if reader is not None:
                 await aio.cancel_and_wait(reader)
 
@@ -251,6 +259,11 @@ class Delivery:
 
     async def _show(self, reader: asyncio.Task[None] | None) -> None:
         step = self._step
+        if self._reads_voice and self._to_reader is not None:
+            # There is no voice to read.
+            async for piece in self._to_voice:
+                self._to_reader.send_nowait(piece)
+            self._to_reader.close()
         if not (await self._is_next() and await step.may_be_heard()):
             return
         if reader is not None:
@@ -270,3 +283,18 @@ class Delivery:
         self._shown.append(piece)
         if self._engine.playout.wants_words():
             step.heard(self, "".join(self._shown), 0.0)
+
+
+async def _with_sound(audio: AsyncIterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None] | None:
+    """The same once its first frame is there; None if it ends without one."""
+    frames = aiter(audio)
+    first = await anext(frames, None)
+    if first is None:
+        return None
+
+    async def all_frames() -> AsyncGenerator[AudioFrame, None]:
+        yield first
+        async for frame in frames:
+            yield frame
+
+    return all_frames()

@@ -73,6 +73,7 @@ class RealtimeStep(Step):
             if "audio" in spoken.modalities:
                 self._own_voice = True
                 spoken.delivery.audio = self._voice(message.audio_stream)
+                spoken.delivery.may_be_silent = True
             self._deliveries.append(spoken.delivery)
             self._start_delivery()
             await text
