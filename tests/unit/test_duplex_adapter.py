@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from agent_runtime.llm import (
-    AdaptiveNoiseGate,
+    AgentConfigUpdate,
     AgentHandoff,
-    AudioGate,
     ChatContext,
     ChatMessage,
     DuplexAudioFrame,
@@ -21,13 +20,14 @@ from agent_runtime.llm import (
     FixedGate,
     FunctionCallOutput,
     GenerationCreatedEvent,
+    InputTranscriptionCompleted,
     RealtimeError,
     RealtimeModelError,
     RealtimeSession,
     RealtimeSessionReconnectedEvent,
 )
 from agent_runtime.testing import in_virtual_time
-from agent_runtime.types import TimedString
+from agent_runtime.types import NOT_GIVEN, TimedString
 from tests.support.duplex import FakeDuplexModel, FakeDuplexSession, sound
 
 
@@ -198,6 +198,40 @@ async def test_a_call_is_part_of_what_is_said_or_an_answer_of_its_own():
         assert [item.type for item in parts.session.chat_ctx.items].count("function_call") == 2
 
 
+@in_virtual_time
+async def test_the_times_of_words_never_go_back():
+    async with talk(FakeDuplexModel(gate=FixedGate(0.001))) as parts:
+        parts.duplex.words("one", 5000, 5400)
+        parts.duplex.words(" two", 5200, 5300)
+        parts.duplex.words(" three", 5100)
+        parts.duplex.speak(seconds=1.0)
+        await asyncio.sleep(1.0)
+        times = [(word.start_time, word.end_time) for word in parts.answers[0].words if isinstance(word, TimedString)]
+        assert times == [(0.0, 0.4), (0.4, 0.4), (0.4, NOT_GIVEN)]
+
+
+@in_virtual_time
+async def test_words_that_an_utterance_does_not_reach_are_for_the_next_within_three_seconds():
+    async with talk(FakeDuplexModel(gate=FixedGate(0.001))) as parts:
+        parts.duplex.speak("now", 2.0)
+        parts.duplex.words("later", 9000)
+        await asyncio.sleep(2.5 + 2.9)
+        assert [answer.text for answer in parts.answers] == ["now"]
+        await asyncio.sleep(0.2)
+        assert [answer.text for answer in parts.answers] == ["now", "later"]
+
+
+@in_virtual_time
+async def test_after_a_silence_without_sound_the_gate_opens_anew():
+    model = FakeDuplexModel(streams_silence=False, gate=FixedGate(0.01))
+    async with talk(model) as parts:
+        parts.duplex.speak(seconds=0.2, level=1200)
+        await asyncio.sleep(2.0)
+        parts.duplex.speak(seconds=0.2, level=700)
+        await asyncio.sleep(2.0)
+        assert [answer.seconds for answer in parts.answers] == [0.2]
+
+
 # --- replies that are asked for ---------------------------------------------------------------------------------------
 
 
@@ -271,6 +305,18 @@ async def test_a_reconnection_ends_what_is_said_and_forgets_words_that_wait():
         assert (len(reconnected), parts.answers[1].text) == (1, "")
 
 
+@in_virtual_time
+async def test_after_a_reconnection_the_times_of_words_begin_anew():
+    async with talk(FakeDuplexModel(gate=FixedGate(0.001))) as parts:
+        parts.duplex.speak("First.", 1.0)
+        await asyncio.sleep(2.0)
+        parts.duplex.emit("session_reconnected", RealtimeSessionReconnectedEvent())
+        parts.duplex.words("Again.", 100)
+        parts.duplex.speak(seconds=1.0)
+        await asyncio.sleep(2.0)
+        assert [(answer.text, answer.seconds > 0) for answer in parts.answers] == [("First.", True), ("Again.", True)]
+
+
 # --- the conversation -------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +330,10 @@ async def test_the_model_is_told_only_what_is_new(caplog: pytest.LogCaptureFixtu
         assert parts.duplex.told == ["Be brief.", ["Hello"], set()]
         assert parts.duplex._configured.is_set()
         parts.duplex.told.clear()
+        await parts.session.update_chat_ctx(context)
+        assert parts.duplex.told == []
+        context.add_message(role="system", content="Be polite.")
+        context.items.append(AgentConfigUpdate(instructions="Be polite."))
         await parts.session.update_chat_ctx(context)
         assert parts.duplex.told == []
         context.items.append(FunctionCallOutput(call_id="call_1", output="sunny", is_error=False))
@@ -318,6 +368,14 @@ async def test_what_the_user_said_is_in_the_conversation_under_the_models_name()
         [message] = parts.session.chat_ctx.messages()
         assert (message.id, message.role, message.text_content) == ("user_7", "user", "Hello")
         assert [event.item_id for event in events] == ["user_7"]
+        late = InputTranscriptionCompleted(item_id="user_8", transcript="Hm", is_final=True, turn_started_at=7.0)
+        parts.duplex.emit("input_audio_transcription_completed", late)
+        interim = InputTranscriptionCompleted(item_id="user_9", transcript="And", is_final=False)
+        parts.duplex.emit("input_audio_transcription_completed", interim)
+        assert [(m.id, m.created_at == 7.0) for m in parts.session.chat_ctx.messages()] == [
+            ("user_8", True),
+            ("user_7", False),
+        ]
 
 
 @in_virtual_time
@@ -378,68 +436,14 @@ async def test_what_a_duplex_model_can_do():
     assert model.closed
 
 
-# --- gates ------------------------------------------------------------------------------------------------------------
-
-
-def _opened(gate: AudioGate, *levels: int) -> list[bool]:
-    """Whether it is open after a tenth of a second of each level."""
-    return [[gate.update(sound(level)) for _ in range(5)][-1] for level in levels]
-
-
-def test_a_fixed_gate_opens_on_what_is_three_times_louder():
-    gate = FixedGate(0.01)  # 328 of 32768
-    assert _opened(gate, 300, 900, 1000, 700, 300) == [False, False, True, True, True]
-    assert _opened(gate, 300, 300, 300, 300) == [True, True, True, False]
-
-
-def test_a_pause_of_less_than_half_a_second_is_part_of_the_speech():
-    gate = FixedGate(0.01)
-    assert all(_opened(gate, 1000, *[0] * 4, 1000, *[0] * 4))
-
-
-def test_a_gate_that_is_closed_by_hand_opens_again_on_sound():
-    gate = FixedGate(0.01)
-    assert _opened(gate, 1000) == [True]
-    gate.deactivate()
-    assert _opened(gate, 700, 1000) == [False, True]
-
-
-def test_an_adaptive_gate_learns_the_models_silence():
-    gate = AdaptiveNoiseGate()
-    hum = [200] * 10
-    assert not any(_opened(gate, *hum))
-    assert _opened(gate, 500, 700) == [False, True]
-    # The speech itself teaches it nothing, and the hum that follows is silence again.
-    assert _opened(gate, *[8000] * 30, *hum)[-1] is False
-    assert _opened(gate, 500, 700) == [False, True]
-
-
-def test_an_adaptive_gate_hears_a_model_that_speaks_at_once():
-    gate = AdaptiveNoiseGate()
-    gate.update(sound(0))
-    assert gate.update(sound(8000))
-
-
-def test_an_adaptive_gate_forgets_a_silence_that_was_long_ago():
-    gate = AdaptiveNoiseGate(window=2.0)
-    _opened(gate, *[100] * 10)
-    assert _opened(gate, *[250] * 30)[-1] is False
-    assert _opened(gate, 400, 800) == [False, True]
-
-
-def test_digital_silence_is_no_floor_to_divide_by():
-    gate = AdaptiveNoiseGate()
-    assert _opened(gate, *[0] * 10, 5, 50) == [False] * 11 + [True]
-
-
 async def test_a_frame_that_tells_its_place_in_time_sets_the_clock():
     model = FakeDuplexModel(streams_silence=False, gate=FixedGate(0.001))
     async with talk(model) as parts:
         parts.duplex.words("Hi", 0)
         parts.duplex._stream.send_nowait(DuplexAudioFrame(sound(), start_ms=7000))
         await asyncio.sleep(0.01)
-        parts.duplex.words(" you", 320)
-        parts.duplex.words(" there", 360)
-        parts.duplex._stream.send_nowait(DuplexAudioFrame(sound(), start_ms=7020))
+        parts.duplex.words(" you", 1300)
+        parts.duplex.words(" there", 1400)
+        parts.duplex._stream.send_nowait(DuplexAudioFrame(sound(), start_ms=8000))
         await asyncio.sleep(0.01)
         assert parts.answers[0].text == "Hi you"
