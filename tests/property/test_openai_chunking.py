@@ -5,7 +5,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent_runtime.providers.openai.thinking import ThinkingFilter
+from agent_runtime.llm.thinking import ThinkingFilter
 from agent_runtime.providers.openai.tool_calls import ToolCallAssembler
 
 pieces_of_text = st.lists(

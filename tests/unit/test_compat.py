@@ -66,8 +66,7 @@ def test_every_module_of_the_table_can_be_imported_and_listed(name: str):
         ("from livekit.agents.metrics.utils import log_metrics as x", "agent_runtime.metrics:log_metrics"),
         ("from livekit.agents.utils.aio.utils import cancel_and_wait as x", "agent_runtime.utils.aio:cancel_and_wait"),
         ("from livekit.agents.utils.aio.task_set import TaskSet as x", "agent_runtime.utils.aio:TaskSet"),
-        ("from livekit.agents.utils.aio.sleep import Sleep as x", "agent_runtime.utils.aio:Sleep"),
-        ("from livekit.agents.utils.aio.interval import Interval as x", "agent_runtime.utils.aio:Interval"),
+        ("from livekit.agents.utils import aio; x = aio.sleep", "agent_runtime.utils.aio:sleep"),
         ("from livekit.agents.utils.aio.wait_group import WaitGroup as x", "agent_runtime.utils.aio:WaitGroup"),
         (
             "from livekit.agents.utils.images.image import ResizeOptions as x",

@@ -10,6 +10,12 @@ from agent_runtime.llm.chat_chunk import FunctionToolCall
 from agent_runtime.llm.chat_context import ChatContext
 from agent_runtime.llm.chat_items import ChatMessage, FunctionCall, FunctionCallOutput
 from agent_runtime.llm.provider_format.images import SerializedImage, serialize_image
+from agent_runtime.llm.thinking import ThinkingTokenFilter, strip_thinking_tokens
+from agent_runtime.llm.tool_arguments import (
+    parse_function_arguments,
+    prepare_function_arguments,
+    to_openai_response_format,
+)
 from agent_runtime.llm.tool_context import ToolContext
 from agent_tools import CallContext, FunctionTool, ToolOutcome
 
@@ -17,11 +23,16 @@ __all__ = [
     "DiffOps",
     "FunctionCallResult",
     "SerializedImage",
+    "ThinkingTokenFilter",
     "build_legacy_openai_schema",
     "build_strict_openai_schema",
     "compute_chat_ctx_diff",
     "execute_function_call",
+    "parse_function_arguments",
+    "prepare_function_arguments",
     "serialize_image",
+    "strip_thinking_tokens",
+    "to_openai_response_format",
 ]
 
 
