@@ -81,6 +81,11 @@ def test_states_with_columns(snap_compare: Compare, story: str) -> None:
     assert snap_compare(console(story), terminal_size=MEDIUM, run_before=after())
 
 
+@pytest.mark.parametrize("keys", ["", "1", "1 k"], ids=["conversation", "timeline", "turn before"])
+def test_a_conversation_by_a_realtime_model(snap_compare: Compare, keys: str) -> None:
+    assert snap_compare(console("realtime"), terminal_size=MEDIUM, run_before=after(*keys.split()))
+
+
 @pytest.mark.parametrize(
     ("story", "keys"),
     [

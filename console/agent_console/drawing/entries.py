@@ -84,6 +84,9 @@ def _user(said: UserSaid, look: Look) -> list[Line]:
         spans.append(((" " if text else "") + interim, "interim"))
     if said.state == "open":
         spans.append((" …" if text or interim else "…", "interim"))
+    elif not text and not interim:
+        # A realtime model answers to the sound; the words come later, or never.
+        spans.append(("heard by the model", "faint"))
     if said.state == "discarded":
         spans.append((f" discarded · {why(said.why)}" if said.why else " discarded", "faint"))
     number = (f"{said.number}", "faint") if said.number else None
