@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, RunContext, StopResponse, ToolError, ToolFlag, ToolResult, function_tool
-from agent_runtime.testing import Answer, Stage, UserSpeech
+from agent_runtime import Agent, AgentSession, RunContext, StopResponse, ToolError, ToolFlag, ToolResult, function_tool
+from agent_runtime.testing import Answer, ScriptedLLM, Stage, UserSpeech, run_virtual
 from tests.support.play import HELLO, causes, play
 
 
@@ -292,3 +292,37 @@ def test_a_preemptive_reply_runs_no_tool_before_the_turn_is_over() -> None:
     stage = play(9.0, HELLO, agent=Tools, answers=[calls("quick"), Answer("Done")], turn_handling=patient)
     assert causes(stage, "llm_started")[0] == "preemptive"
     assert stage.times("tool_started") == [4.5]
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_a_node_adds_a_tool_for_one_answer(lazily):
+    class Forecaster(Agent):
+        def llm_node(self, chat_ctx, tools, settings):
+            def add():
+                tools.append(function_tool(weather, name="weather", description="The weather."))
+
+            async def later():
+                add()
+                async for chunk in Agent.default.llm_node(self, chat_ctx, tools, settings):
+                    yield chunk
+
+            if lazily:
+                return later()
+            add()
+            return Agent.default.llm_node(self, chat_ctx, tools, settings)
+
+    async def weather(city: str) -> str:
+        return f"sunny in {city}"
+
+    async def scenario():
+        answers = [Answer(tool_calls=[("weather", '{"city": "Oslo"}')]), Answer("Sunny.")]
+        session = AgentSession(llm=(model := ScriptedLLM(answers)))
+        await session.start(Forecaster(instructions=""))
+        result = await session.run(user_input="And in Oslo?")
+        outputs = [item.output for item in session.history.items if item.type == "function_call_output"]
+        assert outputs == ["sunny in Oslo"]
+        assert len(model.requests) == 2
+        result.expect.next_event().is_function_call(name="weather")
+        await session.aclose()
+
+    run_virtual(scenario())

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import Agent, AgentSession, compat
+from agent_runtime import Agent, AgentSession, ChatContext, compat
 from agent_runtime.compat import stand_ins
 from agent_runtime.compat.stand_ins import StandIn
-from agent_runtime.testing import run_virtual
+from agent_runtime.testing import Answer, ScriptedLLM, run_virtual
 from agent_runtime.types import NOT_GIVEN
+from agent_runtime.worker.job import JobProcess, current_job
+from agent_runtime.worker.local_job import LocalJobContext
 
 PLUGIN = {
     "__init__.py": "from livekit.agents import tts\n\nclass TTS(tts.TTS):\n    def __init__(self, *, api_key=None):\n"
@@ -127,6 +129,35 @@ def test_what_our_part_of_a_package_lacks_is_not_said_to_be_for_installing(caplo
 
     assert isinstance(openai.realtime.RealtimeModel(), StandIn)
     assert warnings(caplog) == ["openai.realtime isn't there yet; the console's own part is used instead"]
+
+
+def test_a_model_that_the_file_asks_by_itself_is_the_sessions():
+    from livekit.plugins import openai
+
+    class Careful(Agent):
+        def __init__(self) -> None:
+            super().__init__(instructions="", llm=openai.LLM())
+            self.moderator = openai.LLM(model="gpt-4o-mini")
+            assert self.llm is NOT_GIVEN
+
+        async def llm_node(self, chat_ctx: ChatContext, tools: Any, settings: Any) -> str:
+            judged = await self.moderator.chat(chat_ctx=chat_ctx).collect()
+            said = await self.llm.chat(chat_ctx=chat_ctx).collect()
+            return f"{said.text} ({judged.text})"
+
+    async def scenario() -> None:
+        session = AgentSession(llm=ScriptedLLM([Answer("fine"), Answer("Hello.")]))
+        job = LocalJobContext(
+            proc=JobProcess(), info=None, room=None, on_connect=lambda: None, on_shutdown=lambda _: None
+        )
+        current_job.set(job)
+        job.started.set_result((Agent(instructions=""), AgentSession()))  # another session's start was handed over
+        await session.start(Careful())
+        await session.run(user_input="Hi")
+        assert session.history.messages()[-1].text_content == "Hello. (fine)"
+        await session.aclose()
+
+    run_virtual(scenario())
 
 
 def test_names_that_are_no_vendors_are_still_missing():

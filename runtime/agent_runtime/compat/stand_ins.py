@@ -46,8 +46,10 @@ class StandIn:
     def __init__(self, name: str = "", *_: Any, **__: Any) -> None:
         self._stands_for = name
 
-    def __call__(self, *_: Any, **__: Any) -> StandIn:
-        """What it makes stands in too."""
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        """What it makes stands in too. A model that the file asks by itself is the session's own."""
+        if self._stands_for.endswith("LLM.chat") and (model := _own_model()) is not None:
+            return model.chat(*values, **named)
         return StandIn(self._stands_for)
 
     def __getattr__(self, name: str) -> Any:
@@ -85,6 +87,15 @@ class StandIn:
 
     def __repr__(self) -> str:
         return f"<stands in for {self._stands_for}>"
+
+
+def _own_model() -> Any:
+    """The model of the session that the present job has; None without one."""
+    from agent_runtime.worker.job import current_job
+
+    job = current_job.get()
+    session = job._primary_session if job is not None else None
+    return None if session is None or not hasattr(session.llm, "chat") else session.llm
 
 
 def given_part(kind: str, value: T) -> T | NotGivenOr[Any]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.compat.stand_ins import given_part, usable_tools
+from agent_runtime.compat.stand_ins import StandIn, given_part, usable_tools
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.llm.duplex import for_session
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
@@ -85,6 +85,9 @@ class Agent(RemembersArguments, HandoffTarget):
         ]
         self._mcp_servers = mcp_servers if mcp_servers or mcp_servers is NOT_GIVEN else None
         self._chat_ctx = chat_ctx.copy(tools=self._tools) if chat_ctx else ChatContext.empty()
+        named = (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
+        self._left_to_session = {name for name, part in named if isinstance(part, StandIn | str)}
+        """Parts that the author gave and that can't be used: the session's are the agent's own then."""
         self._stt, self._vad = given_part("stt", stt), given_part("vad", vad)
         self._llm, self._tts = for_session(given_part("llm", llm)), given_part("tts", tts)
         self._turn_handling = with_old_arguments(
@@ -132,22 +135,28 @@ class Agent(RemembersArguments, HandoffTarget):
     @property
     def stt(self) -> NotGivenOr[stt_.STT[Any] | None]:
         """Its own recogniser."""
-        return self._stt
+        return self._own_part("stt")
 
     @property
     def vad(self) -> NotGivenOr[vad_.VAD | None]:
         """Its own voice activity detector."""
-        return self._vad
+        return self._own_part("vad")
 
     @property
     def llm(self) -> NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None]:
         """Its own language model."""
-        return self._llm
+        return self._own_part("llm")
 
     @property
     def tts(self) -> NotGivenOr[tts_.TTS[Any] | None]:
         """Its own voice."""
-        return self._tts
+        return self._own_part("tts")
+
+    def _own_part(self, kind: str) -> Any:
+        own = getattr(self, f"_{kind}")
+        if own is NOT_GIVEN and kind in self._left_to_session and self._activity is not None:
+            return getattr(self.session, kind)
+        return own
 
     @property
     def mcp_servers(self) -> NotGivenOr[list[MCPServer] | None]:

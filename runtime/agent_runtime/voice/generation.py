@@ -84,10 +84,11 @@ class Step:
 
     def ask_model(self, chat_ctx: ChatContext, tools: ToolContext, *, cause: str) -> None:
         """Generate an answer to `chat_ctx`."""
-        self.tools = ToolRunner(self.engine, self.speech, tools)
+        offered = tools.flatten()
+        self.tools = ToolRunner(self.engine, self.speech, tools, offered)
         model = self.engine.llm
         self._emit(ev.LLMStarted(self.speech.id, name_of(model) if model else "", self.speech.num_steps - 1), cause)
-        self._source = self.engine.spawn(self._read_model(chat_ctx, tools.flatten()), "llm_node")
+        self._source = self.engine.spawn(self._read_model(chat_ctx, offered), "llm_node")
 
     def read(self, text: str | AsyncIterable[str], audio: AsyncIterable[AudioFrame] | None) -> None:
         """Speak a given text, with the given audio if there is any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from agent_runtime.types import is_given
 from agent_runtime.voice.offered_tools import async_toolset_of
 from agent_runtime.voice.running_call import RunningCall
 from agent_runtime.voice.tool_handling import CompleteToolOptions
-from agent_tools import HandoffTarget, StopResponse
+from agent_tools import AnyFunctionTool, HandoffTarget, StopResponse, Tool
 
 if TYPE_CHECKING:
     from agent_runtime.llm.async_toolset import AsyncToolset
@@ -36,12 +37,16 @@ class ExecutedCall:
 
 
 class ToolRunner:
-    """See the module. Calls come with `start`; `finish` waits for all of them, or for their first updates."""
+    """See the module. Calls come with `start`; `finish` waits for all of them, or for their first updates.
 
-    def __init__(self, engine: Engine, speech: SpeechHandle, tools: ToolContext) -> None:
+    `offered` is what the agent's `llm_node` is given: it may put tools of this one answer in.
+    """
+
+    def __init__(self, engine: Engine, speech: SpeechHandle, tools: ToolContext, offered: Sequence[Tool] = ()) -> None:
         self._engine = engine
         self._speech = speech
         self._tools = tools
+        self._offered = offered
         self._calls: list[RunningCall] = []
 
     @property
@@ -70,7 +75,7 @@ class ToolRunner:
             engine,
             self._speech,
             call,
-            self._tools.get_function_tool(call.name),
+            self._tool(call.name),
             agent=agent,
             owner=None if session_toolset is not None else agent,
             options=self._options(agent, toolset),
@@ -81,6 +86,9 @@ class ToolRunner:
         if toolset is not None and running.task is not None:
             toolset._running.add(running)
             running.task.add_done_callback(lambda _: toolset._running.discard(running))
+
+    def _tool(self, name: str) -> AnyFunctionTool | None:
+        return self._tools.get_function_tool(name) or ToolContext(self._offered).get_function_tool(name)
 
     def _options(self, agent: Agent, toolset: AsyncToolset | None) -> CompleteToolOptions:
         """Of the toolset, else of the agent, else of the session. The same object each time, where there are any."""
