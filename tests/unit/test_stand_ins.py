@@ -113,7 +113,7 @@ def test_models_of_the_cloud(caplog: pytest.LogCaptureFixture):
         assert {"stt", "llm"} <= session._left_open
         assert Agent(instructions="", llm="openai/gpt-4.1").llm is NOT_GIVEN  # type: ignore[arg-type]
         stand_ins.allow(False)
-        with pytest.raises(ValueError, match=r"tts='cartesia/sonic-3' names a model in LiveKit's cloud"):
+        with pytest.raises(ValueError, match=r"tts='cartesia/sonic-3' is a model of LiveKit's cloud"):
             AgentSession(tts="cartesia/sonic-3")  # type: ignore[arg-type]
 
     run_virtual(scenario())

@@ -107,7 +107,7 @@ def given_part(kind: str, value: T) -> T | NotGivenOr[Any]:
         return NOT_GIVEN
     if not isinstance(value, str):
         return value
-    problem = f"{kind}={value!r} names a model in LiveKit's cloud, which can't be asked from here"
+    problem = f"{kind}={value!r} is a model of LiveKit's cloud, which can't be asked from here"
     if not _allowed:
         raise ValueError(f"{problem}: give a provider, or leave it out for the bundled one")
     tell(f"{problem}: {_INSTEAD}")
