@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from agent_runtime.compat.stand_ins import StandIn, given_part, usable_tools
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from agent_runtime.voice.session import AgentSession
     from agent_runtime.voice.tool_handling import ToolHandlingOptions
     from agent_tools.mcp import MCPServer
+
+Part_T = TypeVar("Part_T")
 
 INSTRUCTIONS_ID = "lk.agent_task.instructions"
 """Id of the message that holds an agent's instructions; LiveKit's, so that saved conversations can be exchanged."""
@@ -135,27 +137,26 @@ class Agent(RemembersArguments, HandoffTarget):
     @property
     def stt(self) -> NotGivenOr[stt_.STT[Any] | None]:
         """Its own recogniser."""
-        return self._own_part("stt")
+        return self._own_part("stt", self._stt)
 
     @property
     def vad(self) -> NotGivenOr[vad_.VAD | None]:
         """Its own voice activity detector."""
-        return self._own_part("vad")
+        return self._own_part("vad", self._vad)
 
     @property
     def llm(self) -> NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None]:
         """Its own language model."""
-        return self._own_part("llm")
+        return self._own_part("llm", self._llm)
 
     @property
     def tts(self) -> NotGivenOr[tts_.TTS[Any] | None]:
         """Its own voice."""
-        return self._own_part("tts")
+        return self._own_part("tts", self._tts)
 
-    def _own_part(self, kind: str) -> Any:
-        own = getattr(self, f"_{kind}")
+    def _own_part(self, kind: str, own: Part_T) -> Part_T:
         if own is NOT_GIVEN and kind in self._left_to_session and self._activity is not None:
-            return getattr(self.session, kind)
+            return cast("Part_T", getattr(self.session, kind))
         return own
 
     @property
