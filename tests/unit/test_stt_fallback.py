@@ -186,3 +186,42 @@ def test_one_that_cannot_stream_needs_a_vad():
 def test_without_members_it_is_refused():
     with pytest.raises(ValueError, match="at least one STT"):
         stt.FallbackAdapter([])
+
+
+class _Refusing(stt.RecognizeStream):
+    """Fails at once where it is the one that listens; as a probe it runs on and takes no audio."""
+
+    refuses = False
+
+    def push_frame(self, frame):
+        if self.refuses:
+            raise RuntimeError("the line is dead")
+        super().push_frame(frame)
+
+    async def _run(self):
+        if not self.refuses:
+            raise DOWN
+        await asyncio.get_running_loop().create_future()
+
+
+class _RefusingSTT(FakeSTT):
+    def stream(self, *, language=None, conn_options=APIConnectOptions()):  # noqa: B008 - as providers write it
+        stream = _Refusing(stt=self, conn_options=conn_options)
+        stream.refuses, self.asked = getattr(self, "asked", False), True
+        return stream
+
+
+def test_a_probe_that_takes_no_audio_leaves_the_others_their_hearing():
+    second = FakeSTT(final("two"), name="second")
+    adapter = stt.FallbackAdapter([_RefusingSTT(name="first"), second], max_retry_per_stt=0)
+
+    async def main():
+        async with adapter.stream() as stream:
+            for _ in range(3):
+                await asyncio.sleep(0.1)
+                stream.push_frame(frame())
+            stream.end_input()
+            return [event.alternatives[0].text async for event in stream], adapter.circuits.circuits[0][1].problem
+
+    assert run(adapter, main) == (["two"], "the line is dead")
+    assert second.streams[0].frames == 3

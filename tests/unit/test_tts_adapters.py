@@ -7,6 +7,7 @@ from agent_runtime.errors import APIConnectionError, APIStatusError
 from agent_runtime.testing import run_virtual
 from agent_runtime.types import (
     USERDATA_TIMED_TRANSCRIPT,
+    USERDATA_TTS_STARTED_TIME,
 )
 from tests.support.fake_speech import FakeTTS, record
 
@@ -123,6 +124,21 @@ def test_text_that_comes_after_the_switch_reaches_the_next_one():
 
     run(adapter, main)
     assert second.asked == ["Hello ", "there"]
+
+
+class _SlowToFail(tts.SynthesizeStream):
+    async def _run(self, output_emitter):
+        await asyncio.sleep(0.5)
+        self._mark_started()
+        await asyncio.sleep(2.0)
+        raise DOWN
+
+
+def test_waiting_for_one_that_fails_counts_too(monkeypatch):
+    first, _, adapter, _ = pair([DOWN], [[0.25]])
+    monkeypatch.setattr(first, "stream", lambda *, conn_options: _SlowToFail(tts=first, conn_options=conn_options))
+    audios = run(adapter, lambda: speak(adapter, "Hello"))
+    assert {audio.frame.userdata[USERDATA_TTS_STARTED_TIME] for audio in audios} == {0.5}
 
 
 def test_after_audio_no_other_voice_takes_over():

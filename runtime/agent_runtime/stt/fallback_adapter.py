@@ -291,6 +291,8 @@ class FallbackRecognizeStream(RecognizeStream):
         self._backlog = _Backlog()
         self._main: RecognizeStream | None = None
         self._probes: list[RecognizeStream] = []
+        self._refusals: dict[RecognizeStream, Exception] = {}
+        """What each probe raised that took no audio."""
 
     async def _run(self) -> None:
         adapter = self._adapter
@@ -334,11 +336,21 @@ class FallbackRecognizeStream(RecognizeStream):
         async for item in self._input_ch:
             frame = item if isinstance(item, AudioFrame) else None
             self._backlog.push(frame)
-            for stream in [self._main, *self._probes]:
-                if stream is not None:
-                    _push(stream, frame)
+            if self._main is not None:
+                _push(self._main, frame)
+            for probe in list(self._probes):
+                self._push_to_probe(probe, frame)
         if self._main is not None:
             self._main._input_ch.close()
+
+    def _push_to_probe(self, probe: RecognizeStream, frame: AudioFrame | None) -> None:
+        try:
+            _push(probe, frame)
+        except Exception as e:
+            # The recogniser that listens hears on.
+            self._probes.remove(probe)
+            self._refusals[probe] = e
+            probe._event_ch.close()
 
     def _probe_the_others(self, asked: _Member) -> None:
         for member in self._adapter._members:
@@ -355,7 +367,10 @@ class FallbackRecognizeStream(RecognizeStream):
                     if event.type is SpeechEventType.FINAL_TRANSCRIPT and event.alternatives[0].text:
                         return True
             finally:
-                self._probes.remove(stream)
+                if stream in self._probes:
+                    self._probes.remove(stream)
+            if (refusal := self._refusals.pop(stream, None)) is not None:
+                raise refusal
         return False
 
 

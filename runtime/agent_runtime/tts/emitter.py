@@ -222,7 +222,7 @@ class AudioEmitter:
         self._send_full_frames()
         self._send_rest(is_final=True)
         if self._buffer:
-            logger.warning("%s ended its audio in the middle of a sample", self._label)
+            logger.warning("%s ended its audio in the middle of a sample: incomplete PCM", self._label)
             self._buffer.clear()
         self._segment = None
 
@@ -256,9 +256,7 @@ class AudioEmitter:
     def _send_frame(self, data: bytes, *, is_final: bool) -> float:
         assert self._segment is not None
         frame = AudioFrame(data, self._sample_rate, self._num_channels, len(data) // (2 * self._num_channels))
-        if self._transcripts:
-            frame.userdata[USERDATA_TIMED_TRANSCRIPT] = self._transcripts
-            self._transcripts = []
+        frame.userdata[USERDATA_TIMED_TRANSCRIPT], self._transcripts = self._transcripts, []
         self._segment.sent = True
         seconds = frame.samples_per_channel / frame.sample_rate
         self._playout_end = max(self._playout_end, asyncio.get_running_loop().time()) + seconds

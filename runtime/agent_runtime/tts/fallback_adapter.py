@@ -258,14 +258,20 @@ class FallbackSynthesizeStream(SynthesizeStream):
                 for item in self._read:
                     _push(stream, item)
                 self._listener = stream
-                async for audio in stream:
-                    if self._started_time is None:
-                        self._started_time = stream._started_time
-                    yield audio
+                try:
+                    async for audio in stream:
+                        self._note_start(stream)
+                        yield audio
+                finally:
+                    self._note_start(stream)  # whoever listens waits for one that fails, too
         finally:
             self._listener = None
             if adapter is not None:
                 await adapter.aclose()
+
+    def _note_start(self, stream: SynthesizeStream) -> None:
+        if self._started_time is None:
+            self._started_time = stream._started_time
 
 
 def _push(stream: SynthesizeStream, item: Any) -> None:
