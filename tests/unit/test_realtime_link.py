@@ -131,8 +131,8 @@ async def test_the_model_knows_what_a_voice_said_for_it():
         assert [m.text_content for m in session_of(model).chat_ctx.messages()] == ["Good morning"]
 
 
-def two_messages() -> GenerationCreatedEvent:
-    """An answer of two messages, two seconds each."""
+def two_messages(*, finished: bool = True) -> GenerationCreatedEvent:
+    """An answer of two messages, two seconds each; the second may be one that the model still writes."""
     messages: aio.Chan[MessageGeneration] = aio.Chan()
     calls: aio.Chan[FunctionCall] = aio.Chan()
     for name in ("first", "second"):
@@ -143,8 +143,9 @@ def two_messages() -> GenerationCreatedEvent:
         text.send_nowait(f"{name} message")
         audio.send_nowait(AudioFrame(bytes(2 * 48000), 24000, 1, 48000))
         messages.send_nowait(MessageGeneration(name, text, audio, known))
-        text.close()
         audio.close()
+        if finished or name == "first":
+            text.close()
     messages.close()
     calls.close()
     return GenerationCreatedEvent(messages, calls, user_initiated=False)
@@ -164,6 +165,15 @@ async def test_each_message_of_an_answer_is_kept_and_cut_by_itself():
         assert session_of(model).truncations == [("second", 1500, "second")]
         heard = [event.data for event in stage.of("agent_heard")]
         assert [(data.item_id, data.text) for data in heard][-1] == ("second", "second")  # type: ignore[union-attr]
+
+
+@in_virtual_time
+async def test_of_an_answer_in_text_only_what_was_cut_is_forgotten():
+    async with talk([], speaker=False) as (stage, model):
+        session_of(model).emit("generation_created", two_messages(finished=False))
+        await stage.run_until(1.0)
+        await stage.session.interrupt()
+        assert session_of(model).truncations == [("second", 0, "second message")]
 
 
 @in_virtual_time

@@ -10,7 +10,7 @@ import pytest
 
 from agent_runtime import Agent
 from agent_runtime.stt import STTCapabilities
-from agent_runtime.testing import Answer, ScriptedSTT, Stage, UserSpeech
+from agent_runtime.testing import Answer, ScriptedSTT, Stage, UserSpeech, in_virtual_time, scripted_session
 from tests.support.play import HELLO, causes, play
 
 OK = Answer("OK")
@@ -275,6 +275,19 @@ def test_a_transcription_node_gets_the_voices_words_if_asked_for(where: str) -> 
     )
     assert [(str(word), word.end_time) for word in agent.got] == [("One", 1.0), (" two", 2.0), (" three", 3.0)]
     assert stage.said()[-1] == ("assistant", "One two three")
+
+
+@in_virtual_time
+async def test_a_transcription_node_makes_no_difference_to_what_was_heard() -> None:
+    heard: list[tuple[str, str]] = []
+    for agent in (Agent(instructions=""), Reader()):
+        async with scripted_session(answers=[Answer("one two three four")], durations=[8.0]) as stage:
+            await stage.session.start(agent)
+            stage.session.generate_reply()
+            await stage.run_until(5.0)
+            await stage.session.interrupt()
+            heard.append(stage.said()[-1])
+    assert heard == [("assistant", "one two")] * 2
 
 
 def test_it_gets_the_models_text_otherwise() -> None:

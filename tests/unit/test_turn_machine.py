@@ -191,6 +191,37 @@ def test_an_answered_turn_leaves_a_held_speech_where_it_is() -> None:
     assert m.floor is Floor.HELD
 
 
+@pytest.mark.parametrize(
+    ("held", "settings", "words", "timer", "too_few"),
+    [
+        (True, {}, "one", "endpointing", True),
+        (True, {}, "one two", "endpointing", False),
+        (True, {}, "one", "away", False),
+        (True, {"has_stt": False}, "one", "endpointing", False),
+        (True, {"min_words": 0}, "", "endpointing", False),
+        (False, {}, "one", "endpointing", False),
+    ],
+)
+def test_too_few_words_end_no_turn_over_a_speech(
+    held: bool, settings: dict[str, Any], words: str, timer: Any, too_few: bool
+) -> None:
+    make = speaking if held else machine
+    m = make(**{"has_stt": True, "min_words": 2, **settings})
+    m.turn.text = words
+    assert m.deadline_with_too_few_words(i.TimerFired(timer)) is too_few
+
+
+def test_a_speech_that_cannot_be_cut_or_winds_up_needs_no_words_to_be_talked_over() -> None:
+    m = speaking(has_stt=True, min_words=2)
+    m.turn.text = "one"
+    m.feed(i.InterruptibleChanged("s", False), 0.1)
+    assert not m.deadline_with_too_few_words(i.TimerFired("endpointing"))
+    m.feed(i.InterruptibleChanged("s", True), 0.2)
+    assert m.deadline_with_too_few_words(i.TimerFired("endpointing"))
+    m.feed(i.SpeechInterrupted("s"), 0.3)
+    assert not m.deadline_with_too_few_words(i.TimerFired("endpointing"))
+
+
 def test_an_empty_final_ends_a_turn_by_hand_with_what_is_known() -> None:
     m = machine(away_timeout=None)
     m.feed(i.Interim("just this"), 1.0)
