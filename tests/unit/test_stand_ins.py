@@ -86,14 +86,17 @@ def test_a_provider_that_cannot_be_made_is_left_out(tmp_path: Path, monkeypatch,
     assert isinstance(singer.TTS(), StandIn)
     assert isinstance(singer.TTS.with_other(), StandIn)
     assert isinstance(openai.LLM(model="gpt-4o"), StandIn)
+    assert isinstance(openai.LLM(base_url="https://api.groq.com/openai/v1", api_key=None), StandIn)
+    assert not isinstance(openai.LLM(base_url="http://localhost:11434/v1", api_key=None), StandIn)
     good: Any = singer.TTS(api_key="k")
     assert isinstance(good, singer.TTS)
     assert isinstance(good, tts.TTS)
     assert isinstance(tts.FallbackAdapter([good, singer.TTS()]), StandIn)
     assert isinstance(tts.FallbackAdapter([good, good]), tts.FallbackAdapter)
-    first, second = warnings(caplog)
+    first, second, third = warnings(caplog)
     assert first == "singer.TTS can't be made: SINGER_API_KEY must be set; the console's own part is used instead"
     assert second.startswith("openai.LLM can't be made: OPENAI_API_KEY")
+    assert third.startswith("openai.LLM gets no key: api_key is None")
 
 
 def test_a_package_that_cannot_be_imported(tmp_path: Path, monkeypatch, caplog: pytest.LogCaptureFixture):

@@ -21,6 +21,8 @@ _ADAPTERS: Final = frozenset({"FallbackAdapter", "StreamAdapter"})
 _PARTS: Final = frozenset({"STT", "TTS", "LLM", "VAD", "RealtimeModel"})
 """Names of the classes that packages of providers offer."""
 
+_OWN_HOSTS: Final = ("//localhost", "//127.", "//[::1]", "//0.0.0.0")
+
 _allowed = False
 _told: set[str] = set()
 
@@ -178,6 +180,8 @@ def guarded(cls: type, fullname: str) -> type:
 
     class Guard(type(cls)):  # type: ignore[misc]  # the metaclass of a class that is only known now
         def __call__(self, *values: Any, **named: Any) -> Any:
+            if _wants_a_key(named):
+                return stand_in(fullname, f"{short} gets no key: api_key is None")
             return make(lambda: super(Guard, self).__call__(*values, **named), [*values, *named.values()])
 
     namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__, "__qualname__": cls.__qualname__}
@@ -186,6 +190,12 @@ def guarded(cls: type, fullname: str) -> type:
         if name.startswith("with_") and isinstance(value, staticmethod):
             setattr(made, name, staticmethod(_guarded_call(make, value.__func__)))
     return made
+
+
+def _wants_a_key(named: dict[str, Any]) -> bool:
+    """Whether a key was to come from a variable that isn't set, for a server that isn't this machine's."""
+    url = str(named.get("base_url") or "")
+    return "api_key" in named and named["api_key"] is None and bool(url) and not any(own in url for own in _OWN_HOSTS)
 
 
 def _guarded_call(make: Callable[[Callable[[], Any], Iterable[Any]], Any], call: Callable[..., Any]) -> Any:
