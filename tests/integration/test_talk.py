@@ -48,8 +48,8 @@ if (reason := pulse_support.missing()) is not None:
     pytestmark.append(pytest.mark.skip(reason=reason))
 
 LONG = (
-    "Let me tell you about the old lighthouse on the northern coast. It was built from grey stone two hundred years "
-    "ago. Every evening the keeper climbed the stairs and lit the lamp. Ships came from far away and were glad to "
+    "Let me tell you about the old lighthouse on the northern coast. It was built by the people of the village in the "
+    "valley. Every evening the keeper climbed the stairs and lit the lamp. Ships came from far away and were glad to "
     "see the light. One winter a great storm broke the windows, and the keeper held the lamp with his own hands."
 )
 TALKER = f"""
@@ -195,7 +195,8 @@ def test_the_agent_stops_when_it_is_interrupted_and_keeps_what_was_heard(pulse: 
         onset = loud_times(mouth)[0]
         heard_last = max(t for t in loud_times(ear) if t < decided + 2)
         assert heard_last - decided < 0.3, "silence at the speaker comes within 300 ms of the decision to stop"
-        assert heard_last - onset < 0.5 + 1.0, "min_duration, then the detector and the way out on busy cores"
+        print("heard after the decision, after the onset:", heard_last - decided, heard_last - onset)
+        assert heard_last - onset < 0.5 + 0.7, "min_duration, then the detector and the way out on busy cores"
 
         kept = next(e for e in talk.of(ItemAdded) if e.data.item.get("role") == "assistant").data.item
         text = "".join(part for part in kept["content"] if isinstance(part, str))

@@ -84,6 +84,7 @@ def test_how_late_the_loop_comes_is_told_and_stands_out_when_it_is_heard() -> No
         (None, "-"),
         (ev.EchoCancellation("off"), "off: audio.echo_cancellation"),
         (ev.EchoCancellation("no_speaker"), "on · no speaker to take out"),
+        (ev.EchoCancellation("no_echo", 0.062), "on · the speaker isn't heard"),
         (ev.EchoCancellation("on", 0.062), "on · 62 ms · nothing to take out yet"),
         (ev.EchoCancellation("on", 0.062, 31.0), "on · 62 ms · 31 dB taken out"),
     ],

@@ -129,6 +129,8 @@ def echo(told: EchoCancellation | None) -> Line:
         return (("off: audio.echo_cancellation", "fair"),)
     if told.state == "no_speaker":
         return (("on · no speaker to take out", "muted"),)
+    if told.state == "no_echo":
+        return (("on", "good"), (" · the speaker isn't heard", "value"))
     removed = "nothing to take out yet" if told.removed is None else f"{told.removed:.0f} dB taken out"
     return (("on", "good"), (f" · {_ms(told.delay)} · {removed}", "value"))
 

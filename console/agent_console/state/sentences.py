@@ -264,9 +264,16 @@ def _circuits(data: ev.CircuitsChanged, cause: str) -> str:
     return _then(f"{data.part} {circuit.name} {states[circuit.state]}", cause, problem)
 
 
+_ECHO: Final = {
+    "off": "echo cancellation is off",
+    "no_speaker": "there is no speaker whose sound could come back",
+    "no_echo": "the microphone doesn't hear the speaker: nothing is taken out",
+}
+
+
 def _echo(data: ev.EchoCancellation, cause: str) -> str:
     if data.state != "on":
-        return "echo cancellation is off" if data.state == "off" else "there is no speaker whose sound could come back"
+        return _ECHO[data.state]
     removed = "nothing to take out yet" if data.removed is None else f"{data.removed:.0f} dB taken out"
     return f"the speaker comes back after {data.delay * 1000:.0f} ms · {removed}"
 

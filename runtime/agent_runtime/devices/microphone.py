@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from agent_runtime.clock import Clock
 from agent_runtime.devices.backend import AudioBackend, Captured, DeviceStream, Kind
 from agent_runtime.devices.echo import FarEnd, Mark, Reference
 from agent_runtime.devices.echo_meter import EchoMeter
+from agent_runtime.devices.echo_path import EchoPath
 from agent_runtime.devices.input import FRAME, LocalInput
 from agent_runtime.devices.supervision import DeviceSupervisor, Offload
 from agent_runtime.events import AudioDropped, DeviceChanged, EchoCancellation, EventData
@@ -175,7 +177,9 @@ class _Chain:
         self._to_native = Resampler(stream.sample_rate, rate)
         self._native_frames = Framer(rate // 100)
         self._processor = AudioProcessor(rate, options)
+        self._without_canceller = AudioProcessor(rate, replace(options, echo_cancellation=False))
         self._cancels_echo = options.echo_cancellation
+        self._echo_path = EchoPath()
         self._far_end = FarEnd(rate)
         self._latency = stream.latency
         self._delay = -1.0
@@ -206,6 +210,8 @@ class _Chain:
             return EchoCancellation("off")
         if not self._far_end.has_speaker:
             return EchoCancellation("no_speaker")
+        if self._echo_path.is_absent:
+            return EchoCancellation("no_echo", round(self._delay, 3))
         return EchoCancellation("on", round(self._delay, 3), self._echo.removed)
 
     @property
@@ -231,10 +237,19 @@ class _Chain:
             if (delay := self._far_end.delay + self._latency) != self._delay:
                 self._delay = delay
                 self._processor.set_delay(delay)
-            clean = self._processor.process(near, far)
-            self._echo.add(near, far, clean)
-            out += self._output_frames.push(self._to_output.push(clean))
+                self._echo_path.forget(delay)
+            out += self._output_frames.push(self._to_output.push(self._clean(near, far)))
         return out
+
+    def _clean(self, near: NDArray[np.int16], far: NDArray[np.int16] | None) -> NDArray[np.int16]:
+        """Without the speaker's sound where there is some; the canceller goes on learning where there is none."""
+        clean = self._processor.process(near, far)
+        self._echo.add(near, far, clean)
+        if self._cancels_echo:
+            self._echo_path.add(near, far)
+            if self._echo_path.is_absent:
+                return self._without_canceller.process(near)
+        return clean
 
     def _mark_of(self, end: int) -> Mark | None:
         while len(self._marks) > 1 and self._marks[0].near < end:

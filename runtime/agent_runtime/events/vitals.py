@@ -51,8 +51,9 @@ class PartRestarting:
 class EchoCancellation:
     """What is done about the agent's own voice in the microphone; about once a second while something changes."""
 
-    state: Literal["off", "no_speaker", "on"]
-    """`off` by the settings, or `on` with or without a speaker whose sound can be taken out."""
+    state: Literal["off", "no_speaker", "no_echo", "on"]
+    """`off` by the settings, or on: without a speaker, with one that the microphone doesn't hear (a headset), or with
+    one whose sound is taken out."""
     delay: float = 0.0
     """Seconds from a sample's way to the speaker until the microphone hears it, as the devices tell."""
     removed: float | None = None
