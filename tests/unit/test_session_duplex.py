@@ -14,6 +14,7 @@ from agent_runtime.metrics import Metadata, RealtimeModelMetrics
 from agent_runtime.testing import ScriptedLLM, ScriptedTTS, Stage, in_virtual_time, scripted_session
 from agent_runtime.types import NOT_GIVEN
 from agent_runtime.voice import CloseEvent, CloseReason
+from agent_runtime.voice.circuits import name_of
 from tests.support.duplex import FakeDuplexModel, FakeDuplexSession
 
 
@@ -172,6 +173,14 @@ async def test_only_an_agent_on_a_duplex_model_has_its_session():
         assert agent.duplex_session is not duplex
     assert isinstance(AgentTask.duplex_session, property)
     assert isinstance(TaskGroup.duplex_session, property)
+
+
+def test_people_know_a_duplex_model_by_its_own_name():
+    class Nameless(FakeDuplexModel):
+        model = "unknown"
+
+    assert name_of(DuplexRealtimeAdapter(FakeDuplexModel())) == "fake-duplex"
+    assert name_of(DuplexRealtimeAdapter(Nameless())) == "Nameless"
 
 
 async def test_a_duplex_model_is_wrapped_wherever_it_is_given():

@@ -59,5 +59,6 @@ def served_by(provider: Any) -> str:
 
 def name_of(provider: Any) -> str:
     """What people know a provider by: its model, or the class where the model has no name."""
+    provider = getattr(provider, "duplex_model", provider)
     model = getattr(provider, "model", "")
     return str(model) if model and model != "unknown" else type(provider).__name__
