@@ -200,7 +200,7 @@ def test_strict_schemas_are_closed_and_complete(made: dict[str, Parameter]) -> N
         assert "title" not in node
         if node.get("type") == "object":
             assert node["additionalProperties"] is False
-            assert node["required"] == list(node["properties"])
+            assert node.get("required", []) == list(node["properties"])
         if "$ref" in node:
             assert set(node) == {"$ref"}
             assert node["$ref"].removeprefix("#/$defs/") in described["parameters"]["$defs"]

@@ -427,6 +427,32 @@ async def test_raw_tools():
     assert (await tool.execute("[1]")).is_error
 
 
+async def test_a_schema_of_ones_own_without_parameters_needs_no_arguments():
+    schema = {"name": "ring", "parameters": {"type": "object", "properties": {}}}
+
+    @function_tool(raw_schema=schema)
+    def ring() -> str:
+        return "rung"
+
+    @function_tool(raw_schema=schema, on_duplicate="confirm")
+    def confirmed() -> str:
+        return "rung"
+
+    assert ring.to_openai()["function"] == schema
+    assert (await ring.execute('{"loud": true}')).output == "rung"
+    assert (await confirmed.execute("{}")).output == "rung"
+
+
+def test_nothing_is_required_of_a_tool_without_parameters():
+    @function_tool
+    def ring() -> str:
+        """Ring."""
+        return "rung"
+
+    parameters = ring.to_openai()["function"]["parameters"]
+    assert parameters == {"type": "object", "properties": {}, "additionalProperties": False}
+
+
 def test_raw_schemas_are_checked():
     def tool(raw_arguments: dict[str, object]) -> None: ...
     def without() -> None: ...
@@ -438,7 +464,7 @@ def test_raw_schemas_are_checked():
     with pytest.raises(ValueError, match="tool has no 'parameters'"):
         function_tool(tool, raw_schema={"name": "x"})
     with pytest.raises(TypeError, match=r"without can't be a tool: .*'raw_arguments'"):
-        function_tool(without, raw_schema=schema)
+        function_tool(without, raw_schema={"name": "x", "parameters": {"type": "object", "properties": {"gate": {}}}})
     with pytest.raises(TypeError, match="more can't be a tool: parameter 'city'"):
         function_tool(more, raw_schema=schema)
 

@@ -136,7 +136,8 @@ class RawDefinition(Definition):
     """A definition that its author wrote.
 
     Raises:
-        TypeError: the function doesn't take `raw_arguments`, or more than that and contexts.
+        TypeError: the schema has properties and the function doesn't take `raw_arguments`, or it takes more than that
+            and contexts.
         ValueError: the schema lacks its name or its parameters.
     """
 
@@ -152,7 +153,8 @@ class RawDefinition(Definition):
         self.takes_instance = signature.takes_instance
         self._parameters = self.raw_schema["parameters"]
         filled, self._contexts = signature.resolve(scope.names)
-        if RAW_ARGUMENTS not in signature.parameter_names:
+        self._takes_arguments = RAW_ARGUMENTS in signature.parameter_names
+        if not self._takes_arguments and raw_schema["parameters"].get("properties"):
             raise TypeError(f"{signature.name} can't be a tool: with raw_schema it must take {RAW_ARGUMENTS!r}")
         for parameter in filled:
             if parameter.name != RAW_ARGUMENTS and parameter.default is inspect.Parameter.empty:
@@ -173,8 +175,8 @@ class RawDefinition(Definition):
     def validate(self, tool: str, arguments: str | Mapping[str, Any]) -> dict[str, Any]:
         """Give the model's arguments as the one keyword argument that they are, and the confirmation beside it."""
         raw = parse_arguments(tool, arguments)
-        confirmed = raw.pop(CONFIRM_DUPLICATE_PARAM, None)
-        return {RAW_ARGUMENTS: raw, CONFIRM_DUPLICATE_PARAM: confirmed}
+        confirmed = {CONFIRM_DUPLICATE_PARAM: raw.pop(CONFIRM_DUPLICATE_PARAM, None)}
+        return {RAW_ARGUMENTS: raw, **confirmed} if self._takes_arguments else confirmed
 
 
 _CONFIRM = Parameter(

@@ -220,7 +220,9 @@ def _close(node: JsonSchema, root: JsonSchema) -> None:
         name: _strict(child, root) if name in required else _nullable(_strict(child, root))
         for name, child in node["properties"].items()
     }
-    node["required"] = list(node["properties"])
+    node.pop("required", None)
+    if node["properties"]:  # some servers refuse an empty list
+        node["required"] = list(node["properties"])
     node["additionalProperties"] = False
 
 
