@@ -72,6 +72,11 @@ def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def resident_of(pid: int) -> float:
+    """Megabytes in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def lines(file: Path) -> list[str]:
     """What a job wrote, without its process's id."""
     return [line.partition(" ")[2] for line in file.read_text().splitlines()] if file.exists() else []
@@ -162,6 +167,16 @@ async def test_memory_is_warned_of_and_limited(tmp_path: Path) -> None:
         await some.launch(jobs.info(f"eat:{tmp_path / 'log'}", job_id="AJ"))
         (ended,) = await came(told.ended("AJ"), "the end")
         assert "MB of memory, and its limit is 120 MB" in ended.error
+
+
+@linux
+async def test_a_job_isnt_charged_for_what_all_processes_have() -> None:
+    async with pool(ping_interval=0.2) as (some, told):
+        await some.start()
+        await some.launch(jobs.info("stay:/dev/null", job_id="AJ"))
+        (started,) = await came(lambda: told.of(JobStarted), "the start")
+        (memory,) = await came(lambda: [job.memory_mb for job in some.jobs if job.memory_mb], "its memory")
+        assert memory < 0.8 * resident_of(started.pid)
 
 
 async def test_a_setup_function_that_fails_is_told_and_not_called_for_ever() -> None:

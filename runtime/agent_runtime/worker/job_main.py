@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, TextIO
 
-from agent_runtime.utils.memory import resident_mb
+from agent_runtime.utils.memory import OwnMemory
 from agent_runtime.worker.job import JobExecutorType, JobProcess
 from agent_runtime.worker.job_life import JobLife, describe
 from agent_runtime.worker.messages import (
@@ -93,6 +93,7 @@ class _JobMain:
         self._life: JobLife | None = None
         self._observed: ObservedJob | None = None
         self._job: asyncio.Task[None] | None = None
+        self._memory = OwnMemory()
         self._watched: dict[int, Callable[[], None]] = {}
 
     async def serve(self, end: socket.socket) -> None:
@@ -159,7 +160,7 @@ class _JobMain:
                 self._life.end(reason)
             case Ping(number):
                 self._put_off_alarm(self._options.ping_timeout)
-                self._line.send(Pong(number, resident_mb()))
+                self._line.send(Pong(number, self._memory.mb()))
             case Watch(watcher, on) if self._observed is not None:
                 self._watch(self._observed, watcher, on)
             case Ask(line) if self._observed is not None:

@@ -105,7 +105,7 @@ class Ended:
 
 @record(frozen=True, slots=True)
 class Pong:
-    """It is alive; `memory_mb` is what it has in memory, None where that can't be known."""
+    """It is alive; `memory_mb` is its part of the memory, None where that can't be known."""
 
     number: int
     memory_mb: float | None

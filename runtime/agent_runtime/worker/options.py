@@ -117,7 +117,7 @@ class ServerOptions:
     load_threshold: float | ServerEnvOption[float] = LOAD_THRESHOLD
     """The load from which on no job is taken."""
     job_memory_warn_mb: float = 1000
-    """Megabytes of a job's process that are told in the log."""
+    """Megabytes of a job's process that are told in the log; of what processes have in common it has its share."""
     job_memory_limit_mb: float = 0
     """Megabytes at which a job's process is ended; 0 is no limit."""
     drain_timeout: int = DRAIN_TIMEOUT
