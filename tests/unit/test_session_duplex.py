@@ -177,7 +177,9 @@ async def test_only_an_agent_on_a_duplex_model_has_its_session():
 
 def test_people_know_a_duplex_model_by_its_own_name():
     class Nameless(FakeDuplexModel):
-        model = "unknown"
+        @property
+        def model(self) -> str:
+            return "unknown"
 
     assert name_of(DuplexRealtimeAdapter(FakeDuplexModel())) == "fake-duplex"
     assert name_of(DuplexRealtimeAdapter(Nameless())) == "Nameless"
