@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -15,6 +16,14 @@ if os.environ.get("CI") == "true":
 
 PLATFORM = "platform: "
 """How the reason of a skip begins that even a machine with everything installed can't avoid."""
+
+
+@pytest.fixture(autouse=True)
+def _no_stand_ins() -> Generator[None, None, None]:
+    """What a console allows holds for its process; the next test begins without it."""
+    yield
+    if (stand_ins := sys.modules.get("agent_runtime.compat.stand_ins")) is not None:
+        stand_ins.allow(False)
 
 
 @pytest.hookimpl(wrapper=True)
