@@ -349,6 +349,23 @@ async def test_a_host_joins_and_writes_down_no_token(server: LiveKitServer, tmp_
     assert token not in written
 
 
+async def test_a_host_in_an_encrypted_room_invites_with_its_key_and_writes_it_nowhere(
+    server: LiveKitServer, tmp_path: Path
+) -> None:
+    key = "among-ourselves"
+    hosted = Hosted(tmp_path, {"url": server.url, "api_key": KEY, "api_secret": SECRET, "encryption_key": key})
+    try:
+        hosted.host.set_mode("room", "sealed")
+        assert (await hosted.of("room_invitation")).link.endswith(f"#{key}")
+        await hosted.of("mode_changed")
+    finally:
+        assert hosted.host.stop(10)
+        sys.modules.pop("roomy_agent", None)
+    written = hosted.written.read_text()
+    assert "room_invitation" in written
+    assert key not in written
+
+
 async def test_a_host_without_a_server_says_how_to_get_one(tmp_path: Path) -> None:
     hosted = Hosted(tmp_path, {})
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import unquote
 
 import pytest
 from livekit import api
@@ -40,6 +41,21 @@ def test_each_problem_says_what_to_do(message: str, says: str, retry: bool) -> N
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(RoomError, match=r"livekit.api_key, livekit.api_secret not set.*livekit-server --dev"):
         Server.from_settings(LiveKitSettings(url="ws://there"))
+
+
+def test_a_link_to_an_encrypted_room_holds_its_key_and_is_written_down_without_it() -> None:
+    invitation = SERVER.invitation("desk", key="größe #1/2")
+    address, _, key = invitation.link.partition("#")
+    assert unquote(key) == "größe #1/2"
+    assert address.endswith(f"&token={invitation.token}")
+    assert "#" not in key
+    written = invitation.without_token()
+    assert key not in repr(written)
+    assert invitation.token not in repr(written)
+    assert written.link.endswith("&token=<token>#<key>")
+    open_room = SERVER.invitation("desk")
+    assert "#" not in open_room.link
+    assert open_room.without_token().link.endswith("&token=<token>")
 
 
 def test_a_token_is_one_of_livekits() -> None:

@@ -80,7 +80,8 @@ class RoomInvitation:
     def without_token(self) -> RoomInvitation:
         """As it may be written down."""
         hidden = "<token>"
-        return replace(self, token=hidden, link=self.link.replace(self.token, hidden))
+        link, key, _ = self.link.replace(self.token, hidden).partition("#")
+        return replace(self, token=hidden, link=f"{link}#<key>" if key else link)
 
 
 @record(frozen=True, slots=True)

@@ -158,7 +158,8 @@ class RoomEnd:
                 self._use_local()
             raise
         if not again:
-            self._emit(server.invitation(name), None)
+            key = self._settings.encryption_key
+            self._emit(server.invitation(name, key=None if key is None else key.get_secret_value()), None)
             self._emit(ModeChanged("room", name, self._clock.now() - asked), "key")
 
     async def _attach(self, room: rtc.Room) -> None:

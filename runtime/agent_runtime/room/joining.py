@@ -55,14 +55,19 @@ class Server:
         grants = {"roomJoin": True, "room": room, "canUpdateOwnMetadata": True}
         return participant_token(self.key, self.secret, identity, grants, kind=kind, name=name or identity)
 
-    def invitation(self, room: str, identity: str = "guest") -> RoomInvitation:
-        """What somebody else needs to join."""
+    def invitation(self, room: str, identity: str = "guest", *, key: str | None = None) -> RoomInvitation:
+        """What somebody else needs to join.
+
+        With `key` the link's page encrypts by it. It stands behind the `#`, which browsers send to nobody.
+        """
         token = self.token(room, identity)
         command = (
             f"lk room join --url {self.url} --api-key {self.key} --api-secret $LIVEKIT_API_SECRET "
             f"--identity {identity} {room}"
         )
         link = f"{MEET}?liveKitUrl={quote(self.url, safe='')}&token={token}"
+        if key is not None:
+            link += f"#{quote(key, safe='')}"
         return RoomInvitation(room, self.url, token, command, link)
 
 
