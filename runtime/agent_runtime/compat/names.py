@@ -230,6 +230,7 @@ _OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start i
 
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
+    f"{AGENTS}.evals": "hold a run against what is wanted by RunResult.expect and judge(), or a scenario file",
     f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
     f"{AGENTS}.beta.workflows.GetCreditCardTask": "subclass AgentTask for it, as the other tasks of beta.workflows do",
     f"{AGENTS}.beta.workflows.WarmTransferTask": "use JobContext.add_sip_participant and transfer_sip_participant",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_runtime.llm.chat_context import ChatContext, ChatItem
+from agent_runtime.llm.chat_context import ChatContext
+from agent_runtime.llm.chat_items import ChatItem
 
 
 @dataclass(frozen=True)
