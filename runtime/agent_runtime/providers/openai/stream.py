@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import APIConnectionError
 from agent_runtime.llm import ChatChunk, ChatContext, ChoiceDelta, CompletionUsage, FunctionToolCall, LLMStream
-from agent_runtime.providers.openai.json_values import as_count, as_dict, as_list, as_text
 from agent_runtime.llm.thinking import ThinkingFilter
+from agent_runtime.providers.openai.json_values import as_count, as_dict, as_list, as_text
 from agent_runtime.providers.openai.tool_calls import ToolCallAssembler
 from agent_runtime.types import APIConnectOptions
 from agent_tools import Tool
