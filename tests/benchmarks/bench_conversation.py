@@ -58,12 +58,8 @@ class TypingConversation(Conversation):
         return found
 
     def _key(self, letter: str) -> float:
-        seen, began = len(self.console.output), time.monotonic()
         self.console.type(letter)
-        while letter.encode() not in self.console.output[seen:]:
-            assert time.monotonic() < began + 5, f"{letter!r} was typed and doesn't show\n{self.console.screen_text}"
-            self.console.run_for(0.001)
-        taken = time.monotonic() - began
+        taken = self.console.seconds_until(letter.encode())
         self.console.type("\x7f")
         return taken
 

@@ -131,6 +131,17 @@ class ConsoleProcess:
             if not self._drain(left) and not self.child.isalive():
                 return
 
+    def seconds_until(self, drawn: bytes, timeout: float = 5.0) -> float:
+        """Seconds until it writes these bytes; what the screen shows is worked out afterwards, which takes long."""
+        began, seen = time.monotonic(), b""
+        while drawn not in seen and time.monotonic() < began + timeout:
+            with contextlib.suppress(pexpect.TIMEOUT):
+                seen += self.child.read_nonblocking(65536, timeout=timeout)
+        taken = time.monotonic() - began
+        self._take(seen)
+        assert drawn in seen, f"{drawn!r} wasn't drawn within {timeout} s on\n{self.screen_text}"
+        return taken
+
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""
         self.size = (columns, rows)
@@ -174,11 +185,14 @@ class ConsoleProcess:
             while True:
                 data = self.child.read_nonblocking(65536, timeout=timeout)
                 got = True
-                self.output += data
-                # pyte doesn't know the kitty keyboard's sequences and would print their tails.
-                self._stream.feed(re.sub(rb"\x1b\[[<>=][0-9;]*u", b"", data))
+                self._take(data)
                 timeout = 0
         return got
+
+    def _take(self, data: bytes) -> None:
+        self.output += data
+        # pyte doesn't know the kitty keyboard's sequences and would print their tails.
+        self._stream.feed(re.sub(rb"\x1b\[[<>=][0-9;]*u", b"", data))
 
 
 class _Screen(pyte.Screen):
