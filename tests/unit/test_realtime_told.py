@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -117,6 +118,18 @@ async def test_what_differs_between_agents_has_to_be_mutable(other: dict[str, An
             stage.session.update_agent(Agent(**{**same, **other}))
             await stage.run_until(0.2)
             assert len(model.sessions) == sessions
+
+
+@in_virtual_time
+async def test_a_session_that_takes_long_to_be_told_something_is_closed_too(monkeypatch: pytest.MonkeyPatch):
+    async def hang(self: ScriptedRealtimeSession, tools: list[Tool]) -> None:
+        await asyncio.sleep(60.0)
+
+    monkeypatch.setattr(ScriptedRealtimeSession, "update_tools", hang)
+    async with talk([], [], capabilities=FIXED) as (stage, model):
+        stage.session.update_agent(Agent(instructions="Be long."))
+        await stage.run_until(0.2)
+    assert [session.closed for session in model.sessions] == [True, True]
 
 
 @in_virtual_time

@@ -62,6 +62,8 @@ class RealtimeLink:
         self.session: RealtimeSession[Any] | None = None
         self.detects_turns = False
         """Whether the model itself hears when the user is done, and answers."""
+        self._left: list[RealtimeSession[Any]] = []
+        """Sessions that are told something before they are closed."""
         self._key: tuple[RealtimeModel, bool] | None = None
         self._agent: Agent | None = None
         self._pushing: asyncio.Task[None] | None = None
@@ -145,7 +147,7 @@ class RealtimeLink:
         """Whether `agent` can go on with the session: what the model can't be told again must be the same."""
         old, can, offered = self._agent, session.capabilities, self._engine.replies.offered_tools
         return old is not None and (
-            (can.mutable_instructions or _rendered(old) == _rendered(agent))
+            (can.mutable_instructions or instructions_text(old) == instructions_text(agent))
             and (can.mutable_tools or ToolContext(offered(old)) == ToolContext(offered(agent)))
             and (can.mutable_chat_context or _remembered(session.chat_ctx).is_equivalent(_conversation(agent)))
         )
@@ -153,14 +155,23 @@ class RealtimeLink:
     def leave(self) -> None:
         """Close the session, if one is open, once it has been told what was on its way to it."""
         session = self._let_go()
-        if session is not None:
-            self._then(session.aclose)
+        if session is None:
+            return
+        self._left.append(session)
+
+        async def close() -> None:
+            if session in self._left:
+                self._left.remove(session)
+                await session.aclose()
+
+        self._then(close)
 
     async def aclose(self) -> None:
-        """End the conversation with the model."""
-        session = self._let_go()
-        if session is not None:
-            await session.aclose()
+        """End the conversation with the model, and those that were left and are still to be closed."""
+        session, left = self._let_go(), self._left.copy()
+        self._left.clear()
+        for each in ([session] if session is not None else []) + left:
+            await each.aclose()
 
     def _let_go(self) -> RealtimeSession[Any] | None:
         session = self.session
@@ -189,7 +200,7 @@ class RealtimeLink:
             agent = engine.require_agent()
             try:
                 await session._update_session(
-                    instructions=_rendered(agent) if instructions else NOT_GIVEN,
+                    instructions=instructions_text(agent) if instructions else NOT_GIVEN,
                     chat_ctx=_conversation(agent) if chat_ctx else NOT_GIVEN,
                     tools=engine.replies.offered_tools(agent) if tools else NOT_GIVEN,
                 )
@@ -204,7 +215,7 @@ class RealtimeLink:
         async def tell_one() -> None:
             agent = engine.require_agent()
             if instructions:
-                await session.update_instructions(_rendered(agent))
+                await session.update_instructions(instructions_text(agent))
             elif chat_ctx:
                 await session.update_chat_ctx(_conversation(agent))
             else:
@@ -470,11 +481,6 @@ class RealtimeLink:
     def _before_now(self) -> float:
         """A time for what comes before everything that is made at this moment."""
         return math.nextafter(self._engine.report.wall(), 0.0)
-
-
-def _rendered(agent: Agent) -> str:
-    instructions = agent.instructions
-    return instructions.render() if isinstance(instructions, Instructions) else instructions
 
 
 def _conversation(agent: Agent) -> ChatContext:
