@@ -210,3 +210,11 @@ async def test_turns_by_voice_of_a_session_that_was_started_inside():
             await stage.run_until(8.0)
             [finished] = stage.of("tool_finished")
             assert finished.data.output == "mocked"
+
+
+def test_a_mock_of_a_session_has_its_ends():
+    session = Mock(spec=AgentSession)
+    session.output.audio = "a loudspeaker"
+    session.input.set_audio_enabled(False)
+    assert session.output.audio == "a loudspeaker"
+    session.input.set_audio_enabled.assert_called_once_with(False)

@@ -105,10 +105,6 @@ class AgentSession(SessionChanges[Userdata_T]):
 
     _run: RunResult[Any] | None = None
     _navigation: MenuNavigation | None = None
-    input: AgentInput
-    """What it hears with."""
-    output: AgentOutput
-    """What it speaks through."""
     push_to_talk: PushToTalk
     """The user's turn by hand."""
 
@@ -170,7 +166,7 @@ class AgentSession(SessionChanges[Userdata_T]):
         self._stt_context = SttContext(self, given_context(stt_context_options or None, keyterms_options or None))
         self._expressive: bool | ExpressiveOptions = expressive
         self._make_parts(clock or LoopClock(loop), session_id)
-        self.input, self.output = AgentInput(self._devices_changed), AgentOutput(self._devices_changed)
+        self._input, self._output = AgentInput(self._devices_changed), AgentOutput(self._devices_changed)
 
     def _make_parts(self, clock: Clock, session_id: str | None) -> None:
         self._clock = clock

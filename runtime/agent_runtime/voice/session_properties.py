@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.engine import Engine
     from agent_runtime.voice.expressive import ExpressiveOptions
     from agent_runtime.voice.options import AgentSessionOptions, SessionConnectOptions
+    from agent_runtime.voice.session_io import AgentInput, AgentOutput
     from agent_runtime.voice.speech_handle import SpeechHandle
     from agent_runtime.voice.stt_context import SttContext
     from agent_runtime.voice.tool_handling import ToolHandlingOptions
@@ -38,6 +39,8 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
 
     _engine: Engine
     _events: EventStream
+    _input: AgentInput
+    _output: AgentOutput
     _options: AgentSessionOptions
     _stt: stt_.STT[Any] | None
     _llm: llm_.LLM[Any] | llm_.RealtimeModel | None
@@ -60,6 +63,16 @@ class SessionProperties(EventEmitter[EventTypes], Generic[Userdata_T]):
     def events(self) -> EventStream:
         """Everything that happens."""
         return self._events
+
+    @property
+    def input(self) -> AgentInput:
+        """What it hears and sees with."""
+        return self._input
+
+    @property
+    def output(self) -> AgentOutput:
+        """What it speaks and writes through."""
+        return self._output
 
     @property
     def history(self) -> ChatContext:
