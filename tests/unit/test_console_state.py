@@ -368,6 +368,25 @@ def test_a_failed_reload_is_named_until_one_works(tape: Tape) -> None:
     assert rule.text == "reloaded A · +2 -1 · 0.25 s"
 
 
+def test_code_that_never_ran_is_not_said_to_go_on(tape: Tape) -> None:
+    tape(ev.ReloadFailed("boom", "/x/a.py", 4, ""))
+    assert tape.state.banners[0].hint == "e shows why; it is tried again when you save"
+    assert tape.entry().text == "not started · a.py:4"
+    tape(ev.SessionStarted("a", "text", 0.0, {}))
+    tape(ev.ReloadFailed("boom", "/x/a.py", 4, ""))
+    assert tape.state.banners[0].hint == "e shows why; the old code goes on"
+    assert tape.entry().text == "reload failed · a.py:4"
+
+
+def test_what_a_file_asks_in_vain_is_noted_in_the_conversation(tape: Tape) -> None:
+    tape(ev.LogWritten("warning", "agent_runtime.compat.stand_ins", "no deepgram here"))
+    note = tape.entry()
+    assert isinstance(note, Note)
+    assert (note.level, note.text) == ("warning", "no deepgram here")
+    tape(ev.LogWritten("warning", "agent_runtime.elsewhere", "hm"))
+    assert tape.entry() is note
+
+
 def test_new_code_that_waits_is_shown_until_it_is_in_place(tape: Tape) -> None:
     tape(ev.ReloadStarted(("a.py",)), "save")
     tape(ev.ReloadPending("A", "speech", "-x\n+y"))

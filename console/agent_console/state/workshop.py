@@ -91,11 +91,11 @@ def reload_failed(state: ConsoleState, event: AnyEvent, data: ev.ReloadFailed) -
     """The old code goes on; the traceback waits behind the banner."""
     where = PurePath(data.file).name + (f":{data.line}" if data.line is not None else "")
     details = data.traceback or data.message
-    banner = Banner(
-        "reload", "error", f"{where}: {data.message}", "e shows why; the old code goes on", details, event.time
-    )
+    then = "the old code goes on" if state.started else "it is tried again when you save"
+    banner = Banner("reload", "error", f"{where}: {data.message}", f"e shows why; {then}", details, event.time)
     state = replace(state, reloading=False, banners=_with(state.banners, banner))
-    return _rule(state, Rule("reload_failed", event.time, f"reload failed · {where}", details))
+    what = "reload failed" if state.started else "not started"
+    return _rule(state, Rule("reload_failed", event.time, f"{what} · {where}", details))
 
 
 _OF_THE_FILE: Final = frozenset({"agent_runtime.agent_loader", "agent_runtime.compat.stand_ins"})
