@@ -61,9 +61,13 @@ def build() -> Path:
 
 
 class LiveKitServer:
-    """One server with ports of its own, which it keeps when it is started again."""
+    """One server with ports of its own, which it keeps when it is started again.
 
-    def __init__(self) -> None:
+    With `relay`, an address of this machine, participants send it their UDP there; see `tests.support.lossy`.
+    """
+
+    def __init__(self, *, relay: str | None = None) -> None:
+        self._relay = relay
         server = binary()
         if server is None:
             raise RuntimeError(missing())
@@ -108,7 +112,7 @@ class LiveKitServer:
         config = {
             "port": port,
             "bind_addresses": ["127.0.0.1"],
-            "rtc": {"tcp_port": tcp, "udp_port": udp, "node_ip": "127.0.0.1", "use_external_ip": False},
+            "rtc": self._media(tcp, udp),
             "keys": {KEY: SECRET},
             "logging": {"level": "info", "json": True},
             "room": {"empty_timeout": 20, "departure_timeout": 3},
@@ -124,6 +128,26 @@ class LiveKitServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the test's LiveKit server doesn't start:\n{self.log[-2000:]}")
             time.sleep(0.02)
+
+    @property
+    def udp_port(self) -> int:
+        """Where sound goes."""
+        return self._ports[2]
+
+    def _media(self, tcp: int, udp: int) -> dict[str, object]:
+        if self._relay is None:
+            return {"tcp_port": tcp, "udp_port": udp, "node_ip": "127.0.0.1", "use_external_ip": False}
+        # It binds to 127.0.0.1 alone, so the port is free at the relay; and it looks for no way to participants itself,
+        # which would lead past the relay.
+        return {
+            "udp_port": udp,
+            "node_ip": self._relay,
+            "use_external_ip": False,
+            "use_ice_lite": True,
+            "enable_loopback_candidate": True,
+            "interfaces": {"includes": ["lo"]},
+            "allow_tcp_fallback": False,
+        }
 
     def stop(self) -> None:
         """End it in an orderly way."""
@@ -158,9 +182,9 @@ class LiveKitServer:
 
 
 @contextlib.contextmanager
-def livekit_server() -> Iterator[LiveKitServer]:
+def livekit_server(*, relay: str | None = None) -> Iterator[LiveKitServer]:
     """A running server; gone at the end whatever happened."""
-    server = LiveKitServer()
+    server = LiveKitServer(relay=relay)
     try:
         server.start()
         yield server
