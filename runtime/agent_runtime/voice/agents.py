@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent_runtime import events as ev
-from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage, Instructions
+from agent_runtime.llm import AgentConfigUpdate, AgentHandoff, ChatItem, ChatMessage
 from agent_runtime.utils import aio
 from agent_runtime.voice.agent import INSTRUCTIONS_ID, Agent
 from agent_runtime.voice.blame import finished, limited
+from agent_runtime.voice.instructions import instructions_text
 from agent_runtime.voice.moves import Move, Moves
 from agent_runtime.voice.scope import Scope, entered, outside_scopes
 from agent_runtime.voice.swaps import Swaps
@@ -240,7 +241,7 @@ class Agents:
 
     def instructions_changed(self, agent: Agent) -> None:
         """The agent is told something else from now on."""
-        self._note_change(agent, AgentConfigUpdate(instructions=_text_of(agent)))
+        self._note_change(agent, AgentConfigUpdate(instructions=instructions_text(agent)))
         self._set_instructions(agent)
         if self._engine.agent is agent:
             self._engine.realtime.refresh(instructions=True)
@@ -270,7 +271,7 @@ class Agents:
 
     def _note_config(self, agent: Agent) -> None:
         """Have the conversation say by which instructions and tools it goes on."""
-        text, names = _text_of(agent), _names([*self._engine.session._tools, *agent._tools])
+        text, names = instructions_text(agent), _names([*self._engine.session._tools, *agent._tools])
         if text or names:
             self._keep(agent, AgentConfigUpdate(instructions=text or None, tools_added=names or None))
 
@@ -280,7 +281,7 @@ class Agents:
         self._engine.history.insert(update)
 
     def _set_instructions(self, agent: Agent) -> None:
-        context, text = agent._chat_ctx, _text_of(agent)
+        context, text = agent._chat_ctx, instructions_text(agent)
         index = context.index_by_id(INSTRUCTIONS_ID)
         message = ChatMessage(id=INSTRUCTIONS_ID, role="system", content=[text], created_at=0.0)
         if index is not None:
@@ -334,11 +335,6 @@ class Agents:
             await self._close_toolsets(agent._tools)
             agent._activity = None
         await self._close_toolsets(self._engine.session._tools)
-
-
-def _text_of(agent: Agent) -> str:
-    instructions = agent.instructions
-    return instructions.render() if isinstance(instructions, Instructions) else instructions
 
 
 def _names(tools: Sequence[Tool | Toolset]) -> list[str]:

@@ -14,7 +14,6 @@ from agent_runtime.llm import (
     ChatMessage,
     FunctionCall,
     FunctionCallOutput,
-    Instructions,
     RealtimeModel,
     RealtimeModelError,
     ToolContext,
@@ -24,6 +23,7 @@ from agent_runtime.metrics import RealtimeModelMetrics
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import BoundedDict
 from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.instructions import instructions_text
 from agent_runtime.voice.interruption import stop_speech
 from agent_runtime.voice.replies import ReplyRequest
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle

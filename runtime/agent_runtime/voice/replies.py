@@ -16,6 +16,7 @@ from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent, ModelSettings
 from agent_runtime.voice.expressive import add_guide
 from agent_runtime.voice.generation import Step
+from agent_runtime.voice.instructions import tell_by_modality
 from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.realtime_step import RealtimeStep
 from agent_runtime.voice.run_context import current_run_context
@@ -201,6 +202,7 @@ class Replies:
             engine.require_llm()
         agent = request.agent
         context = self._context(request)
+        tell_by_modality(context, agent, speech.input_details.modality)
         add_guide(context, engine, agent, speech.input_details.modality)
         choice = request.tool_choice
         cause = request.cause
