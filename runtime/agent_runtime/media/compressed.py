@@ -142,6 +142,7 @@ class FileDecoder:
         self._av = load_av()
         self._container, self._rate, self._channels, self._label = container, sample_rate, num_channels, label
         self._on_audio = on_audio
+        self._thread: threading.Thread | None = None
         self._start()
 
     def push(self, data: bytes) -> bytes:
@@ -185,7 +186,7 @@ class FileDecoder:
         self._given = 0
         self._lock = threading.Lock()
         self._error: Exception | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self.is_over = False
         """Whether everything is decoded, or nothing more can be."""
 
