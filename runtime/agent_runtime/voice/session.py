@@ -141,7 +141,8 @@ class AgentSession(SessionChanges[Userdata_T]):
     ) -> None:
         super().__init__()
         handling = self._turn_handling = with_old_arguments(turn_handling, old_arguments)
-        stt, llm, tts, vad = (given_part(*part) for part in (("stt", stt), ("llm", llm), ("tts", tts), ("vad", vad)))
+        stt, llm = given_part("stt", stt), given_part("llm", llm)
+        tts, vad = given_part("tts", tts), given_part("vad", vad)
         self._stt, self._llm = stt if is_given(stt) else None, for_session(llm) if is_given(llm) else None
         self._tts = tts if is_given(tts) else None
         self._left_open = left_open(stt=stt, llm=llm, tts=tts, vad=vad)
