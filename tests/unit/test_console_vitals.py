@@ -151,3 +151,20 @@ def test_usage_is_that_of_the_model_that_answered_not_of_the_one_that_was_asked(
         ("tts", "bella"): 1,
         ("llm", "big"): 1,
     }
+
+
+# --- devices, reloads -------------------------------------------------------------------
+
+
+def test_where_one_types_devices_are_not_used_and_elsewhere_they_are_not_opened_yet() -> None:
+    typed = health(ev.SessionStarted("a", "text", 0.0, {}))
+    assert "microphone not used: you type" in typed
+    assert "speaker not used: you type" in typed
+    spoken = health(ev.SessionStarted("a", "local", 0.0, {}))
+    assert "microphone not opened yet" in spoken
+
+
+def test_restarts_and_reloads_that_never_were_are_none_alike() -> None:
+    lines = health()
+    assert "restarts none" in lines
+    assert "reloads none" in lines

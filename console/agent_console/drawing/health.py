@@ -108,12 +108,19 @@ def _audio(state: ConsoleState, width: int) -> list[Line]:
         ("microphone", state.microphone.state, state.dropped_input, "input"),
         ("speaker", state.speaker.state, state.dropped_output, "output"),
     ):
-        values: list[Span] = [(name, "good" if name == "opened" else "fair"), *_lost(health, kind)]
+        values: list[Span] = [_device(name, typed=state.mode == "text"), *_lost(health, kind)]
         values += [(f" · {frames:,} frames dropped", "bad")] if frames else []
         lines.append(justify(((word, "muted"),), tuple(values), width))
     if health.lost.get("room"):
         lines.append(justify((("room", "muted"),), tuple(_lost(health, "room", between="")), width))
     return [*lines, justify((("echo cancellation", "muted"),), echo(health.echo), width)]
+
+
+def _device(name: str, *, typed: bool) -> Span:
+    """A microphone's or speaker's state; none was looked for where one types, or yet."""
+    if name == "unknown":
+        return ("not used: you type", "muted") if typed else ("not opened yet", "faint")
+    return name, "good" if name == "opened" else "fair"
 
 
 def _lost(health: Health, kind: str, between: str = " · ") -> list[Span]:
@@ -148,7 +155,7 @@ def _failures(health: Health, width: int) -> list[Line]:
 
 
 def _restarts(health: Health, width: int) -> list[Line]:
-    reloads: Line = ((f"{health.reloads:,}", "value"),)
+    reloads: Line = ((f"{health.reloads:,}" if health.reloads else "none", "value"),)
     if health.failed_reloads:
         reloads = (*reloads, (f" · {health.failed_reloads:,} failed", "bad"))
     begun = ", ".join(f"{part} {count:,}x" for part, count in health.restarts.items())
