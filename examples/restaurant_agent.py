@@ -19,6 +19,7 @@ from agent_runtime import Agent, AgentSession, AgentTask, ChatContext, RunContex
 PRICES = {
     "pizza": 9, "pasta": 8, "salad": 6, "soup": 5, "tiramisu": 4, "ice cream": 3, "cola": 2, "water": 1, "wine": 5,
 }  # fmt: skip
+MENU = ", ".join(f"{dish} {price} euros" for dish, price in PRICES.items())
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
 Dishes = Annotated[list[str], Field(description=f"Which dishes or drinks: {', '.join(PRICES)}.")]
@@ -76,7 +77,7 @@ class Greeter(Agent):
     @function_tool
     async def read_menu(self) -> str:
         """Tell what is on the menu, and the prices."""
-        return ", ".join(f"{dish} {price} euros" for dish, price in PRICES.items())
+        return MENU
 
 
 class Specialist(Agent):
@@ -87,6 +88,11 @@ class Specialist(Agent):
 
     async def on_enter(self) -> None:
         self.session.generate_reply()
+
+    @function_tool
+    async def read_menu(self) -> str:
+        """Tell what is on the menu, and the prices."""
+        return MENU
 
 
 class Reservation(Specialist):

@@ -10,6 +10,7 @@ import pytest
 
 from agent_runtime import Agent, RunContext, function_tool
 from agent_runtime.testing import Answer, Stage
+from agent_runtime.voice.reply_choice import CIRCLE
 from tests.support.play import HELLO, causes, play
 
 OK = Answer("OK")
@@ -255,3 +256,32 @@ def test_an_agents_own_providers_win() -> None:
     stage = play(8.0, HELLO, agent=lambda: Agent(instructions="", llm=own), answers=[OK])
     assert stage.said()[-1] == ("assistant", "Mine")
     assert stage.llm.requests == []
+
+
+class Reception(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="reception")
+
+    async def on_enter(self) -> None:
+        self.session.generate_reply()
+
+    @function_tool
+    async def pass_on(self) -> Agent:
+        """Somebody else's."""
+        return Desk()
+
+
+class Desk(Reception):
+    @function_tool
+    async def pass_on(self) -> Agent:
+        """Somebody else's."""
+        return Reception()
+
+
+def test_agents_that_only_hand_over_to_each_other_have_to_answer_in_the_end() -> None:
+    passes = [Answer("", [("pass_on", "{}")]) for _ in range(CIRCLE)]
+    answers = [Answer("Reception."), *passes, Answer("I can help you.")]
+    stage = play(30.0, HELLO, agent=Reception, answers=answers, durations=[1.0] * 2)
+    assert stage.said() == [("user", HELLO.text), ("assistant", "I can help you.")]
+    assert stage.llm.choices[-1] == "none"
+    assert set(map(str, stage.llm.choices[:-1])) == {str(stage.llm.choices[0])} != {"none"}

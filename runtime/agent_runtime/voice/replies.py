@@ -19,7 +19,6 @@ from agent_runtime.voice.generation import Step
 from agent_runtime.voice.instructions import tell_by_modality
 from agent_runtime.voice.offered_tools import offered
 from agent_runtime.voice.realtime_step import RealtimeStep
-from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.speech_handle import InputDetails, SpeechHandle
 from agent_runtime.voice.tool_runner import ExecutedCall
 from agent_tools import Tool, Toolset
@@ -485,11 +484,3 @@ def given_tools(tools: NotGivenOr[list[Any]], agent: Agent) -> list[Tool | Tools
         else:
             resolved.append(tool)
     return resolved
-
-
-def given_choice(choice: NotGivenOr[ToolChoice], session: object) -> NotGivenOr[ToolChoice]:
-    """Which tools a reply may call: none if a tool has it said, unless it says otherwise. It might call itself."""
-    context = current_run_context()
-    if choice is not NOT_GIVEN or context is None or context.session is not session:
-        return choice
-    return "none"

@@ -28,7 +28,8 @@ from agent_runtime.voice.options import (
     TextTransforms,
 )
 from agent_runtime.voice.push_to_talk import PushToTalk
-from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_choice, given_tools
+from agent_runtime.voice.replies import ReplyRequest, SayRequest, given_tools
+from agent_runtime.voice.reply_choice import given_choice
 from agent_runtime.voice.reporter import Reporter
 from agent_runtime.voice.run_context import current_run_context
 from agent_runtime.voice.run_result import Run_T, RunOutputOptions, RunResult
