@@ -154,6 +154,12 @@ async def test_home_shows_the_first_turn_of_a_long_history(console: Open) -> Non
         assert "hardly any wind" in transcript.render_line(transcript.size.height - 1).text
 
 
+async def test_a_log_without_lines_says_so(console: Open) -> None:
+    async with console("1") as it:
+        await it.press("l")
+        assert it.screen.log_pane.render_line(0).text.strip() == "nothing logged yet"
+
+
 async def test_the_scrollbar_reckons_with_turns_that_are_not_laid_out(console: Open) -> None:
     async with console("250") as it:
         transcript = it.screen.transcript

@@ -258,6 +258,18 @@ def test_an_agents_own_providers_win() -> None:
     assert stage.llm.requests == []
 
 
+def test_who_is_handed_over_to_without_a_word_answers_the_turn_and_the_wait_is_measured_to_there() -> None:
+    answers = [Answer("", [("transfer_silently", "{}")]), Answer("Hello from the second")]
+    stage = play(20.0, HELLO, agent=First, answers=answers, durations=[1.0, 1.0])
+    (asked,) = stage.of("turn_committed")
+    heard = [e for e in stage.of("agent_heard") if "second" in e.data.text]
+    (measured,) = [e for e in stage.of("turn_measured") if e.turn_id == asked.turn_id]
+    assert {e.turn_id for e in heard} == {asked.turn_id}
+    goodbye = next(e for e in stage.of("playout_finished") if e.turn_id != asked.turn_id)
+    assert measured.data.end > goodbye.time, "the agent before said goodbye first, in a turn of its own"
+    assert {"tools", "llm", "tts"} <= {part.name for part in measured.data.parts}
+
+
 class Reception(Agent):
     def __init__(self) -> None:
         super().__init__(instructions="reception")

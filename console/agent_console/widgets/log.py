@@ -28,6 +28,10 @@ class LogPane(BlockScroll[LogLine], can_focus=True):
         """Take the state of this frame."""
         self.set_items(state.logs)
 
+    def draw_nothing(self, y: int) -> Line:
+        """See `BlockScroll.draw_nothing`."""
+        return ((" ", ""), ("nothing logged yet", "faint")) if y == 0 else ()
+
     def draw_item(self, index: int, item: LogLine, width: int) -> Sequence[Line]:
         """See `BlockScroll.draw_item`."""
         word, style = _LEVELS[item.level]

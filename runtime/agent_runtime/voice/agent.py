@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from agent_runtime.compat.stand_ins import StandIn, given_part, usable_tools
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.llm.duplex import for_session
-from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString
+from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString, is_given
 from agent_runtime.utils import aio
 from agent_runtime.voice.expressive import directed, expressive_options
 from agent_runtime.voice.made_with import RemembersArguments
@@ -155,9 +155,8 @@ class Agent(RemembersArguments, HandoffTarget):
         return self._own_part("tts", self._tts)
 
     def _own_part(self, kind: str, own: Part_T) -> Part_T:
-        if own is NOT_GIVEN and kind in self._left_to_session and self._activity is not None:
-            return cast("Part_T", getattr(self.session, kind))
-        return own
+        is_left = not is_given(own) and kind in self._left_to_session
+        return cast("Part_T", getattr(self.session, kind)) if is_left and self._activity is not None else own
 
     @property
     def mcp_servers(self) -> NotGivenOr[list[MCPServer] | None]:

@@ -46,8 +46,10 @@ class Agents:
         await self.arrive(agent, "start")
         self.enter(agent)
 
-    def hand_over(self, agent: Agent, cause: Literal["handoff", "update_agent"]) -> None:
-        """Have `agent` take over once what is being said and done is over.
+    def hand_over(
+        self, agent: Agent, cause: Literal["handoff", "update_agent"], unanswered: SpeechHandle | None = None
+    ) -> None:
+        """Have `agent` take over once what is being said and done is over; `unanswered` as in `enter`.
 
         Raises RuntimeError for an agent that awaits a task: it goes on by itself once that is complete.
         """
@@ -57,7 +59,7 @@ class Agents:
                 "call the task's complete() instead of handing over"
             )
         move = self.moves.request()
-        self._in_background(self._hand_over(agent, cause, move), f"handoff to {agent.id}")
+        self._in_background(self._hand_over(agent, cause, move, unanswered), f"handoff to {agent.id}")
 
     def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name, context=outside_scopes())
@@ -78,7 +80,7 @@ class Agents:
         """Wait until nobody is about to take over."""
         await self.moves.settled()
 
-    async def _hand_over(self, agent: Agent, cause: str, move: Move) -> None:
+    async def _hand_over(self, agent: Agent, cause: str, move: Move, unanswered: SpeechHandle | None) -> None:
         engine = self._engine
         try:
             await self.moves.begin(move, engine.replies_done)
@@ -88,7 +90,7 @@ class Agents:
                 if old is not agent:
                     old._activity = None
             await self.arrive(agent, cause)
-            self.enter(agent, move)
+            self.enter(agent, move, unanswered)
             await asyncio.sleep(0)  # its first words come before what others ask for next
         except Exception as error:
             engine.report.failed(f"handoff to {agent.id}", error)

@@ -338,7 +338,7 @@ class Replies:
         if event is None:
             return None
         if isinstance(handoff, Agent) and event.has_agent_handoff:
-            engine.agents.hand_over(handoff, "handoff")
+            engine.agents.hand_over(handoff, "handoff", None if event.has_tool_reply else speech)
         if not event.has_tool_reply or speech.interrupted or engine.agent is not agent:
             return None
         speech._num_steps += 1
