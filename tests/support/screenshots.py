@@ -13,6 +13,7 @@ from pathlib import Path
 from agent_console.app import ConsoleApp
 from tests.support.backend import ScriptedBackend
 from tests.support.conversation import STORIES
+from tests.support.scenarios import StillScenarios, weather_book
 
 SHOTS = [
     ("interrupted", (120, 40), "nocturne"),
@@ -27,6 +28,7 @@ PANELS = [
     ("workshop", "context", (120, 40), "paper", ("4",)),
     ("busy", "events", (120, 40), "nocturne", ("6",)),
     ("in_a_room", "room", (120, 40), "nocturne", ("9",)),
+    ("interrupted", "scenarios", (120, 40), "nocturne", ("0",)),
 ]
 FILM = [("starting", ()), ("listening", ()), ("counting_down", ()), ("speaking", ()), ("interrupted", ())]
 FILM_SIZE = (100, 26)
@@ -43,7 +45,13 @@ async def settle(app: ConsoleApp, timeout: float = 60.0, *, seq: int = 1) -> Non
 
 async def shoot(story: str, size: tuple[int, int], theme: str, keys: tuple[str, ...] = ()) -> str:
     """One screenshot as SVG."""
-    app = ConsoleApp(ScriptedBackend(STORIES[story]().events), theme=theme, monotonic=lambda: 0.0, encoding="utf-8")
+    app = ConsoleApp(
+        ScriptedBackend(STORIES[story]().events),
+        theme=theme,
+        monotonic=lambda: 0.0,
+        encoding="utf-8",
+        scenarios=StillScenarios(weather_book()),
+    )
     async with app.run_test(size=size) as pilot:
         await settle(app)
         await pilot.press(*keys)
