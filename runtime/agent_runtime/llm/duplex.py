@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from agent_runtime.llm.chat_context import ChatContext
 from agent_runtime.llm.chat_items import ChatItem
-from agent_runtime.llm.realtime import RealtimeError, RealtimeModel
+from agent_runtime.llm.realtime import RealtimeError
 from agent_runtime.llm.tool_context import ToolChoice, ToolContext
 from agent_runtime.metrics import Metadata, RealtimeModelMetrics
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from agent_runtime.llm.audio_gate import AudioGate
 
-T = TypeVar("T")
 TEvent = TypeVar("TEvent")
 
 DuplexEventTypes: TypeAlias = Literal[
@@ -96,15 +95,6 @@ class DuplexModel(ABC, Provider):
     @abstractmethod
     def session(self) -> DuplexSession[Any]:
         """Begin a conversation. It is told everything by `_update_session` before it is used."""
-
-
-def for_session(model: DuplexModel | T) -> RealtimeModel | T:
-    """What a session uses for what it was given: a duplex model by its adapter, anything else as it is."""
-    if not isinstance(model, DuplexModel):
-        return model
-    from agent_runtime.llm.duplex_adapter import DuplexRealtimeAdapter
-
-    return DuplexRealtimeAdapter(model)
 
 
 class DuplexSession(ABC, EventEmitter[DuplexEventTypes | TEvent], Generic[TEvent]):

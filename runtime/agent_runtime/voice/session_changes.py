@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Unpack
 
 from agent_runtime import events as ev
-from agent_runtime.llm.duplex import for_session
+from agent_runtime.llm.session_model import for_session
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice.session_properties import SessionProperties, Userdata_T
 from agent_runtime.voice.turn import (
