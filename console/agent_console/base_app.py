@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.widgets import Input
 
 from agent_console.attach.keys import ATTACHED
 from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
 from agent_console.keymap import read_keymap
+from agent_console.keys import BY_ID
 from agent_console.panels import every_action
 from agent_console.replay.keys import COMPARISON, PLAYER
 from agent_console.terminal_keys import tolerate_odd_keys
@@ -63,11 +66,29 @@ class BaseApp(App[None]):
         )
         self.problems += wrong
         self.set_keymap(dict(self.keymap_in_use))
+        inputs = (self.keymap_in_use.get(name, BY_ID[name].keys) for name in ("type", "search"))
+        self._input_keys = frozenset(key.strip() for keys in inputs for key in keys.split(","))
 
     def get_driver_class(self) -> type[Driver]:
         """See `App.get_driver_class`."""
         tolerate_odd_keys()
         return super().get_driver_class()
+
+    async def on_event(self, event: events.Event) -> None:
+        """See `App.on_event`. A key that leads to an input does so before the next is looked at.
+
+        Otherwise what is pasted or sent right behind it would be taken for keys of the widget that had the keyboard.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and self._leads_to_input(event.key):
+            await self.screen.run_action(self.screen.active_bindings[event.key].binding.action)
+        else:
+            await super().on_event(event)
+
+    def _leads_to_input(self, key: str) -> bool:
+        if key not in self._input_keys or not self.screen_stack or isinstance(self.focused, Input):
+            return False
+        active = self.screen.active_bindings.get(key)
+        return active is not None and active.enabled and active.node is self.screen
 
     def _fatal_error(self) -> None:
         """Print the plain traceback once the terminal is restored; Textual's own prints every local variable."""

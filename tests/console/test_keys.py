@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 from textual.scrollbar import ScrollTo
 
 from agent_console.panels import every_action, screen_actions
@@ -152,6 +153,23 @@ async def test_home_shows_the_first_turn_of_a_long_history(console: Open) -> Non
         assert "Question 0:" in transcript.render_line(1).text
         await it.press("pagedown", "end")
         assert "hardly any wind" in transcript.render_line(transcript.size.height - 1).text
+
+
+async def test_what_is_sent_right_behind_the_key_goes_to_the_input(console: Open) -> None:
+    async with console() as it:
+        it.screen.transcript.focus()
+        await it.pilot.pause()
+        for key in ("t", *"mir", "enter"):
+            it.app.post_message(events.Key(key, "\r" if key == "enter" else key))
+        await it.pilot.pause()
+        assert it.backend.calls == [("send_text", "mir")]
+
+
+async def test_the_key_of_the_input_is_a_panels_own_where_it_has_one(console: Open) -> None:
+    async with console("troubles") as it:
+        await it.press("6", "k", "enter")
+        assert it.screen.selected_turn is not None, "enter leads from an event to its turn"
+        assert not it.screen._prompt.has_focus
 
 
 async def test_a_log_without_lines_says_so(console: Open) -> None:
