@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agent_runtime.errors import MediaError, MissingDependencyError
 from agent_runtime.media import compressed
-from agent_runtime.tts.decoding import Decoder, make_decoder
+from agent_runtime.media.decoding import Decoder, make_decoder
 from agent_runtime.utils.codecs import AudioStreamDecoder
 from tests.support.encoding import encoded
 

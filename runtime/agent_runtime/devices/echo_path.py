@@ -13,16 +13,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agent_runtime.media.levels import power
+
 LOUD: Final = 180.0**2
-"""Energy a sample, -45 dBFS, that the speaker must not fall below for `STEADY` frames: then an echo must be there."""
+"""Power, -45 dBFS, that the speaker must not fall below for `STEADY` frames: then an echo must be there."""
 STEADY: Final = 20
 """Frames of 10 ms that an echo may come later than the devices say, and stay away between words."""
 SMOOTHED: Final = 5
-"""Frames over which the speaker's energy is taken: shorter gaps within a word aren't pauses."""
+"""Frames over which the speaker's power is taken: shorter gaps within a word aren't pauses."""
 NEAR_SMOOTHED: Final = 10
 """Frames over which the microphone's is."""
 QUIET: Final = 10.0**2
-"""Energy a sample, -70 dBFS, below which a microphone is quiet whatever its own noise."""
+"""Power, -70 dBFS, below which a microphone is quiet whatever its own noise."""
 ABOVE_NOISE: Final = 4.0
 """How much more than its own noise it may have and is quiet all the same: 6 dB."""
 REMEMBERED: Final = 150
@@ -58,8 +60,8 @@ class EchoPath:
 
     def add(self, near: NDArray[np.int16], far: NDArray[np.int16] | None) -> None:
         """Take in what the microphone heard, and what the speaker played meanwhile."""
-        self._near.append(_energy(near))
-        self._far.append(0.0 if far is None else _energy(far))
+        self._near.append(power(near))
+        self._far.append(0.0 if far is None else power(far))
         if self._is_far_silent():
             self._noise.append(self._near[-1])
         elif self._is_far_steady():
@@ -88,8 +90,3 @@ class EchoPath:
             return 0.0
         ordered = sorted(self._noise)
         return ordered[int(_NOISE_RANK * (len(ordered) - 1))]
-
-
-def _energy(samples: NDArray[np.int16]) -> float:
-    exact = samples.astype(np.float32)
-    return float(exact @ exact) / len(samples)

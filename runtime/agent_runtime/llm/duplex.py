@@ -7,7 +7,6 @@ one by `DuplexRealtimeAdapter`.
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from agent_runtime.llm.chat_context import ChatContext
 from agent_runtime.llm.chat_items import ChatItem
-from agent_runtime.llm.realtime import RealtimeError
+from agent_runtime.llm.realtime import RealtimeError, connection_metrics
 from agent_runtime.llm.tool_context import ToolChoice, ToolContext
-from agent_runtime.metrics import Metadata, RealtimeModelMetrics
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import EventEmitter
 from agent_runtime.utils.provider import Provider
@@ -187,14 +185,4 @@ class DuplexSession(ABC, EventEmitter[DuplexEventTypes | TEvent], Generic[TEvent
 
     def _report_connection_acquired(self, acquire_time: float) -> None:
         """For providers: tell in metrics that connecting took so many seconds."""
-        model = self._duplex_model
-        metrics = RealtimeModelMetrics(
-            request_id="",
-            timestamp=time.time(),
-            label=model.label,
-            acquire_time=acquire_time,
-            input_token_details=RealtimeModelMetrics.InputTokenDetails(),
-            output_token_details=RealtimeModelMetrics.OutputTokenDetails(),
-            metadata=Metadata(model_name=model.model, model_provider=model.provider),
-        )
-        self.emit("metrics_collected", metrics)
+        self.emit("metrics_collected", connection_metrics(self._duplex_model, acquire_time))

@@ -298,14 +298,17 @@ class RealtimeSession(ABC, EventEmitter[EventTypes | TEvent], Generic[TEvent]):
 
     def _report_connection_acquired(self, acquire_time: float) -> None:
         """For providers: tell in metrics that connecting took so many seconds."""
-        model = self._realtime_model
-        metrics = RealtimeModelMetrics(
-            request_id="",
-            timestamp=time.time(),
-            label=model.label,
-            acquire_time=acquire_time,
-            input_token_details=RealtimeModelMetrics.InputTokenDetails(),
-            output_token_details=RealtimeModelMetrics.OutputTokenDetails(),
-            metadata=Metadata(model_name=model.model, model_provider=model.provider),
-        )
-        self.emit("metrics_collected", metrics)
+        self.emit("metrics_collected", connection_metrics(self._realtime_model, acquire_time))
+
+
+def connection_metrics(model: Provider, acquire_time: float) -> RealtimeModelMetrics:
+    """What is told of connecting to a model, which took so many seconds."""
+    return RealtimeModelMetrics(
+        request_id="",
+        timestamp=time.time(),
+        label=model.label,
+        acquire_time=acquire_time,
+        input_token_details=RealtimeModelMetrics.InputTokenDetails(),
+        output_token_details=RealtimeModelMetrics.OutputTokenDetails(),
+        metadata=Metadata(model_name=model.model, model_provider=model.provider),
+    )

@@ -23,6 +23,12 @@ class Level:
     """Whether three samples in a row stand at the limit: the converter or a gain before it cut the top off."""
 
 
+def power(samples: NDArray[np.int16]) -> float:
+    """The mean of the squares of `int16[samples]`; there must be some."""
+    exact = samples.astype(np.float32)
+    return float(exact @ exact) / len(samples)
+
+
 def measure(samples: NDArray[np.int16]) -> Level:
     """The level of `int16[samples]` or `int16[samples, channels]`; nothing at all is silence."""
     if not samples.size:

@@ -74,19 +74,19 @@ class PreConnectAudio:
             return
         frame: rtc.AudioFrame | None = None
         try:
-            frame = await _frame(reader, about)
+            frame = await _frame(reader, about, identity)
         except (ValueError, ConnectionError, AgentConsoleError) as exc:
             logger.warning("what %s said before the connection can't be used: %s", identity, exc)
         if not (promise := self._promise(sid)).done():
             promise.set_result(frame)
 
 
-async def _frame(reader: rtc.ByteStreamReader, about: dict[str, str]) -> rtc.AudioFrame:
+async def _frame(reader: rtc.ByteStreamReader, about: dict[str, str], identity: str) -> rtc.AudioFrame:
     """What was sent, in one frame: phones send PCM, browsers a file of Opus."""
     mime = reader.info.mime_type or ""
     if "opus" in mime or is_compressed(mime):
         data = await _all(reader, _LARGEST)
-        samples = await asyncio.to_thread(decode, data, SAMPLE_RATE, 1, mime)
+        samples = await asyncio.to_thread(decode, data, SAMPLE_RATE, 1, identity)
         samples = samples[: round(LONGEST * SAMPLE_RATE) * 2]
         return rtc.AudioFrame(samples, SAMPLE_RATE, 1, len(samples) // 2)
     try:

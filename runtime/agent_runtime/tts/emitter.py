@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from livekit.rtc import AudioFrame
 
+from agent_runtime.media.decoding import Decoder, make_decoder
 from agent_runtime.media.frames import to_array
 from agent_runtime.media.resample import Resampler
-from agent_runtime.tts.decoding import Decoder, make_decoder
 from agent_runtime.tts.types import SynthesizedAudio
 from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 from agent_runtime.utils import aio, shortuuid

@@ -10,7 +10,7 @@ from livekit.rtc import AudioFrame
 
 from agent_runtime.errors import MediaError
 from agent_runtime.media.compressed import FileDecoder
-from agent_runtime.tts.decoding import Decoder, make_decoder
+from agent_runtime.media.decoding import Decoder, make_decoder
 from agent_runtime.utils.aio import Chan, ChanClosed
 
 __all__ = ["AudioStreamDecoder"]
