@@ -134,11 +134,8 @@ class Teller:
 def _agent(
     path: Path, file: ScenarioFile, given: str | None, flags: Mapping[str, Any], config_file: Path | None
 ) -> tuple[LoadedAgent, ResolvedSettings]:
-    from agent_console.start import resolve
-    from agent_runtime.agent_loader import load_agent
-    from agent_runtime.compat import stand_ins
+    from agent_console.start import load_here, resolve
 
-    stand_ins.allow()
     wanted = given
     if wanted is None and file.agent is not None:
         beside = path.parent / file.agent
@@ -146,4 +143,4 @@ def _agent(
     resolved, target = resolve(wanted, flags, config_file)
     if target is None:
         raise ScenarioError(str(path), "it names no agent: write `agent: my_agent.py`, or give it after the file")
-    return load_agent(target), resolved
+    return load_here(target), resolved

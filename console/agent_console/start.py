@@ -85,10 +85,15 @@ def loader(target: Target | None) -> Callable[[], LoadedAgent]:
     The bundled agent is known to run, and needn't hold up the first frame.
     """
     if target is not None:
-        stand_ins.allow()
-        loaded = load_agent(target)
+        loaded = load_here(target)
         return lambda: loaded
     return lambda: load_agent(Target(data_folder("examples") / DEFAULT_AGENT, None))
+
+
+def load_here(target: Target) -> LoadedAgent:
+    """Load an agent that is talked to here: what it asks for and can't be had, the console's own parts stand in for."""
+    stand_ins.allow()
+    return load_agent(target)
 
 
 def resolve(

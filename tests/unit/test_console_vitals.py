@@ -6,7 +6,7 @@ import pytest
 
 from agent_console.drawing.health import Drawing, echo, health_lines
 from agent_console.drawing.meters import meter_lines
-from agent_console.drawing.status import session_panel
+from agent_console.drawing.status import latency_panel, session_panel
 from agent_console.drawing.text import Line, line_width
 from agent_console.drawing.usage import usage_lines
 from agent_console.state import ConsoleState, reduce_all
@@ -94,6 +94,11 @@ def test_echo_cancellation_is_told_in_words_on_both_panels(told: ev.EchoCancella
     assert "".join(part for part, _ in echo(state.health.echo)) == words
     assert f"echo cancellation {words}" in text(meter_lines(state, 1.0, 60, 30))
     assert f"echo cancellation {words}" in text(health_lines(state, Drawing(0, 0.0), 60))
+
+
+def test_a_turn_without_a_measured_wait_doesnt_promise_one_after_the_first_answer() -> None:
+    assert "first answer" in text(latency_panel(None, 60, live=True))
+    assert "no answer whose wait was measured" in text(latency_panel(None, 60, live=False))
 
 
 def test_a_room_that_was_lost_is_counted() -> None:

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from agent_console.start import load_here
 from agent_runtime import Agent, AgentSession, ChatContext, compat
+from agent_runtime.agent_loader import load_agent, parse_target
 from agent_runtime.compat import stand_ins
 from agent_runtime.compat.stand_ins import StandIn
+from agent_runtime.errors import AgentLoadError
 from agent_runtime.testing import Answer, ScriptedLLM, run_virtual
 from agent_runtime.types import NOT_GIVEN
 from agent_runtime.worker.job import JobProcess, current_job
@@ -183,3 +186,16 @@ async def test_anything_can_be_done_with_a_stand_in():
     assert one["model"] is one
     assert not hasattr(one, "__len__")
     assert repr(one.voice) == "<stands in for singer.TTS.voice>"
+
+
+def test_what_the_console_loads_may_stand_in_where_a_worker_gets_an_error(tmp_path: Path):
+    stand_ins.allow(False)
+    file = tmp_path / "their_agent.py"
+    file.write_text(
+        "from livekit.agents import Agent\nfrom livekit.plugins import murf\n\nVOICE = murf.TTS()\n\n\n"
+        "class Theirs(Agent):\n    def __init__(self):\n        super().__init__(instructions='', tts=VOICE)\n"
+    )
+    target = parse_target(str(file))
+    with pytest.raises(AgentLoadError, match="murf"):
+        load_agent(target)
+    assert load_here(target).name == "Theirs"

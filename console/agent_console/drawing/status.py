@@ -274,9 +274,8 @@ def _countdown(countdown: Endpointing | None, now: float, width: int) -> list[Li
 def latency_panel(latency: Latency | None, width: int, *, live: bool) -> list[Line]:
     """The waterfall of one turn."""
     if latency is None:
-        text = "From your last word to the agent's first sound: shown here after the first answer."
-        if not live:
-            text = "The selected turn holds no answer whose wait was measured."
+        waiting = "From your last word to the agent's first sound: shown here after the first answer."
+        text = waiting if live else "The selected turn holds no answer whose wait was measured."
         return [heading("LATENCY", width), *(((text[a:b], "faint"),) for a, b in wrap(text, width))]
     which = "newest" if live else "selected"
     return [

@@ -80,7 +80,7 @@ def run_again(
     On a screen, or printed: as JSON, with `plain`, and where there is no terminal.
     """
     from agent_console.replay.report import report_json, report_text
-    from agent_console.start import resolve
+    from agent_console.start import load_here, resolve
     from agent_runtime.bundle.rerun import rerun
 
     bundle = Bundle.open(path)
@@ -92,7 +92,7 @@ def run_again(
         raise AgentConsoleError(f"{wanted!r} names no agent")
 
     def run(show: Any, tell: Any, given_up: Any) -> Comparison:
-        return rerun(bundle, target, resolved, output=output, tell=tell, show=show, given_up=given_up)
+        return rerun(bundle, target, resolved, load=load_here, output=output, tell=tell, show=show, given_up=given_up)
 
     if not (as_json or plain) and sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty():
         _on_a_screen(path, run, resolved)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_runtime import Agent
-from agent_runtime.agent_loader import LoadedAgent, load_agent, parse_target
+from agent_runtime.agent_loader import LoadedAgent, parse_target
 from agent_runtime.bundle import Bundle, RecordedTurn, recorded_turns
 from agent_runtime.bundle.as_test import Strictness, TestedAgent, write_test_file
 from agent_runtime.bundle.turns import exchanges
@@ -17,6 +17,8 @@ from agent_runtime.errors import AgentConsoleError
 
 def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int | None, style: Strictness) -> int:
     """Write the test, or print it. Raises AgentConsoleError for a turn that isn't there, or code that can't be used."""
+    from agent_console.start import load_here
+
     check_style(style)
     bundle = Bundle.open(path)
     wanted = agent or bundle.manifest.agent
@@ -24,7 +26,7 @@ def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int 
         raise AgentConsoleError(f"{path} doesn't say which agent it is of: name its file after the bundle")
     conversation = exchanges(recorded_turns(bundle.events()))
     chosen = choose(conversation, turn)
-    loaded = load_agent(parse_target(wanted))
+    loaded = load_here(parse_target(wanted))
     folder = output.absolute().parent if output is not None else Path.cwd()
     text = write_test_file(conversation, chosen, tested_agent(loaded, folder), style)
     if output is None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from agent_runtime.agent_loader import Target, load_agent
+from agent_runtime.agent_loader import LoadedAgent, Target, load_agent
 from agent_runtime.bundle.comparison import Comparison, compare
 from agent_runtime.bundle.reading import Bundle
 from agent_runtime.bundle.turns import RecordedTurn, TurnReader, recorded_turns
@@ -47,6 +47,7 @@ def rerun(
     target: Target,
     resolved: ResolvedSettings,
     *,
+    load: Callable[[Target], LoadedAgent] = load_agent,
     output: Path | None = None,
     tell: Callable[[str], None] = lambda text: None,
     show: Callable[[Comparison], None] | None = None,
@@ -61,6 +62,7 @@ def rerun(
         bundle: the recording.
         target: the present code.
         resolved: the settings to run it with.
+        load: loads it.
         output: the folder that gets the new bundle; a temporary one if left out.
         tell: gets a word on how far it is.
         show: gets what there is to compare by now, each time that there is more.
@@ -78,7 +80,7 @@ def rerun(
         folder = output or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-console-")))
         spoken = bundle.user_wav is not None and any(turn.by != "text" for turn in said)
         settings = _settings(resolved.settings, bundle if spoken else None, folder)
-        loaded = load_agent(target)
+        loaded = load(target)
         progress = None if show is None else _Progress(before, str(bundle.folder), show)
         run = _Run(RuntimeHost(lambda: settings, lambda: loaded), tell, progress, given_up)
         try:
