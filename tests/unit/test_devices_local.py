@@ -470,3 +470,26 @@ def test_what_echo_cancellation_takes_out_is_told() -> None:
         assert 0 < told[-1].delay < 0.2
 
     in_room(scenario, processing=ProcessingOptions())
+
+
+def test_with_a_headset_a_voice_over_the_agents_first_words_is_heard() -> None:
+    async def scenario(room: Room) -> None:
+        noise = np.random.default_rng(2)
+        voice = noise.standard_normal(48000) * 3000
+
+        def headset(start: int, n: int) -> np.ndarray:
+            own = noise.standard_normal(n) * 3
+            speaking = 48000 * 3 // 2 <= start < 48000 * 5 // 2
+            return (own + voice[:n] if speaking else own).astype(np.int16)
+
+        room.card.voice = headset
+        await room.hear(50)
+        agent = (np.random.default_rng(3).standard_normal(24000 * 4) * 4000).astype(np.int16)
+        speaking = asyncio.create_task(room.audio.output.capture_frame(frame_from_array(agent, 24000)))
+        await room.hear(120)
+        heard = await room.hear(60)
+        await speaking
+        assert "no_echo" in [event.state for event in echo_events(room)]
+        assert np.sqrt(np.mean(heard.astype(float) ** 2)) > 1000
+
+    in_room(scenario, processing=ProcessingOptions())
