@@ -121,7 +121,7 @@ async def test_turns_are_selected_and_opened(console: Open) -> None:
         assert transcript.selected == "turn-3"
         height = transcript.virtual_size.height
         await it.press("o")
-        assert transcript.virtual_size.height == height + 9
+        assert transcript.virtual_size.height == height + 8
         await it.press("o", "j", "j")
         assert transcript.selected is None
         assert transcript.virtual_size.height == height

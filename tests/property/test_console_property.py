@@ -86,7 +86,7 @@ def test_any_conversation_can_be_drawn(events: list[Event[Any]], width: int, ope
         *status.agent_panel(state, width, 20),
         *status.banner_lines(state.banners, width),
         status.loading_line(state.loading, width),
-        *status.latency_panel(state.latencies.last, width, live=True),
+        *status.latency_panel(state.latencies.last, width, 12, live=True),
     ):
         assert not any(ord(c) < 32 for text, _ in line for c in text)
 

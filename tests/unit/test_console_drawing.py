@@ -303,3 +303,31 @@ def test_the_header_says_that_new_code_is_loaded() -> None:
 def test_a_branch_of_any_name_fits_on_its_line() -> None:
     state = ConsoleState(bench=Bench(branch="a\nb" * 30))
     assert all(len(part) <= 24 and "\n" not in part for part, _ in status.bench_marks(state))
+
+
+@pytest.mark.parametrize("rows", [4, 7, 10, 99])
+def test_a_waterfall_of_many_parts_keeps_the_longest_and_the_total(rows: int) -> None:
+    names = (
+        "transcription",
+        "endpointing",
+        "hook",
+        "llm",
+        "tools",
+        "llm",
+        "tools",
+        "llm",
+        "llm_sentence",
+        "tts",
+        "playout",
+    )
+    lengths = (0.44, 0.11, 0.0, 0.2, 0.01, 0.2, 0.01, 0.2, 0.01, 0.03, 0.02)
+    parts, at = [], 0.0
+    for name, length in zip(names, lengths, strict=True):
+        parts.append(TurnPart(name, at, at + length, "moonshine" if name == "transcription" else None))  # type: ignore[arg-type]
+        at += length
+    lines = ["".join(text for text, _ in line) for line in waterfall(Latency("t", 1, 0.0, at, tuple(parts)), 40, rows)]
+    assert len(lines) == min(rows, 12)
+    assert lines[0].startswith("STT final")
+    assert "moonshine" in lines[1]
+    assert lines[-1].startswith("as heard")
+    assert not any("0.00" in line for line in lines)

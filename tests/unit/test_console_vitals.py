@@ -97,8 +97,8 @@ def test_echo_cancellation_is_told_in_words_on_both_panels(told: ev.EchoCancella
 
 
 def test_a_turn_without_a_measured_wait_doesnt_promise_one_after_the_first_answer() -> None:
-    assert "after the first answer" in " ".join(text(latency_panel(None, 60, live=True)))
-    assert "holds no answer" in " ".join(text(latency_panel(None, 60, live=False)))
+    assert "after the first answer" in " ".join(text(latency_panel(None, 60, 12, live=True)))
+    assert "holds no answer" in " ".join(text(latency_panel(None, 60, 12, live=False)))
 
 
 def test_a_room_that_was_lost_is_counted() -> None:

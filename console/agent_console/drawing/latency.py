@@ -79,14 +79,21 @@ def _sum(latency: Latency, grouping: Mapping[str, str]) -> Line:
     return tuple(spans)
 
 
-def waterfall(latency: Latency, width: int) -> list[Line]:
-    """A row for each part, its bar where its time was, and what it waited for."""
+def waterfall(latency: Latency, width: int, rows: int = 99) -> list[Line]:
+    """A row for each part that shows in hundredths of a second, its bar where its time was; what the longest waited for.
+
+    Where there are more than `rows` lines, the shortest parts are left out.
+    """
     label_width = 18
     bars = max(6, width - label_width - 7)
     lines: list[Line] = []
     hundredths = shares([part.end - part.start for part in latency.parts], latency.total)
     worst = max(latency.parts, key=lambda part: part.end - part.start, default=None)
-    for part, hundredth in zip(latency.parts, hundredths, strict=True):
+    room = max(1, rows - 1 - (worst is not None and bool(worst.setting)))
+    longest = sorted(range(len(hundredths)), key=lambda i: -hundredths[i])[:room]
+    for index, (part, hundredth) in enumerate(zip(latency.parts, hundredths, strict=True)):
+        if not hundredth or index not in longest:
+            continue
         style = "fair" if part is worst and len(latency.parts) > 1 else "bar"
         label = (f"{LABELS[part.name][0]:<{label_width}} ", "text" if part is worst else "muted")
         lines.append((label, *_stretch(latency, part, bars, style), (f" {hundredth / 100:5.2f}", "value")))

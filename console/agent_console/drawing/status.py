@@ -271,8 +271,8 @@ def _countdown(countdown: Endpointing | None, now: float, width: int) -> list[Li
     ]
 
 
-def latency_panel(latency: Latency | None, width: int, *, live: bool) -> list[Line]:
-    """The waterfall of one turn."""
+def latency_panel(latency: Latency | None, width: int, height: int, *, live: bool) -> list[Line]:
+    """The waterfall of one turn, with a line to spare for what is under it."""
     if latency is None:
         waiting = "From your last word to the agent's first sound: shown here after the first answer."
         text = waiting if live else "The selected turn holds no answer whose wait was measured."
@@ -280,7 +280,7 @@ def latency_panel(latency: Latency | None, width: int, *, live: bool) -> list[Li
     which = "newest" if live else "selected"
     return [
         heading("LATENCY", width, ((f"turn {latency.number}, {which}", "faint"),)),
-        *waterfall(latency, width),
+        *waterfall(latency, width, height - 2),
     ]
 
 

@@ -159,9 +159,9 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
     def _draw_latency(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
         transcript = self.transcript
         if transcript.selected is None:
-            return status.latency_panel(state.latencies.last, width, live=True)
+            return status.latency_panel(state.latencies.last, width, height, live=True)
         latency: Latency | None = transcript.latency_of(transcript.selected)
-        return status.latency_panel(latency, width, live=False)
+        return status.latency_panel(latency, width, height, live=False)
 
     def _draw_divider(self, state: ConsoleState, now: float, width: int, height: int) -> list[Line]:
         transcript = self.transcript
