@@ -80,7 +80,7 @@ def _sum(latency: Latency, grouping: Mapping[str, str]) -> Line:
 
 
 def waterfall(latency: Latency, width: int, rows: int = 99) -> list[Line]:
-    """A row for each part that shows in hundredths of a second, its bar where its time was; the longest waits explained.
+    """A row for each part that shows in hundredths of a second, its bar where its time was, and what was waited for.
 
     Where there are more than `rows` lines, the shortest parts are left out.
     """
