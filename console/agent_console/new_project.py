@@ -103,6 +103,7 @@ _PYTEST: Final = """\
 [pytest]
 pythonpath = .
 asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
 """
 
 FILES: Final = {

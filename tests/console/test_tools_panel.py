@@ -148,3 +148,11 @@ async def test_without_tools_it_says_so_and_keys_do_nothing(console: Open) -> No
         panel(it).list.select(None)
         await it.press("M", "enter")
         assert not isinstance(it.app.screen, EditorScreen)
+
+
+async def test_who_typed_from_the_panel_is_back_in_it_by_escape(console: Open) -> None:
+    async with console("workshop") as it:
+        await it.press("3", "down", "t", *"hi", "enter", "escape")
+        assert panel(it).has_focus_within
+        await it.press("escape", "t", "escape")
+        assert it.screen.transcript.has_focus

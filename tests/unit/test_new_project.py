@@ -27,6 +27,7 @@ def test_a_new_projects_tests_and_scripted_scenario_pass(tmp_path: Path, monkeyp
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
+    assert "Warning" not in done.stdout + done.stderr
     file = load_scenarios(project / "scenarios" / "opening_hours.yaml")
     loaded = load_agent(parse_target(str(project / "agent.py")))
     assert loaded.name == "CornerShopAgent"

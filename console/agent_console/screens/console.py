@@ -49,6 +49,7 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         self._talk = PushToTalk(app.backend.push_to_talk, self.set_timer)
         self._searching = False
         self._searched: PanelView | None = None
+        self._typed_from: PanelView | None = None
         self._pointed_at_input = False
         self._make_widgets()
 
@@ -275,6 +276,7 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
 
     def action_type(self) -> None:
         """Go to the input: at once, for what is typed right behind the key."""
+        self._typed_from = self.dock.view if self.dock.has_focus_within else None
         self.set_focus(self._prompt)
 
     def action_interrupt(self) -> None:
@@ -297,8 +299,8 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
             self.transcript.go_to_end()
 
     def on_line_input_left(self, event: LineInput.Left) -> None:
-        """The keyboard goes back to the console's keys; a search keeps its marks."""
-        panel = self._searched if self._searching else None
+        """The keyboard goes back to where it was, else to the transcript; a search keeps its marks."""
+        panel = self._searched if self._searching else self._typed_from
         self._show_search(False)
         if panel is not None and panel is self.dock.view:
             panel.take_keyboard()
