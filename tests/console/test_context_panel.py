@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.widgets import TextArea
 
@@ -133,6 +135,8 @@ def test_what_the_node_does_is_marked_by_a_sign_and_a_word() -> None:
     item = ev.ContextItem("i", "message", "user", "hello", 5, "turn-1", "left_out")
     (line,) = item_lines(item, 40, False)
     assert "- left out" in "".join(text for text, _ in line)
+    call = replace(item, kind="function_call", label="get_time", text="{}")
+    assert "call      get_time" in "".join(part for part, _ in item_lines(call, 40, False)[0])
     opened = item_lines(item, 40, True)
     assert "turn-1 · i" in "".join(text for text, _ in opened[0])
     assert len(opened) == 2

@@ -20,6 +20,7 @@ from agent_console.state import (
     Entry,
     Latency,
     Loading,
+    LogLine,
     Meters,
     Note,
     Rule,
@@ -28,6 +29,7 @@ from agent_console.state import (
     reduce_all,
 )
 from agent_console.state.bench import Bench
+from agent_console.widgets.log import LogPane
 from agent_runtime.events import TurnPart
 from tests.support.conversation import STORIES
 
@@ -71,6 +73,11 @@ def test_wrapping_breaks_at_spaces_and_newlines() -> None:
     assert [line[a:b] for a, b in wrap(line, 8)] == ["one two", "three", "four"]
     assert [("abcdefgh"[a:b]) for a, b in wrap("abcdefgh", 3)] == ["abc", "def", "gh"]
     assert wrap("", 5) == [(0, 0)]
+
+
+def test_a_word_that_is_too_wide_is_broken_after_a_sign() -> None:
+    line = "see pcm.c:8740:(snd_pcm_recover)"
+    assert [line[a:b] for a, b in wrap(line, 16)] == ["see", "pcm.c:8740:(snd_", "pcm_recover)"]
 
 
 def test_wide_characters_take_two_cells() -> None:
@@ -219,6 +226,30 @@ def test_a_muted_or_missing_microphone_is_said() -> None:
     lost = ConsoleState(microphone=Device("lost", "Mic"))
     assert "lost, trying again" in text(status.header(lost, 0.0, 80))
     assert "mic off" in text(status.instruments(lost, 0.0, 80))
+
+
+def test_a_missing_speaker_is_said_where_its_level_would_be() -> None:
+    state = ConsoleState(speaker=Device("unavailable", ""))
+    assert "out off" in text(status.instruments(state, 0.0, 80))
+    assert "speaker  off" in text(status.audio_panel(state, 0.0, 38))
+    assert "out off" not in text(status.instruments(ConsoleState(), 0.0, 80))
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_of_the_log_hangs_under_its_message_where_there_is_room_and_under_its_level_where_not() -> None:
+    line = LogLine(12.0, "warning", "alsa.lib", "pcm.c:8740:(snd_pcm_recover) underrun occurred", count=3)
+    pane = LogPane()
+    assert text(list(pane.draw_item(0, line, 39))).split("\n") == [
+        " 0:12 warn  lib",
+        "      pcm.c:8740:(snd_pcm_recover)",
+        "      underrun occurred ×3",
+    ]
+    assert text(list(pane.draw_item(0, line, 62))).split("\n") == [
+        "  0:12 warn  alsa.lib pcm.c:8740:(snd_pcm_recover) underrun",
+        "             occurred ×3",
+    ]
 
 
 def test_clipping_is_a_word() -> None:

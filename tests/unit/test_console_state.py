@@ -433,6 +433,18 @@ def test_the_log_has_an_end(tape: Tape) -> None:
     assert tape.state.logs[-1].message == str(LOG_LIMIT + 999)
 
 
+def test_the_same_line_of_the_log_again_and_again_is_one_line_with_a_count(tape: Tape) -> None:
+    for at in (1.0, 2.0, 3.0):
+        tape(ev.LogWritten("warning", "lib", "underrun"), at=at)
+    tape(ev.LogWritten("error", "lib", "underrun"), at=4.0)
+    tape(ev.LogWritten("warning", "lib", "underrun"), at=5.0)
+    assert [(line.time, line.level, line.count) for line in tape.state.logs] == [
+        (3.0, "warning", 3),
+        (4.0, "error", 1),
+        (5.0, "warning", 1),
+    ]
+
+
 def test_states_follow(tape: Tape) -> None:
     tape(ev.UserStateChanged("listening", "speaking", 0.0))
     tape(ev.AgentStateChanged("listening", "thinking"))

@@ -71,6 +71,7 @@ class Scene:
         self.events: list[AnyEvent] = []
         self.watched: list[WatchList] = []
         self.userdata: object = None
+        self.set_aside = False
 
     async def start(self) -> Scene:
         loaded = load_agent(parse_target(str(self.path)))
@@ -85,6 +86,7 @@ class Scene:
             userdata=lambda: self.userdata,
             on_files=self.watched.append,
             turn_handling=session.options.turn_handling if session is not None else None,
+            is_rest_set_aside=lambda: self.set_aside,
         )
         if session is not None:
             await session.aclose()
@@ -496,7 +498,7 @@ async def test_a_save_that_comes_just_as_the_swap_is_done_leaves_no_code_behind(
 async def test_what_an_earlier_version_left_is_freed_once_the_host_has_set_aside_the_rest(
     scene, monkeypatch, set_aside
 ):
-    monkeypatch.setattr("gc.get_freeze_count", lambda: int(set_aside))
+    scene.set_aside = set_aside
     monkeypatch.setattr("agent_runtime.reload.reloader.FREEING", 60.0)
     gc.disable()
     try:

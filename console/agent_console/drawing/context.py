@@ -25,7 +25,9 @@ def item_lines(item: ContextItem, width: int, opened: bool) -> Sequence[Line]:
     who, style = _who(item)
     body = "cut" if item.sent == "left_out" else "text" if item.tokens else "faint"
     if not opened:
-        text = compact_arguments(item.text) if item.kind == "function_call" else item.text
+        text = item.text
+        if item.kind == "function_call":
+            text = f"{item.label}  {compact_arguments(item.text)}".rstrip()
         room = max(4, width - _WHO - 3 - line_width(right))
         return [justify(((f" {who:<{_WHO}} ", style), (fit(clean(text), room), body)), right, width)]
     where = " · ".join(part for part in (item.turn_id or "", item.id) if part)

@@ -158,7 +158,9 @@ def microphone_meter(state: ConsoleState, now: float, width: int) -> Line:
 
 
 def speaker_meter(state: ConsoleState, width: int) -> Line:
-    """The output level."""
+    """The output level; a word instead where there is no speaker."""
+    if state.speaker.state not in ("opened", "unknown") and not state.room.here:
+        return (("off".ljust(width), "faint"),)
     return (
         *bars.level_bar(state.meters.output_rms, None, width - 7, style="agent"),
         (f" {_db(state.meters.output_rms)}", "muted"),

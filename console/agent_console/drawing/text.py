@@ -23,6 +23,10 @@ _UNSAFE: Final = {
 }
 
 
+_BREAKS: Final = frozenset("/\\:;,.-_=&?)]}")
+"""Signs after which a word that is too wide for a line is broken."""
+
+
 def clean(text: str) -> str:
     """Text that can't steer the terminal; keeps every character's index."""
     return text.translate(_UNSAFE)
@@ -71,7 +75,8 @@ def justify(left: Line, right: Line, width: int) -> Line:
 def wrap(text: str, width: int) -> list[tuple[int, int]]:
     """Where each line of `text` starts and ends when it is broken at spaces into lines of at most `width` cells.
 
-    A word that is wider than a line is broken inside. Newlines break too. There is always at least one line.
+    A word that is wider than a line is broken inside, after a sign if it has one there, as paths do. Newlines break
+    too. There is always at least one line.
     """
     width = max(2, width)
     if len(text) <= width and "\n" not in text and cell_len(text) <= width:
@@ -87,20 +92,23 @@ def wrap(text: str, width: int) -> list[tuple[int, int]]:
 def _wrap_paragraph(text: str, start: int, end: int, width: int) -> Iterable[tuple[int, int]]:
     used, index = 0, start
     space: int | None = None
+    sign: int | None = None
     while index < end:
         size = get_character_cell_size(text[index])
         if text[index] == " ":
             space = index
         if used + size > width:
-            stop = index if space is None or space <= start else space
+            stop = space if space is not None and space > start else sign or index
             yield start, stop
             start = stop
             while start < end and text[start] == " ":
                 start += 1
-            index, used, space = start, 0, None
+            index, used, space, sign = start, 0, None, None
             continue
         used += size
         index += 1
+        if text[index - 1] in _BREAKS:
+            sign = index
     yield start, max(start, end)
 
 

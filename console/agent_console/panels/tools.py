@@ -56,7 +56,8 @@ class ToolsPanel(PanelView):
         """See `PanelView.note`."""
         if state.bench.stand_ins:
             return ((f"! {len(state.bench.stand_ins)} not the real ones", "fair bold"),)
-        return ((f"{len(state.bench.tools)} tools", "muted"),)
+        count = len(state.bench.tools)
+        return ((f"{count} tool{'' if count == 1 else 's'}", "muted"),)
 
     def _take(self, bench: Bench) -> None:
         """Rows that are the same stay the same objects, and the cursor stays with its row."""

@@ -214,6 +214,8 @@ class LogLine:
     logger: str
     message: str
     details: str = ""
+    count: int = 1
+    """How often it came in a row; `time` is the last one's."""
 
 
 LOG_LIMIT = 5_000

@@ -202,4 +202,8 @@ def _with(banners: tuple[Banner, ...], banner: Banner) -> tuple[Banner, ...]:
 
 def _log(state: ConsoleState, event: AnyEvent, level: Level, logger: str, message: str, details: str) -> ConsoleState:
     line = LogLine(event.time, level, logger, message, details)
+    last = state.logs.last
+    if last is not None and replace(last, time=line.time, count=1) == line:
+        repeated = replace(line, count=last.count + 1)
+        return replace(state, logs=state.logs.replace(len(state.logs) - 1, repeated))
     return replace(state, logs=state.logs.append(line).trim(LOG_LIMIT))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent_console.drawing.status import clock_text
-from agent_console.drawing.text import Line, Span, clean, wrap_spans
+from agent_console.drawing.text import Line, Span, clean, line_width, wrap_spans
 from agent_console.state import ConsoleState, LogLine
 from agent_console.widgets.scroll import BlockScroll
 
@@ -16,9 +16,8 @@ _LEVELS: Final[Mapping[str, Span]] = {
     "warning": ("warn ", "fair"),
     "error": ("error", "error"),
 }
-_INDENT: Final = 13
 _ROOMY: Final = 60
-"""Cells from which a logger's name is written in full."""
+"""Cells from which a logger's name is written in full, and what goes on below a line hangs under its message."""
 
 
 class LogPane(BlockScroll[LogLine], can_focus=True):
@@ -30,15 +29,25 @@ class LogPane(BlockScroll[LogLine], can_focus=True):
 
     def draw_nothing(self, y: int) -> Line:
         """See `BlockScroll.draw_nothing`."""
-        return ((" ", ""), ("nothing logged yet", "faint")) if y == 0 else ()
+        margin = " " if self.text_width >= _ROOMY else ""
+        return ((margin, ""), ("nothing logged yet", "faint")) if y == 0 else ()
 
     def draw_item(self, index: int, item: LogLine, width: int) -> Sequence[Line]:
         """See `BlockScroll.draw_item`."""
         word, style = _LEVELS[item.level]
-        head: Line = ((f" {clock_text(item.time):>5} ", "faint"), (f"{word} ", style))
-        name = clean(item.logger if width >= _ROOMY else item.logger.rpartition(".")[2])
-        message = (clean(item.message).rstrip("\n"), style if item.level == "error" else "text")
-        body = wrap_spans([(f"{name} ", "muted"), message], width - _INDENT - 1)
+        clock, level = (f"{clock_text(item.time):>5} ", "faint"), (f"{word} ", style)
+        spans: list[Span] = [(clean(item.message).rstrip("\n"), style if item.level == "error" else "text")]
+        if item.count > 1:
+            spans.append((f" ×{item.count:,}", "fair"))
         if item.details:
-            body += wrap_spans([(clean(item.details).rstrip("\n"), "muted")], width - _INDENT - 1)
-        return [(*head, *body[0]), *(((" " * _INDENT, ""), *line) for line in body[1:])]
+            spans.append(("\n" + clean(item.details).rstrip("\n"), "muted"))
+        if width >= _ROOMY:
+            return _hanging(((" ", ""), clock, level), [(f"{clean(item.logger)} ", "muted"), *spans], width)
+        name = clean(item.logger.rpartition(".")[2])
+        return _hanging((clock,), [level, (f"{name} ", "muted"), *spans], width)
+
+
+def _hanging(head: Line, spans: Sequence[Span], width: int) -> list[Line]:
+    indent = line_width(head)
+    first, *rest = wrap_spans(spans, width - indent - 1)
+    return [(*head, *first), *(((" " * indent, ""), *line) for line in rest)]

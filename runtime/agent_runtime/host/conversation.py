@@ -119,6 +119,7 @@ class Conversation:
             userdata=lambda: [session._userdata, *workshop.branches.kept()],
             on_files=self._watch,
             turn_handling=own_handling,
+            is_rest_set_aside=self._models_loaded.is_set,
         )
         if self._settings.livekit.room is not None:
             self.set_mode("room")

@@ -67,6 +67,7 @@ class Reloader:
         userdata: gives what else the conversation holds on to.
         on_files: is called when other files are to be watched.
         turn_handling: what the code in use gave its own session, if it makes one.
+        is_rest_set_aside: tells whether the garbage collector looks at little else than what reloads leave.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Reloader:
         userdata: Callable[[], Any] = lambda: None,
         on_files: Callable[[WatchList], None] = lambda files: None,
         turn_handling: CompleteTurnHandling | None = None,
+        is_rest_set_aside: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loaded = loaded
         self._start_agent = agent
@@ -86,6 +88,7 @@ class Reloader:
         self._userdata = userdata
         self._on_files = on_files
         self._turn_handling = turn_handling
+        self._is_rest_set_aside = is_rest_set_aside
         self._task: asyncio.Task[None] | None = None
         self._freeing_took = 0.0
 
@@ -161,8 +164,9 @@ class Reloader:
         """Free what earlier versions left in a circle: 2 ms each time, or 30 for twenty-five saves, heard as a gap.
 
         Only once the host has set aside what lives as long as the process; not where there is much else to look at.
+        (`gc.get_freeze_count` would tell the former, by counting: 10 ms in which no other thread runs.)
         """
-        if gc.get_freeze_count() and self._freeing_took < FREEING:
+        if self._is_rest_set_aside() and self._freeing_took < FREEING:
             began = time.perf_counter()
             gc.collect()
             self._freeing_took = time.perf_counter() - began
