@@ -133,6 +133,8 @@ async def test_header_and_panel_say_that_a_tool_isnt_real(console: Open) -> None
         await it.send(ev.ToolStoodIn("get_weather"), ev.ToolStoodIn("find_city"))
         assert "mocked" not in header()
         assert "".join(text for text, _ in panel(it).note(it.app.state)) == "3 tools"
+        await it.send(ev.ToolsListed("WeatherAgent", (it.app.state.bench.tools[0],)))
+        assert "".join(text for text, _ in panel(it).note(it.app.state)) == "1 tool"
 
 
 async def test_what_is_refused_is_one_line(console: Open) -> None:

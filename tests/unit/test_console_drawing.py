@@ -244,11 +244,11 @@ def test_a_line_of_the_log_hangs_under_its_message_where_there_is_room_and_under
     assert text(list(pane.draw_item(0, line, 39))).split("\n") == [
         " 0:12 warn  lib",
         "      pcm.c:8740:(snd_pcm_recover)",
-        "      underrun occurred ×3",
+        "      underrun occurred 3x",
     ]
     assert text(list(pane.draw_item(0, line, 62))).split("\n") == [
         "  0:12 warn  alsa.lib pcm.c:8740:(snd_pcm_recover) underrun",
-        "             occurred ×3",
+        "             occurred 3x",
     ]
 
 

@@ -38,7 +38,7 @@ class LogPane(BlockScroll[LogLine], can_focus=True):
         clock, level = (f"{clock_text(item.time):>5} ", "faint"), (f"{word} ", style)
         spans: list[Span] = [(clean(item.message).rstrip("\n"), style if item.level == "error" else "text")]
         if item.count > 1:
-            spans.append((f" ×{item.count:,}", "fair"))
+            spans.append((f" {item.count:,}x", "fair"))
         if item.details:
             spans.append(("\n" + clean(item.details).rstrip("\n"), "muted"))
         if width >= _ROOMY:
