@@ -167,6 +167,23 @@ def test_sound_may_be_turned_off_and_on() -> None:
     assert stage.tts.texts == ["loud"]
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_the_voice_was_still_making_when_the_speaker_went_away_was_read(interrupted: bool) -> None:
+    async def act(stage: Stage) -> None:
+        handle = stage.session.say("Hello, this is the desk.")
+        await stage.run_until(0.05)
+        stage.session.output.set_audio_enabled(False)
+        if interrupted:
+            handle.interrupt()
+        await handle
+        stage.session.output.set_audio_enabled(True)
+
+    stage = play(5.0, act=act, durations=[1.0])
+    assert stage.said() == [("assistant", "Hello, this is the desk.")]
+    assert not stage.of("playout_finished") or not stage.of("playout_finished")[-1].data.interrupted
+    assert (len(stage.of("agent_heard")) == 0) is interrupted
+
+
 def test_the_speaker_may_be_changed_in_mid_sentence() -> None:
     other: list[ScriptedAudioOutput] = []
 

@@ -83,7 +83,7 @@ class ContextPanel(PanelView):
     def _item(self) -> ContextItem | None:
         item = self.list.selected
         if item is None:
-            self.notify("select an item first: up and down")
+            self.notify("select an item first: up goes to the last one")
         return item
 
     def _ask(self, request: Request) -> None:

@@ -93,6 +93,8 @@ class Delivery:
         segment = self._segment
         if segment is None:
             return "".join(self._shown)
+        if self._is_read:
+            return segment.text.text
         if segment.finished.done():
             return segment.heard
         return segment.text.heard(self._engine.playout.position) if segment.started_at is not None else ""
@@ -109,7 +111,15 @@ class Delivery:
         segment = self._segment
         if segment is None:
             return not self._shown_to_end
+        if self._is_read:
+            return not self._ended
         return not segment.finished.done() or segment.finished.result().interrupted
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether the output went away before any of it was played: who is there reads it."""
+        segment = self._segment
+        return segment is not None and not segment.captured and self._engine.playout.output is None
 
     async def settled(self) -> None:
         """Wait until it is known what was heard."""
@@ -195,6 +205,9 @@ class Delivery:
         await self._is_next()
         segment.end()
         await asyncio.wait([segment.finished])
+        if self._is_read:
+            self._segment = None
+            self._tell_all(segment.text.text)
 
     async def _is_next(self) -> bool:
         """Wait until what comes before it was heard."""
@@ -272,8 +285,12 @@ class Delivery:
         else:
             async for piece in self._to_voice:
                 self._tell(piece)
+        self._tell_all("")
+
+    def _tell_all(self, rest: str) -> None:
+        self._tell(rest)
         self._shown_to_end = True
-        step.finished(PlaybackFinishedEvent(0.0, interrupted=False))
+        self._step.finished(PlaybackFinishedEvent(0.0, interrupted=False))
 
     def _tell(self, piece: str) -> None:
         step = self._step
