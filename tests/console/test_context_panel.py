@@ -119,26 +119,26 @@ async def test_without_a_turn_there_is_nothing_to_fork(console: Open) -> None:
 
 async def test_a_fork_is_a_line_across_the_transcript(console: Open) -> None:
     async with console("workshop") as it:
-        shared = ev.Branch("branch 3", "main", "turn-1", 6, "shared")
+        shared = ev.Branch("branch 3", "main", "turn_1", 6, "shared")
         seq, state = it.app.state.seq, it.app.state
         it.backend.send(
             ev.Event(seq + 1, state.now, "session-1", None, "fork", ev.BranchesChanged((shared,), "branch 3")),
-            ev.Event(seq + 2, state.now, "session-1", None, "rewind", ev.BranchesChanged((shared,), "branch 3", 4)),
+            ev.Event(seq + 2, state.now, "session-1", None, "rewind", ev.BranchesChanged((shared,), "branch 3", 1)),
         )
         await it.send(ev.InputMuted(True))
         forked, rewound = it.app.state.entries[-2:]
-        assert forked.text == "branch 3 begins after turn-1: userdata is shared, it can't be copied"  # type: ignore[union-attr]
-        assert rewound.text == "went back: 4 items dropped"  # type: ignore[union-attr]
+        assert forked.text == "branch 3 begins after turn 1: userdata is shared, it can't be copied"  # type: ignore[union-attr]
+        assert rewound.text == "went back: 1 item dropped"  # type: ignore[union-attr]
 
 
 def test_what_the_node_does_is_marked_by_a_sign_and_a_word() -> None:
-    item = ev.ContextItem("i", "message", "user", "hello", 5, "turn-1", "left_out")
+    item = ev.ContextItem("i", "message", "user", "hello", 5, "turn_1", "left_out")
     (line,) = item_lines(item, 40, False)
     assert "- left out" in "".join(text for text, _ in line)
     call = replace(item, kind="function_call", label="get_time", text="{}")
     assert "call      get_time" in "".join(part for part, _ in item_lines(call, 40, False)[0])
     opened = item_lines(item, 40, True)
-    assert "turn-1 · i" in "".join(text for text, _ in opened[0])
+    assert "turn 1 · i" in "".join(text for text, _ in opened[0])
     assert len(opened) == 2
 
 

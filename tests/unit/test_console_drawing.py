@@ -138,6 +138,9 @@ def test_a_finished_tool_call_has_a_result_a_time_and_a_sign() -> None:
     failed = replace(call, is_error=True, duration=1.5, output="no such city")
     assert text(drawn(failed)).split("\n")[0].endswith("1.50 s ✗")
     assert styles(drawn(failed), "error").endswith("no such city")
+    mocked = text(drawn(replace(call, stand_in="result"))).split("\n")[0]
+    assert mocked.endswith("mocked 412 ms ✓")
+    assert len(mocked) == len(text(drawn(call)).split("\n")[0])
 
 
 def test_long_results_are_folded_until_opened() -> None:
@@ -286,6 +289,15 @@ def test_banners_give_way_to_what_to_do() -> None:
     assert "6 more" in text([status.banner_lines([Banner("x", "error", "no", "")] * 9, 60)[0]])
     assert line_width(first) <= 60
     assert len(others) == 2
+
+
+def test_the_banner_that_escape_puts_away_says_so() -> None:
+    one, two = status.banner_lines([Banner("x", "error", "first"), Banner("y", "error", "second")], 60)
+    assert "esc" not in text([one])
+    assert text([two]).endswith("  esc hides")
+    assert line_width(two) == 60
+    (long,) = status.banner_lines([Banner("x", "error", "long " * 9, "press e")], 60)
+    assert "esc" not in text([long])
 
 
 def test_a_banner_without_anything_else_to_do_is_read_to_its_end() -> None:

@@ -293,6 +293,27 @@ def test_a_missing_device_says_what_to_do(tape: Tape) -> None:
     assert (tape.state.banners[0].text, tape.state.banners[0].hint) == ("No speaker", "run this")
 
 
+def test_a_missing_microphone_and_speaker_are_one_banner(tape: Tape) -> None:
+    tape(ev.DeviceChanged("input", "unavailable", "", problem="plug one in"))
+    tape(ev.DeviceChanged("output", "unavailable", "", problem="plug one in"))
+    (banner,) = tape.state.shown_banners
+    assert (banner.text, banner.hint) == ("No microphone, no speaker", "plug one in")
+    tape(ev.DeviceChanged("input", "opened", "USB"))
+    assert [banner.text for banner in tape.state.shown_banners] == ["No speaker"]
+    tape(ev.DeviceChanged("input", "lost", "USB", problem="plug one in"))
+    assert [banner.text for banner in tape.state.shown_banners] == ["No speaker", "Microphone lost: USB"]
+
+
+def test_recordings_in_the_users_own_folder_are_named_from_there(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    tape(ev.RecordingChanged("started", "/home/ada/my recordings/one"))
+    assert tape.entry() == Note("info", 0.0, "recording into ~/my recordings/one", turn_id="t1")
+    tape(ev.TurnMarked(""))
+    assert "agent-console test ~/'my recordings/one' --turn" in getattr(tape.entry(), "text", "")
+    tape(ev.RecordingChanged("stopped", "/var/one"))
+    assert tape.entry() == Note("info", 0.0, "recorded: /var/one", turn_id="t1")
+
+
 def test_models_load_in_the_order_of_their_first_word(tape: Tape) -> None:
     tape(ev.ModelLoading("stt", "moonshine", 0.1))
     tape(ev.ModelLoading("llm", "smol", 0.2))
@@ -502,7 +523,8 @@ def test_a_call_keeps_what_it_told_and_what_became_of_its_reply(tape: Tape) -> N
     tape(ev.ToolUpdated("c1", "c1", "book", "asking the hotel"))
     tape(ev.ToolUpdated("c1_update_1", "c1", "book", "half way"))
     assert call_of(tape).updates == ("asking the hotel", "half way")
-    tape(ev.ToolFinished("c1", "book", "booked", False, 2.0))
+    tape(ev.ToolFinished("c1", "book", "booked", False, 2.0, stand_in="delay"))
+    assert call_of(tape).stand_in == "delay"
     for status in ("scheduled", "completed"):
         tape(ev.ToolReplyUpdated(("c1_final",), status, "s"))  # type: ignore[arg-type]
         assert call_of(tape).reply == status

@@ -8,6 +8,7 @@ from typing import Final
 from agent_console.drawing.entries import compact_arguments
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state.bench import Bench
+from agent_console.state.sentences import turn_words
 from agent_runtime.events import ContextItem
 
 _STYLES: Final = {"user": "user", "assistant": "agent", "system": "muted", "developer": "muted"}
@@ -30,7 +31,7 @@ def item_lines(item: ContextItem, width: int, opened: bool) -> Sequence[Line]:
             text = f"{item.label}  {compact_arguments(item.text)}".rstrip()
         room = max(4, width - _WHO - 3 - line_width(right))
         return [justify(((f" {who:<{_WHO}} ", style), (fit(clean(text), room), body)), right, width)]
-    where = " · ".join(part for part in (item.turn_id or "", item.id) if part)
+    where = " · ".join(part for part in (turn_words(item.turn_id or ""), item.id) if part)
     head = justify(((f" {who:<{_WHO}} ", style), (fit(clean(where), width - _WHO - 12), "faint")), right, width)
     text = item.text if item.kind == "message" else f"{item.label}  {item.text}".strip()
     return [head, *((("   ", ""), *line) for line in wrap_spans([(clean(text), body)], max(8, width - 4)))]
@@ -62,7 +63,7 @@ def foot_lines(bench: Bench, width: int) -> list[Line]:
         spans = [("branches ", "muted")]
         for branch in bench.branches:
             here = branch.id == bench.branch
-            since = f" after {branch.from_turn}" if branch.from_turn else ""
+            since = f" after {turn_words(branch.from_turn)}" if branch.from_turn else ""
             shared = " (userdata shared)" if branch.userdata == "shared" else ""
             spans.append(
                 (f"{'● ' if here else '○ '}{clean(branch.id)}{since}{shared}  ", "selected" if here else "text")

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from agent_console.drawing.latency import grade, seconds, waterfall
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state import AgentSaid, Entry, Latency, Note, Rule, ToolCall, UserSaid
-from agent_console.state.sentences import REPLIES, why
+from agent_console.state.sentences import REPLIES, STOOD_IN, why
 from agent_runtime.records import record
 
 GUTTER: Final = 9
@@ -118,7 +118,9 @@ def _tool(call: ToolCall, look: Look) -> list[Line]:
     if call.duration is None:
         number: Span = (f"{max(0.0, look.now - call.time):.1f} s ◌", "fair")
     else:
-        number = (f"{took(call.duration)} {'✗' if call.is_error else '✓'}", "error" if call.is_error else "good")
+        mark = f"{STOOD_IN[call.stand_in]} " if call.stand_in else ""
+        style = "error" if call.is_error else "fair" if call.stand_in else "good"
+        number = (f"{mark}{took(call.duration)} {'✗' if call.is_error else '✓'}", style)
     width = _text_width(look)
     if look.opened:
         body = wrap_spans([(clean(call.name), "tool bold")], width)

@@ -6,7 +6,7 @@ from typing import Final
 
 from agent_console.drawing.text import Line, clean, fit, wrap_spans
 from agent_console.state.history import Weight, weight
-from agent_console.state.sentences import facts, sentence
+from agent_console.state.sentences import facts, sentence, turn_words
 from agent_runtime.events import AnyEvent
 
 _STYLES: Final[dict[Weight, tuple[str, str]]] = {
@@ -35,7 +35,7 @@ def event_lines(event: AnyEvent, width: int, *, opened: bool) -> list[Line]:
     room = max(8, width - 11 - _NAME)
     if not opened:
         return [(*head, (fit(said, room), "muted"))]
-    where = f"{event.turn_id or 'no turn'} · seq {event.seq}"
+    where = f"{turn_words(event.turn_id or 'no turn')} · seq {event.seq}"
     spans = [(said, "text"), ("\n", ""), (clean(facts(event)), "muted"), ("\n", ""), (where, "faint")]
     body = wrap_spans(spans, width - 5)
     return [head, *((("     ", ""), *line) for line in body)]

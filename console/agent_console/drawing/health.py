@@ -8,6 +8,7 @@ from agent_console.drawing.status import clock_text
 from agent_console.drawing.text import Line, Span, clean, fit, justify, wrap_spans
 from agent_console.state import ConsoleState
 from agent_console.state.health import Block, Health
+from agent_console.state.sentences import turn_words
 from agent_runtime.events import Circuit, EchoCancellation
 from agent_runtime.records import record
 
@@ -60,11 +61,11 @@ def _loop(health: Health, width: int) -> list[Line]:
     else:
         lines.append((("✓ never blocked", "good"),))
     if (lag := health.lag) is not None:
-        words = f"p99 {_ms(lag.p99)} · worst {_ms(lag.worst)} of {lag.window:.0f} s"
+        words = f"p99 {_ms(lag.p99)} · worst {_ms(lag.worst)} in {lag.window:.0f} s"
         sign, style = ("✗ ", "bad") if lag.p99 >= LATE else ("", "value")
         lines.append(justify((("late by", "muted"),), ((sign + words, style),), width))
     for block in reversed(health.blocks):
-        turn = f" · {block.turn_id}" if block.turn_id else ""
+        turn = f" · {turn_words(block.turn_id)}" if block.turn_id else ""
         left: Line = (
             (f"  {clock_text(block.time):>5} ", "faint"),
             (clean(block.place), "text"),

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from agent_console.drawing.entries import compact_arguments, took
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap_spans
 from agent_console.state.bench import Bench, Call
+from agent_console.state.sentences import STOOD_IN, turn_words
 from agent_runtime.events import ToolFacts, ToolStoodIn
 from agent_runtime.records import record
 
@@ -116,7 +117,7 @@ def _call(call: Call, width: int, opened: bool) -> list[Line]:
     lines = [justify((("   ", ""), (name, "tool"), ("  ", ""), (shown, "muted")), right, width)]
     if not opened:
         return lines
-    where = "by hand" if call.by_hand else call.turn_id or ""
+    where = "by hand" if call.by_hand else turn_words(call.turn_id or "")
     lines += _indented([(clean(where), "faint")], width)
     lines += _indented([(_pretty(call.arguments), "muted")], width)
     if call.output:
@@ -131,8 +132,7 @@ def _marks(call: Call) -> Line:
     if call.by_hand:
         spans.append(("kept " if call.kept else "by hand ", "selected"))
     if call.stand_in:
-        word = {"result": "mocked", "error": "made to fail", "delay": "delayed"}[call.stand_in]
-        spans.append((f"{word} ", "fair"))
+        spans.append((f"{STOOD_IN[call.stand_in]} ", "fair"))
     if call.invalid:
         spans.append(("invalid ", "error"))
     if call.duration is None:

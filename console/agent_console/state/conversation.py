@@ -142,7 +142,14 @@ def tool_finished(state: ConsoleState, event: AnyEvent, data: ev.ToolFinished) -
     if index is None:
         return state
     call = _call(state, index)
-    done = replace(call, output=data.output, is_error=data.is_error, details=data.details, duration=data.duration)
+    done = replace(
+        call,
+        output=data.output,
+        is_error=data.is_error,
+        details=data.details,
+        duration=data.duration,
+        stand_in=data.stand_in,
+    )
     return _put(state, index, done)
 
 

@@ -75,6 +75,8 @@ class ToolCall:
     """What it told while it ran, the newest last."""
     reply: Literal["", "scheduled", "completed", "interrupted", "skipped"] = ""
     """What became of the reply that tells what came of it in the background."""
+    stand_in: Literal["", "result", "error", "delay"] = ""
+    """What was in the tool's place, once it is over."""
 
 
 @record(frozen=True, slots=True)

@@ -86,11 +86,13 @@ WAITS_FOR: Final = {
 REPLIES: Final = {
     "scheduled": "a reply will tell of it",
     "completed": "you were told of it",
-    "insert": "you put an item in",
     "interrupted": "the reply that tells of it was cut short",
     "skipped": "the agent had nothing more to say about it",
 }
 """What became of the reply that tells of calls in the background."""
+
+STOOD_IN: Final = {"result": "mocked", "error": "made to fail", "delay": "delayed"}
+"""What somebody had done to a tool for the time being."""
 
 
 def sentence(event: AnyEvent) -> str:
@@ -132,7 +134,13 @@ def _place(file: str, line: int | None) -> str:
     return PurePath(file).name + (f":{line}" if line is not None else "")
 
 
-def _count(number: int, word: str) -> str:
+def turn_words(turn_id: str) -> str:
+    """`turn 3` of the id `turn_3`."""
+    return turn_id.replace("_", " ")
+
+
+def count(number: int, word: str) -> str:
+    """`1 item`, `2 items`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
@@ -182,7 +190,7 @@ def overlap_words(data: ev.OverlappingSpeech, cause: str) -> str:
 
 def exceeded_words(data: ev.UserTurnExceeded, cause: str) -> str:
     """That the user talks too long."""
-    return f"you talk longer than the agent allows: {_count(data.words, 'word')} in {data.duration:.1f} s · {cause}"
+    return f"you talk longer than the agent allows: {count(data.words, 'word')} in {data.duration:.1f} s · {cause}"
 
 
 def unheard_words(data: ev.TranscriptionTimedOut, cause: str) -> str:
@@ -292,14 +300,14 @@ def _context(data: ev.ContextShown, cause: str) -> str:
     about = "" if data.exact else "≈"
     tools = f" + {data.tool_tokens:,} of tools" if data.tool_tokens else ""
     return _then(
-        f"{_count(len(data.items), 'item')}, {about}{data.tokens:,} tokens{tools} by {data.counted_by}",
+        f"{count(len(data.items), 'item')}, {about}{data.tokens:,} tokens{tools} by {data.counted_by}",
         cause,
         data.problem,
     )
 
 
 def _branches(data: ev.BranchesChanged, cause: str) -> str:
-    dropped = f"{_count(data.dropped, 'item')} dropped" if data.dropped else ""
+    dropped = f"{count(data.dropped, 'item')} dropped" if data.dropped else ""
     return _then(f"the conversation goes on in {data.current}, one of {len(data.branches)}", cause, dropped)
 
 
@@ -311,7 +319,7 @@ def _track(data: ev.TrackChanged, cause: str) -> str:
 
 def _room_figures(data: ev.RoomFigures, cause: str) -> str:
     there = "" if data.round_trip is None else f"{data.round_trip * 1000:.0f} ms to the server and back"
-    return _then(there, _count(len(data.tracks), "track"))
+    return _then(there, count(len(data.tracks), "track"))
 
 
 ENCRYPTION: Final = {
@@ -385,7 +393,7 @@ SENTENCES: Final[Mapping[type, Words]] = {
         "discarded": "what you said was dropped",
         "off": "turns end by themselves again",
     }[data.state],
-    ev.AudioDropped: lambda data, why: f"{_count(data.frames, 'frame')} of the {data.where} were lost so far",
+    ev.AudioDropped: lambda data, why: f"{count(data.frames, 'frame')} of the {data.where} were lost so far",
     ev.ReloadStarted: lambda data, why: _then(
         f"{', '.join(PurePath(file).name for file in data.files) or 'the code'} is loaded again", why
     ),
@@ -404,7 +412,7 @@ SENTENCES: Final[Mapping[type, Words]] = {
     ev.EchoCancellation: _echo,
     ev.CircuitsChanged: _circuits,
     ev.PartRestarting: lambda data, why: (
-        f"{data.part} is begun again in {data.delay:.1f} s after {_count(data.failures, 'failure')} in a row"
+        f"{data.part} is begun again in {data.delay:.1f} s after {count(data.failures, 'failure')} in a row"
     ),
     ev.RecordingChanged: lambda data, why: _then(f"recording {data.state}: {data.folder}", data.problem or ""),
     ev.TurnMarked: lambda data, why: _then("you marked this turn", data.note),
@@ -415,7 +423,7 @@ SENTENCES: Final[Mapping[type, Words]] = {
     ev.ToolStoodIn: _stood_in,
     ev.ToolTried: lambda data, why: f"you run {data.name} {data.arguments}",
     ev.ToolTryFinished: lambda data, why: (
-        f"{data.name} {'failed' if data.is_error else 'gave'} in {data.duration:.2f} s: {data.output}"
+        f"{data.name} {'failed' if data.is_error else 'gave'} in {data.duration:.2f} s: {data.output or 'nothing'}"
     ),
     ev.ToolTryKept: lambda data, why: "the run by hand is part of the conversation now",
     ev.ContextShown: _context,

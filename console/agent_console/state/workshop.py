@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Final, Literal
 
 from agent_console.state.model import LOG_LIMIT, Banner, ConsoleState, LogLine, Note, Rule
-from agent_console.state.sentences import WAITS_FOR
+from agent_console.state.sentences import WAITS_FOR, count, turn_words
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
 
@@ -176,9 +176,9 @@ def branches_changed(state: ConsoleState, event: AnyEvent, data: ev.BranchesChan
     """A line across the transcript: from here on the conversation is another one."""
     current = next((branch for branch in data.branches if branch.id == data.current), None)
     if event.cause == "rewind":
-        text = f"went back: {data.dropped} items dropped"
+        text = f"went back: {count(data.dropped, 'item')} dropped"
     elif event.cause == "fork" and current is not None:
-        text = f"{data.current} begins after {current.from_turn}"
+        text = f"{data.current} begins after {turn_words(current.from_turn or '')}"
         text += ": userdata is shared, it can't be copied" if current.userdata == "shared" else ""
     else:
         text = f"{data.current} goes on"
