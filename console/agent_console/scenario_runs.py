@@ -155,7 +155,7 @@ class ScenarioRuns:
             self._change(lambda book: book.given_up(""))
 
     def _run_one(self, file: ScenarioFileSeen, name: str | None) -> None:
-        agent = [self._agent] if self._agent is not None and not file.names_agent else []
+        agent = [self._agent] if self._agent is not None and file.agent is None else []
         only = ["--only", name] if name is not None else []
         arguments = [*self._command, "test", file.path, *agent, "--lines", *only, *self._flags]
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
@@ -263,7 +263,8 @@ def find_scenarios(folder: Path) -> Iterator[ScenarioFileSeen]:
                 yield ScenarioFileSeen(str(path), shown, problem=_told_shortly(exc))
             else:
                 scenarios = tuple(ScenarioSeen(str(path), one.name, tuple(_steps(one))) for one in file.scenarios)
-                yield ScenarioFileSeen(str(path), shown, scenarios, file.agent is not None)
+                agent = Path(file.agent).name if file.agent is not None and ".py" in file.agent else file.agent
+                yield ScenarioFileSeen(str(path), shown, scenarios, agent)
 
 
 def _told_shortly(exc: ScenarioError) -> str:

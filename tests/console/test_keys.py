@@ -415,6 +415,7 @@ async def test_w_jumps_to_a_part_by_its_letter(console: Open) -> None:
         await it.press("6", "w")
         labels = [str(label.render()) for label in it.app.screen.query(".jump")]
         assert labels == [" a ", " s ", " d "]
+        assert "any other key goes back" in str(it.app.screen.query_one("#jump-hint").render())  # type: ignore[attr-defined]
         await it.press("a")
         assert it.app.focused is it.screen.transcript
         await it.press("w", "s")

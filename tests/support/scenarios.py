@@ -49,7 +49,7 @@ def weather_book() -> ScenarioBook:
             spoken,
             ScenarioSeen(FILE, "it says goodbye", CUT),
         ),
-        names_agent=True,
+        agent="weather_agent.py",
     )
     problem = "line 7: scenarios.0.steps.1.expct: there is no such field"
     bad = ScenarioFileSeen("/project/scenarios/hours.yaml", "scenarios/hours.yaml", problem=problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from agent_console.drawing.usage import money, usage_lines
 from agent_console.prices import load_prices
 from agent_console.state import ConsoleState, reduce_all
-from agent_console.state.spending import ModelUsage, Prices
+from agent_console.state.spending import BUNDLED, ModelUsage, Prices
+from agent_runtime.providers.embedded.llm import SmolLM
+from agent_runtime.providers.embedded.stt import MoonshineSTT
+from agent_runtime.providers.embedded.tts import HibariTTS
 from tests.support.conversation import STORIES
 
 TABLE = """\
@@ -88,7 +92,7 @@ def text_of(state: ConsoleState, prices: Prices) -> str:
 def test_the_panel_shows_each_model_and_the_sum(tmp_path: Path) -> None:
     state = reduce_all(ConsoleState(), STORIES["interrupted"]().events)
     without = text_of(state, Prices(file="~/prices.toml"))
-    assert "2 models have no price: add it to ~/prices.toml" in without
+    assert "2 models have no price: add them to ~/prices.toml" in without
     assert "TOTAL" not in without
     prices, _ = load_prices(write(tmp_path, "[SmolLM2-135M]\ninput = 1000\n"))
     text = text_of(state, prices)
@@ -96,6 +100,18 @@ def test_the_panel_shows_each_model_and_the_sum(tmp_path: Path) -> None:
     assert f"{tokens:,} tokens in" in text
     assert f"${tokens / 1000:,.2f}" in text
     assert "1 model has no price" in text
+
+
+def test_models_that_run_here_need_no_price() -> None:
+    spending = {("llm", "SmolLM2-135M-Instruct.Q4_1"): ModelUsage(1), ("tts", "elsewhere"): ModelUsage(1)}
+    text = text_of(ConsoleState(spending=spending), Prices(file=str(Path.home() / "prices.toml")))
+    assert re.search("SmolLM2-135M-Instruct.Q4_1 +runs here", text)
+    assert re.search("elsewhere +no price", text)
+    assert "1 model has no price: add it to ~/prices.toml" in text
+
+
+def test_models_that_run_here_are_those_that_come_with_the_runtime() -> None:
+    assert {SmolLM().model, HibariTTS().model, MoonshineSTT().model} == BUNDLED
 
 
 def test_small_sums_keep_their_first_digits() -> None:

@@ -167,6 +167,20 @@ def test_a_turn_is_followed_to_the_first_sound() -> None:
     assert stages(turn_after(*told), 9.0)[-1].end == 3.5
 
 
+def test_an_answer_that_was_only_written_was_not_heard_for_any_time() -> None:
+    def heard(seconds: float) -> bool:
+        turn = turn_after(
+            *COMMITTED,
+            (3.5, ev.PlayoutStarted("s"), None),
+            (3.5 + seconds, ev.PlayoutFinished("s", seconds, False), None),
+        )
+        lines = drawing.waterfall(turn, stages(turn, 9.0), 9.0, 60, Budgets())
+        return any("agent heard" in text for line in lines for text, _ in line)
+
+    assert heard(2.0)
+    assert not heard(0.0)
+
+
 def test_an_early_reply_does_not_end_the_wait() -> None:
     turn = turn_after(*SPOKEN, (2.3, ev.LLMFirstToken("s", 0.2), None), COMMITTED[-1])
     assert named(turn, 2.5) == [("endpointing", 0.5)]

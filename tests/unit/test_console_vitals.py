@@ -74,8 +74,8 @@ def test_a_banner_says_when_nothing_is_left() -> None:
 
 
 def test_how_late_the_loop_comes_is_told_and_stands_out_when_it_is_heard() -> None:
-    assert "late by p99 2 ms · worst 8 ms of 10 s" in health(ev.LoopLag(0.002, 0.008, 10.0))
-    assert "late by ✗ p99 31 ms · worst 90 ms of 10 s" in health(ev.LoopLag(0.031, 0.09, 10.0))
+    assert "late by p99 2 ms · worst 8 ms in 10 s" in health(ev.LoopLag(0.002, 0.008, 10.0))
+    assert "late by ✗ p99 31 ms · worst 90 ms in 10 s" in health(ev.LoopLag(0.031, 0.09, 10.0))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,15 @@ def test_echo_cancellation_is_told_in_words_on_both_panels(told: ev.EchoCancella
     assert "".join(part for part, _ in echo(state.health.echo)) == words
     assert f"echo cancellation {words}" in text(meter_lines(state, 1.0, 60, 30))
     assert f"echo cancellation {words}" in text(health_lines(state, Drawing(0, 0.0), 60))
+
+
+def test_without_a_microphone_the_meters_say_what_to_do_instead_of_measuring_nothing() -> None:
+    meters = text(meter_lines(after(ev.DeviceChanged("input", "unavailable", "")), 1.0, 60, 30))
+    assert "None was found. Plug one in and pick it with d, or go on by" in meters
+    assert not any(line.startswith(("SPEECH", "END OF TURN")) for line in meters)
+    typed = text(meter_lines(ConsoleState(mode="text"), 1.0, 60, 30))
+    assert typed[1].startswith("Not used: you type.")
+    assert "END OF TURN no countdown" in text(meter_lines(after(ev.DeviceChanged("input", "lost", "")), 1.0, 60, 30))
 
 
 def test_a_turn_without_a_measured_wait_doesnt_promise_one_after_the_first_answer() -> None:

@@ -41,7 +41,7 @@ def _tools(state: ConsoleState, width: int) -> list[Line]:
 
 
 def _models(state: ConsoleState, width: int) -> list[Line]:
-    found = [("llm", state.model), ("voice", state.voice)]
+    found = [("model", state.model), ("voice", state.voice)]
     return [((f"{word:<7}", "muted"), (clean(name), "text")) for word, name in found if name]
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from agent_console.drawing import bars, status
 from agent_console.drawing.health import echo
-from agent_console.drawing.text import Line, clean, justify
+from agent_console.drawing.text import Line, clean, justify, wrap_spans
 from agent_console.state import ConsoleState, Endpointing
 
 _ROOMY: Final = 22
@@ -21,6 +21,14 @@ def meter_lines(state: ConsoleState, now: float, width: int, height: int) -> lis
     meters = state.meters
     held = f"peak {meters.held_peak:.0f} dB" if meters.held_peak > bars.FLOOR else ""
     dropped = state.dropped_input + state.dropped_output
+    if (hint := _nothing_heard(state)) is not None:
+        return [
+            (("MICROPHONE", "heading"),),
+            *wrap_spans([(hint, "muted")], width),
+            (),
+            (("SPEAKER", "heading"),),
+            status.speaker_meter(state, width),
+        ]
     return [
         justify((("MICROPHONE", "heading"),), ((held, "faint"),), width),
         status.microphone_meter(state, now, width),
@@ -37,6 +45,17 @@ def meter_lines(state: ConsoleState, now: float, width: int, height: int) -> lis
         justify((("echo cancellation", "muted"),), echo(state.health.echo), width),
         justify((("dropped frames", "muted"),), _dropped(state) if dropped else (("none", "good"),), width),
     ]
+
+
+def _nothing_heard(state: ConsoleState) -> str | None:
+    """Why there is nothing to measure, and what to do; None while there is."""
+    if state.room.here:
+        return None
+    if state.mode == "text":
+        return "Not used: you type. Started without --text, the console listens."
+    if state.microphone.state == "unavailable":
+        return "None was found. Plug one in and pick it with d, or go on by typing."
+    return None
 
 
 def _scale(width: int) -> Line:

@@ -50,7 +50,8 @@ def summary(book: ScenarioBook) -> Line:
 def row_lines(row: Row, width: int, opened: bool, budget: float) -> Sequence[Line]:
     """A row; a scenario that is opened has its steps under it. `budget`: seconds that an answer may take."""
     if isinstance(row, ScenarioFileSeen):
-        lines: list[Line] = [(), ((f" {fit(clean(row.shown), width - 2)}", "heading"),)]
+        agent: Line = ((f"runs {fit(clean(row.agent), width // 2)}", "faint"),) if row.agent is not None else ()
+        lines: list[Line] = [(), justify(((f" {clean(row.shown)}", "heading"),), agent, width)]
         return [*lines, *_indented([(clean(row.problem), "error")], width)] if row.problem else lines
     held, count = row.held
     took: list[Span] = [(f"{held}/{count}", "good" if held == count else "error")] if count else []

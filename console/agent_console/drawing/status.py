@@ -96,10 +96,14 @@ def _device(word: str, device: Device, width: int, *, muted: bool = False) -> Li
     return ((f"{word} ", "muted"), (fit(text, max(4, width - len(word) - 1)), style))
 
 
+_HIDES: Final = "esc hides "
+
+
 def banner_lines(banners: Sequence[Banner], width: int, limit: int = 3) -> list[Line]:
     """The newest, that last: what happened and what to do; how many more there are stands behind the first.
 
-    One takes a line, or two if there is nothing to do about it but what it says itself.
+    One takes a line, or two if there is nothing to do about it but what it says itself. The last is the one that
+    escape puts away.
     """
     lines: list[Line] = []
     shown = banners[-limit:]
@@ -113,7 +117,10 @@ def banner_lines(banners: Sequence[Banner], width: int, limit: int = 3) -> list[
         start, end = wrap(text, room)[0] if not banner.hint else (0, len(text))
         first, second = fit(text[start:end], room), fit(text[end:].strip(), width - 5)
         rest = fit(hint, max(0, width - 4 - cell_len(first)))
-        lines.append(((f" {glyph} ", f"{style} bold"), (first, style), (rest, "muted")))
+        line: Line = ((f" {glyph} ", f"{style} bold"), (first, style), (rest, "muted"))
+        if banner is shown[-1] and line_width(line) + len(_HIDES) < width:
+            line = justify(line, ((_HIDES, "faint"),), width)
+        lines.append(line)
         if second:
             lines.append((("   ", ""), (second, style)))
     return lines

@@ -17,6 +17,8 @@ _LABEL: Final = 20
 _NUMBER: Final = 8
 _WORTH_WORDS: Final = 0.05
 """Share of the wait from which a part's cause is written under it."""
+_SILENT: Final = 0.005
+"""Seconds below which an answer was written and not spoken: there is no speaker."""
 _TOLD: Final = 4
 """Changes that are told, the best first."""
 _STARTED_BY: Final = {"text": "you typed", "say": "the agent spoke up", "generate_reply": "the agent's own turn"}
@@ -130,7 +132,10 @@ def _heard(turn: Turn, now: float, width: int) -> list[Line]:
     if turn.audible_at is None:
         return _in_vain(turn, width) if turn.given_up_at is not None else []
     until = turn.quiet_at if turn.quiet_at is not None else now
-    words = f"{max(0.0, until - turn.audible_at):.2f} s"
+    seconds = max(0.0, until - turn.audible_at)
+    if turn.quiet_at is not None and seconds < _SILENT:
+        return []
+    words = f"{seconds:.2f} s"
     how = ", cut short" if turn.interrupted else "" if turn.quiet_at is not None else " …"
     return [justify((("agent heard", "agent"), (how, "fair")), ((words, "muted"), ("  ", "")), width)]
 

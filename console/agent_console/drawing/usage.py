@@ -6,7 +6,8 @@ from typing import Final
 
 from agent_console.drawing.text import Line, clean, fit, justify, wrap_spans
 from agent_console.state import ConsoleState
-from agent_console.state.spending import Kind, ModelUsage, Prices
+from agent_console.state.paths import from_home
+from agent_console.state.spending import BUNDLED, Kind, ModelUsage, Prices
 
 ABOUT: Final = "≈"
 """Before a number that is an estimate."""
@@ -24,7 +25,7 @@ def usage_lines(state: ConsoleState, prices: Prices, width: int) -> list[Line]:
         lines += [(), ((heading, "heading"),)] if lines else [((heading, "heading"),)]
         for model, usage in models:
             cost = prices.cost(model, usage)
-            total, unpriced = total + (cost or 0.0), unpriced + (cost is None)
+            total, unpriced = total + (cost or 0.0), unpriced + (cost is None and model not in BUNDLED)
             about = ABOUT if usage.estimated and cost else about
             lines += _model(model, usage, cost, prices.currency, width)
     lines += (
@@ -43,7 +44,7 @@ def usage_lines(state: ConsoleState, prices: Prices, width: int) -> list[Line]:
 
 
 def _model(model: str, usage: ModelUsage, cost: float | None, currency: str, width: int) -> list[Line]:
-    shown = "no price"
+    shown = "runs here" if model in BUNDLED else "no price"
     if cost is not None:
         shown = (ABOUT if usage.estimated and cost else "") + money(cost, currency)
     name = fit(clean(model) or "unnamed", max(8, width - len(shown) - 2))
@@ -67,8 +68,8 @@ def _total(total: str, unpriced: int, prices: Prices, width: int) -> list[Line]:
     if prices.models:
         lines.append(justify((("TOTAL", "heading"),), ((total, "value bold"),), width))
     if unpriced:
-        models = "1 model has" if unpriced == 1 else f"{unpriced} models have"
-        where = f"{models} no price: add it to {prices.file}" if prices.file else f"{models} no price"
+        models, it = ("1 model has", "it") if unpriced == 1 else (f"{unpriced} models have", "them")
+        where = f"{models} no price: add {it} to {from_home(prices.file)}" if prices.file else f"{models} no price"
         lines += wrap_spans([(clean(where), "faint")], width)
     return lines
 

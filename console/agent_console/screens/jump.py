@@ -28,6 +28,7 @@ class JumpScreen(ModalScreen[Widget | None]):
             label = Static(f" {letter} ", classes="jump", markup=False)
             label.styles.offset = (target.region.x, target.region.y)
             yield label
+        yield Static(" a letter goes there · any other key goes back", id="jump-hint", markup=False)
 
     def on_key(self, event: events.Key) -> None:
         """Go there, or back."""

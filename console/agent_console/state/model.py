@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Literal, TypeAlias
 
 from agent_console.state.bench import Bench
@@ -285,5 +285,15 @@ class ConsoleState:
 
     @property
     def shown_banners(self) -> tuple[Banner, ...]:
-        """Those that matter where the conversation is: in a room this machine's sound isn't missed."""
-        return tuple(b for b in self.banners if not (self.room.here and b.key.startswith("device:")))
+        """Those that matter where the conversation is, a missing microphone and speaker as one.
+
+        In a room this machine's sound isn't missed.
+        """
+        devices = [b for b in self.banners if b.key.startswith("device:")]
+        if self.room.here:
+            return tuple(b for b in self.banners if b not in devices)
+        if len(devices) < 2 or any(b.level == "error" for b in devices) or devices[0].hint != devices[1].hint:
+            return self.banners
+        first, second = devices
+        both = replace(first, key="devices", text=f"{first.text}, {second.text.lower()}", time=second.time)
+        return tuple(both if b is second else b for b in self.banners if b is not first)

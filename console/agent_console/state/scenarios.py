@@ -66,7 +66,8 @@ class ScenarioFileSeen:
     shown: str
     """Its path as people write it."""
     scenarios: tuple[ScenarioSeen, ...] = ()
-    names_agent: bool = False
+    agent: str | None = None
+    """The agent that it names, a file without its folder; the console's own runs if it names none."""
     problem: str = ""
     """Why it can't be used, by line and field."""
 

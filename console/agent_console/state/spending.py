@@ -12,6 +12,8 @@ from agent_runtime.records import record
 
 Kind: TypeAlias = Literal["llm", "tts", "stt"]
 MILLION: Final = 1_000_000
+BUNDLED: Final = frozenset({"SmolLM2-135M-Instruct.Q4_1", "hibari-heart", "moonshine-tiny-en"})
+"""Models that come with the console and run on this machine: nobody charges for them."""
 
 
 @record(frozen=True, slots=True)

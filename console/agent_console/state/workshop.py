@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final, Literal
 
 from agent_console.state.model import LOG_LIMIT, Banner, ConsoleState, LogLine, Note, Rule
+from agent_console.state.paths import for_shell, from_home
 from agent_console.state.sentences import WAITS_FOR, count, turn_words
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
@@ -154,7 +154,7 @@ def recording_changed(state: ConsoleState, event: AnyEvent, data: ev.RecordingCh
         text = f"not recorded: {data.problem}"
         banner = Banner("recording", "warning", text, "the conversation goes on", time=event.time)
         return replace(state, banners=_with(state.banners, banner))
-    text = f"recording into {data.folder}" if data.state == "started" else f"recorded: {data.folder}"
+    text = f"{'recording into' if data.state == 'started' else 'recorded:'} {from_home(data.folder)}"
     return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
 
 
@@ -168,7 +168,7 @@ def turn_marked(state: ConsoleState, event: AnyEvent, data: ev.TurnMarked) -> Co
         text += " · R records it, what was said before too; then it can be made a test of"
     else:
         test = f"-o test_turn_{number}.py"
-        text += f" · make a test of it: agent-console test {shlex.quote(state.recording)} --turn {number} {test}"
+        text += f" · make a test of it: agent-console test {for_shell(state.recording)} --turn {number} {test}"
     return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
 
 

@@ -154,7 +154,8 @@ class PanelView(Column):
 
     def _draw_head(self, state: ConsoleState, now: float, width: int, height: int) -> Sequence[Line]:
         style = "key" if self.has_focus_within else "heading"
-        return [justify(((self._title.upper(), style),), self.note(state), width)]
+        beside_the_scrollbar = width - 1
+        return [justify(((self._title.upper(), style),), self.note(state), beside_the_scrollbar)]
 
     def on_descendant_focus(self) -> None:
         """The heading tells where the keyboard is."""

@@ -172,12 +172,9 @@ def described(item: ChatItem) -> tuple[str, str]:
         return item.name, item.output
     if isinstance(item, AgentHandoff):
         return "handoff", f"{item.old_agent_id or 'start'} → {item.new_agent_id}"
-    changes = [
-        "instructions" if item.instructions is not None else "",
-        *(f"+{name}" for name in item.tools_added or ()),
-        *(f"-{name}" for name in item.tools_removed or ()),
-    ]
-    return "change", " ".join(change for change in changes if change)
+    tools = [*(f"+{name}" for name in item.tools_added or ()), *(f"-{name}" for name in item.tools_removed or ())]
+    changes = ["instructions" if item.instructions is not None else "", f"tools {' '.join(tools)}" if tools else ""]
+    return "change", ", ".join(change for change in changes if change)
 
 
 def _arguments(text: str) -> str:
