@@ -67,6 +67,12 @@ async def test_enter_runs_a_tool_with_arguments_that_begin_as_its_schema(console
         assert selected(it) == "call try-3"
 
 
+async def test_the_first_argument_is_typed_where_it_is_missing(console: Open) -> None:
+    async with console("workshop") as it:
+        await it.press("3", "enter", "R", "o", "m", "e")
+        assert it.app.screen.query_one(TextArea).text == '{\n  "city": "Rome"\n}'
+
+
 async def test_enter_on_a_call_runs_it_again_edited(console: Open) -> None:
     async with console("workshop") as it:
         await it.press("3", "down", "down", "down", "enter")

@@ -108,6 +108,8 @@ def test_models_that_run_here_need_no_price() -> None:
     assert re.search("SmolLM2-135M-Instruct.Q4_1 +runs here", text)
     assert re.search("elsewhere +no price", text)
     assert "1 model has no price: add it to ~/prices.toml" in text
+    own = {("tts", "hibari-heart"): ModelUsage(1)}
+    assert [line.strip() for line in text_of(ConsoleState(spending=own), Prices()).split("\n")].count("") == 1
 
 
 def test_models_that_run_here_are_those_that_come_with_the_runtime() -> None:

@@ -12,6 +12,7 @@ from agent_runtime.llm import ChatContext, FunctionCall, FunctionCallOutput
 from agent_runtime.providers.embedded.llm_facts import spoken
 from agent_runtime.providers.embedded.llm_phrases import numbers_in
 from agent_runtime.providers.embedded.llm_prompt import QUESTION, Turn, fit, opening, render, turns_of
+from agent_tools.errors import InvalidArgumentsError
 
 
 def conversation(*texts: str) -> list[Turn]:
@@ -110,6 +111,8 @@ def test_a_result_is_spoken_with_its_facts(output: str, said: str) -> None:
 
 def test_an_error_is_apologised_for() -> None:
     assert spoken("I know no such city.", is_error=True) == "Sorry. I know no such city."
+    refused = str(InvalidArgumentsError("set_heating", ["degrees: expected a number from 5 to 30, got 42"]))
+    assert spoken(refused, is_error=True) == "Sorry. Degrees: expected a number from 5 to 30, got 42."
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def _model(model: str, usage: ModelUsage, cost: float | None, currency: str, wid
 
 
 def _total(total: str, unpriced: int, prices: Prices, width: int) -> list[Line]:
-    lines: list[Line] = [()]
+    lines: list[Line] = [()] if prices.models or unpriced else []
     if prices.models:
         lines.append(justify((("TOTAL", "heading"),), ((total, "value bold"),), width))
     if unpriced:

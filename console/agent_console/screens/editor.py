@@ -71,15 +71,17 @@ class EditorScreen(ModalScreen[str | None]):
         """See `Screen.compose`."""
         with Vertical(id="dialog", classes="wide") as dialog:
             dialog.border_title = self._title
-            dialog.border_subtitle = "ctrl+s is done · esc leaves it"
+            dialog.border_subtitle = "ctrl+s done · esc leaves it"
             yield Static(Content(self._note), id="editor-note")
             yield self._editor
             yield self._problem
 
     def on_mount(self) -> None:
-        """Write at the end, or over what is there."""
+        """Write at the end, over what is there, or between the first quotes that hold nothing."""
         self._problem.display = False
-        self._editor.move_cursor(self._editor.document.end)
+        before, empty, _ = self._editor.text.partition('""')
+        lines = f"{before}{empty[:1]}".split("\n")
+        self._editor.move_cursor((len(lines) - 1, len(lines[-1])))
         if self._typed_over:
             self._editor.select_all()
         self._editor.focus()

@@ -10,7 +10,7 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 MOST_ITEMS = 5
 """Items of a list that are spoken; the rest is counted."""
@@ -24,12 +24,16 @@ _UNITS = {
 }  # fmt: skip
 
 
+_REFUSAL: Final = re.compile(r"^Invalid arguments for \w+: ")
+"""What is told to a model that calls a tool wrongly; a caller needs only what is wrong."""
+
+
 def spoken(output: str, *, is_error: bool = False) -> str:
     """One or a few sentences that say what a tool gave back.
 
     Text is said as it is; JSON (or what `str()` makes of Python values) is read out, names and values.
     """
-    value = _parsed(output)
+    value = _parsed(_REFUSAL.sub("", output) if is_error else output)
     text = _sentence(_said(value) if not isinstance(value, str) else value)
     if is_error:
         return f"Sorry. {text}" if text else "Sorry, that didn't work."
