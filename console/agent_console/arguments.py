@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from agent_runtime.errors import AgentConsoleError
 
@@ -317,6 +317,40 @@ def hold_to(
     )
 
 
+@app.command
+def bench(
+    agent: str | None = None,
+    /,
+    *,
+    turns: int = 10,
+    say: tuple[str, ...] = (),
+    by: Literal["text", "speech"] = "speech",
+    budget: float | None = None,
+    json: Path | None = None,
+    against: Path | None = None,
+    llm: str | None = None,
+    config: Path | None = None,
+) -> int:
+    """Talk to an agent by itself and show how long its answers take, and where the time goes.
+
+    Args:
+        agent: file.py, file.py:Name or package.module; the bundled assistant if left out.
+        turns: how many are counted, after a first one that isn't.
+        say: what the user says; may be given again and again, and is said in turn.
+        by: speech, through recognition and voice in real time; or text.
+        budget: seconds that 95 answers in 100 may take; exit code 1 if they take longer.
+        json: also write the figures to this file.
+        against: figures written before; exit code 1 if the answers are slower now by a tenth.
+        llm: the language model; the configured one if left out.
+        config: use this file instead of the nearest agent-console.toml.
+    """
+    from agent_console.bench import Plan
+    from agent_console.bench import bench as run_bench
+
+    plan = Plan(turns=turns, says=say, by=by, output=json, against=against, budget=budget)
+    return run_bench(agent, plan, {"llm": llm}, config)
+
+
 def _refuse_flags(flags: Mapping[str, object], why: str) -> None:
     given = next((name for name, value in flags.items() if value is not None), None)
     if given is not None:
@@ -365,6 +399,9 @@ def run_arguments(arguments: Sequence[str]) -> int:
     _arguments[:] = arguments
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as exc:
+        extra = " ".join(exc.unused_tokens or ())
+        raise AgentConsoleError(f"there is nothing to take {extra!r}: see `agent-console --help`") from exc
     except CycloptsError as exc:
         raise AgentConsoleError(f"{' '.join(str(exc).split())} See `agent-console --help`.") from exc
     return code if isinstance(code, int) else 0

@@ -11,7 +11,7 @@ from agent_runtime.errors import AgentConsoleError, AgentLoadError
 
 BAD_INPUT: Final = 2
 """Exit code for what the user can put right: a flag, a setting, an agent's file, a theme, a WAV."""
-COMMANDS: Final = frozenset({"attach", "config", "devices", "doctor", "new", "replay", "schema", "test"})
+COMMANDS: Final = frozenset({"attach", "bench", "config", "devices", "doctor", "new", "replay", "schema", "test"})
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

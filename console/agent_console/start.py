@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from agent_console.scenario_runs import ScenarioRuns
+    from agent_console.state.budgets import Budgets
     from agent_console.terminal import TerminalGuard
     from agent_runtime.settings import Settings
     from agent_runtime.settings_layers import ResolvedSettings
@@ -231,16 +232,21 @@ def run_in_lines(settings: Callable[[], Settings], load: Callable[[], LoadedAgen
     leave(run_plain(LocalBackend(settings, load), sys.stdin, line_printer(sys.stdout)))
 
 
-def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:
+def budgets_of(settings: Settings) -> Budgets:
+    """How long an answer and its parts may take."""
     from agent_console.state.budgets import Budgets
 
+    seconds = settings.budgets.model_dump(exclude_none=True)
+    return Budgets(seconds.pop("answer"), seconds)
+
+
+def _app_options(resolved: ResolvedSettings) -> dict[str, Any]:
     settings = resolved.settings
-    budgets = settings.budgets.model_dump(exclude_none=True)
     options: dict[str, Any] = {
         "mode": "text" if settings.text else "local",
         "keymap": settings.keys,
         "places": resolved.origins,
-        "budgets": Budgets(budgets.pop("answer"), budgets),
+        "budgets": budgets_of(settings),
         "notices": [str(problem) for problem in resolved.problems],
     }
     return options if settings.theme is None else options | {"theme": settings.theme}

@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "new": arguments.new,
     "test": arguments.hold_to,
     "replay": arguments.replay,
+    "bench": arguments.bench,
     "attach": arguments.attach,
     "devices": arguments.devices,
     "config": arguments.config,

@@ -22,7 +22,7 @@ from agent_runtime.voice.tool_mocks import StandIn, stand_ins
 
 if TYPE_CHECKING:
     from agent_runtime.evals.spoken import SpokenInput
-    from agent_runtime.events import EventData
+    from agent_runtime.events import EventData, Subscriber
     from agent_runtime.llm import LLM
     from agent_runtime.settings import Settings
     from agent_runtime.voice.agent import Agent
@@ -53,8 +53,9 @@ def run_scenario(
     *,
     file: str = "",
     tell: Tell = lambda happening: None,
+    on_event: Subscriber | None = None,
 ) -> ScenarioResult:
-    """Run it in a loop of its own; blocks. Whatever fails is in the result.
+    """Run it in a loop of its own; blocks. Whatever fails is in the result, and `on_event` gets the session's events.
 
     By text with scripted answers the time is virtual; otherwise speech and models take their own.
     """
@@ -62,7 +63,7 @@ def run_scenario(
     spoken = (options.by or scenario.by) == "speech"
     virtual = scenario.answers is not None and not spoken
     began = time.monotonic()
-    work = _run(scenario, loaded, options, result, spoken=spoken, tell=tell)
+    work = _run(scenario, loaded, options, result, spoken=spoken, tell=tell, on_event=on_event)
     try:
         if virtual:
             from agent_runtime.testing import run_virtual
@@ -79,7 +80,14 @@ def run_scenario(
 
 
 async def _run(
-    scenario: Scenario, loaded: LoadedAgent, options: RunOptions, result: ScenarioResult, *, spoken: bool, tell: Tell
+    scenario: Scenario,
+    loaded: LoadedAgent,
+    options: RunOptions,
+    result: ScenarioResult,
+    *,
+    spoken: bool,
+    tell: Tell,
+    on_event: Subscriber | None,
 ) -> None:
     agent, session = await loaded.build()
     async with (
@@ -89,6 +97,8 @@ async def _run(
         stand_ins(session).update(
             {name: StandIn(mock.output, mock.error, mock.delay) for name, mock in scenario.tools.items()}
         )
+        if on_event is not None:
+            session.events.subscribe(on_event)
         conversation = Conversation(session, microphone, scenario, result, judge=judge, tell=tell)
         async with session:
             await session.start(agent)
