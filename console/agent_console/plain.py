@@ -56,7 +56,7 @@ class Narrator:
             if (banner.key, banner.text) not in self._banners and banner.key != "error":
                 self._banners.add((banner.key, banner.text))
                 hint = banner.hint.removeprefix("e shows why; ").replace("^o", "/room")  # there are no keys here
-                yield self._stamped(clean(f"{banner.level}: {banner.text}. {hint}".rstrip()))
+                yield self._stamped(clean("; ".join(filter(None, (f"{banner.level}: {banner.text}", hint)))))
 
     def _stamped(self, line: str) -> str:
         return f"[{clock_text(self.state.now)}] {line}"
@@ -98,6 +98,8 @@ def _text(line: Line) -> str:
 def run_plain(backend: Backend, lines: Iterable[str], write: Callable[[str], None]) -> int:
     """Run a session until it is closed, until `/quit`, or until what a pipe said is answered. The exit code.
 
+    Where the input ends without a question and there is no microphone either, it ends at once.
+
     Args:
         backend: the session; it is started and stopped here.
         lines: what is typed; read on a thread of its own.
@@ -110,7 +112,7 @@ def run_plain(backend: Backend, lines: Iterable[str], write: Callable[[str], Non
     reader.start()
     asked, ended = 0, False
     try:
-        while not (ended and asked and answered(narrator.state, asked)):
+        while not (ended and is_over(narrator.state, asked)):
             item = inbox.get()
             if item is None:
                 ended = True
@@ -127,7 +129,18 @@ def run_plain(backend: Backend, lines: Iterable[str], write: Callable[[str], Non
         write("ending the session")
     finally:
         backend.stop()
-    return 1 if narrator.state.closed == "error" else 0
+    return 1 if narrator.state.closed == "error" or never_started(narrator.state) else 0
+
+
+def is_over(state: ConsoleState, asked: int) -> bool:
+    """Whether nothing more can come of it when nothing more is typed."""
+    return never_started(state) or (answered(state, asked) if asked else state.started and state.mode == "text")
+
+
+def never_started(state: ConsoleState) -> bool:
+    """Whether the agent couldn't be made: the session waits for its file to be saved."""
+    last = state.entries.last
+    return not state.started and isinstance(last, Rule) and last.kind == "reload_failed"
 
 
 def answered(state: ConsoleState, asked: int) -> bool:

@@ -307,8 +307,8 @@ def _no_such_file(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"there is no file {path}, nor a folder {folder}: check the path"
-    near = difflib.get_close_matches(path.name, [p.name for p in folder.glob("*.py")], n=1)
-    hint = f"did you mean {folder / near[0]}?" if near else "check the path"
+    near = difflib.get_close_matches(path.stem, [p.stem for p in folder.glob("*.py")], n=1)
+    hint = f"did you mean {folder / near[0]}.py?" if near else "check the path"
     return f"there is no file {path}: {hint}"
 
 

@@ -73,7 +73,7 @@ def refused(folder: Path, *arguments: str) -> str:
         (["--config", "wrong.toml"], "wrong.toml:1: agent: there is no file gone.py"),
         (["greeter.py", "--flag"], "Unknown option: "),
         (["greeter.py", "--log-level", "loud"], "Invalid value"),
-        (["greeter.py", "second.py"], "second.py"),
+        (["greeter.py", "second.py"], "there is nothing to take 'second.py'"),
         (["greeter.py"], "the console needs a terminal"),
     ],
 )

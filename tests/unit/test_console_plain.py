@@ -39,7 +39,7 @@ def test_nothing_is_told_twice(story: str) -> None:
 
 def test_troubles_are_told_with_what_to_do() -> None:
     lines = "\n".join(told("troubles"))
-    assert "error: weather_agent.py:41: expected ':'. the old code goes on" in lines
+    assert "error: weather_agent.py:41: expected ':'; the old code goes on" in lines
     assert 'tool get_weather(city="Nowhereville") failed in 0.04 s' in lines
     assert "error: Microphone lost: MacBook Pro Microphone" in lines
 
@@ -88,6 +88,19 @@ def test_a_pipe_ends_when_its_question_is_answered() -> None:
     assert run_plain(backend, ["How cold is it?"], written.append) == 0
     assert [line.partition("] ")[2] for line in written[-2:]] == ["you: How cold is it?", "agent: It is four degrees."]
     assert backend.calls[-1] == ("stop",)
+
+
+def test_without_a_question_a_typed_session_ends_with_its_input() -> None:
+    started: AnyEvent = Event(1, 1.0, "s", None, None, ev.SessionStarted("desk", "text", 0.0, {}))
+    backend = ScriptedBackend([started])
+    assert run_plain(backend, [], [].append) == 0
+    assert backend.calls == [("stop",)]
+
+
+def test_a_pipe_does_not_wait_for_an_agent_that_can_not_be_made() -> None:
+    failed: AnyEvent = Event(1, 1.0, "s", None, "start", ev.ReloadFailed("no luck", "desk.py", 3, "Traceback"))
+    backend = ScriptedBackend([failed])
+    assert run_plain(backend, ["How cold is it?"], [].append) == 1
 
 
 def test_a_session_that_fails_ends_with_an_error() -> None:
