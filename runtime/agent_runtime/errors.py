@@ -96,7 +96,11 @@ class WorkerError(AgentConsoleError):
 
 
 class JobProcessError(AgentConsoleError):
-    """A process for jobs can't be started or made ready; the text says why."""
+    """A process for jobs can't be started or made ready; the text says why. `final`: nor will another one be."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        self.final = final
+        super().__init__(message)
 
 
 class TooManyRestartsError(AgentConsoleError):

@@ -189,6 +189,19 @@ async def test_a_setup_function_that_fails_is_told_and_not_called_for_ever() -> 
             await some.launch(jobs.info("stay:/dev/null"))
 
 
+async def test_a_file_that_cannot_be_run_is_refused_at_once() -> None:
+    plan = JobPlan(jobs.entrypoint, jobs.set_up_a_file_that_cannot_be_run)
+    async with pool(plan, num_idle_processes=2) as (some, told):
+        with pytest.raises(JobProcessError, match=r"^my_agent\.py:3: invalid syntax$"):
+            await some.start()
+        assert [failed.error for failed in told.of(PoolFailed)] == ["my_agent.py:3: invalid syntax"]
+        with pytest.raises(JobProcessError, match="invalid syntax"):
+            await some.launch(jobs.info("stay:/dev/null"))
+        await until(lambda: not some._tasks, "the end of the other process")
+        assert len(told.of(ProcessDied)) == 2
+        assert len(told.of(PoolFailed)) == 1
+
+
 async def test_a_setup_function_that_never_returns_is_told() -> None:
     async with pool(JobPlan(jobs.entrypoint, jobs.set_up_for_ever), initialize_timeout=0.5) as (some, _):
         with pytest.raises(

@@ -11,6 +11,7 @@ from pathlib import Path
 from livekit.protocol import agent, models
 
 from agent_runtime import Agent, AgentSession
+from agent_runtime.errors import AgentLoadError
 from agent_runtime.testing import Answer, ScriptedLLM
 from agent_runtime.worker.assignment import JobAcceptArguments, RunningJobInfo
 from agent_runtime.worker.job import JobContext, JobProcess
@@ -32,6 +33,10 @@ def set_up(process: JobProcess) -> None:
 
 def set_up_badly(process: JobProcess) -> None:
     raise RuntimeError("the model isn't there")
+
+
+def set_up_a_file_that_cannot_be_run(process: JobProcess) -> None:
+    raise AgentLoadError("my_agent.py:3: invalid syntax")
 
 
 def set_up_for_ever(process: JobProcess) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent
-from agent_runtime.errors import AgentConsoleError
-from agent_runtime.events import EventData
+from agent_runtime.errors import AgentLoadError
+from agent_runtime.events import EventData, ModelLoading
 from agent_runtime.records import record
 from agent_runtime.settings import Settings
+from agent_runtime.types import NOT_GIVEN
 
 if TYPE_CHECKING:
     from agent_runtime.host.providers import Providers
@@ -45,7 +46,7 @@ class AgentFile:
     settings: Settings
 
     def set_up(self, process: JobProcess) -> None:
-        """Load the code and the models' weights. Raises AgentLoadError, or AgentConsoleError for a missing part."""
+        """Load the code and the models' weights. Raises AgentLoadError, also for a part that is missing."""
         process.userdata[_LOADED] = self._get_ready()
 
     async def __call__(self, job: JobContext) -> None:
@@ -60,17 +61,17 @@ class AgentFile:
     def _get_ready(self) -> _Ready:
         from agent_runtime.host.providers import make_providers
 
-        problems: list[str] = []
+        problems: dict[str, str] = {}
 
         def tell(data: EventData) -> None:
-            if problem := getattr(data, "error", None):
-                problems.append(str(problem))
+            if isinstance(data, ModelLoading) and data.error is not None:
+                problems[data.part] = data.error
 
         code = load_agent(self.target)
         providers = make_providers(self.settings, tell)
         asyncio.run(_load(providers, tell))
-        if problems:
-            raise AgentConsoleError("; ".join(problems))
+        if problems and (lacking := asyncio.run(_lacking(code, problems))):
+            raise AgentLoadError(f"{self.target} can't be served: {'; '.join(lacking)}", path=str(code.path))
         gc.freeze()  # the weights' tables live as long as the process: looking through them for garbage is in vain
         return _Ready(code, providers)
 
@@ -83,6 +84,16 @@ class AgentFile:
         session.update_options(**{part: getattr(ours, part) for part in session._left_open})
         take_turns(session, agent, self.settings, ours)
         return session
+
+
+async def _lacking(code: LoadedAgent, problems: dict[str, str]) -> list[str]:
+    """What is wrong with parts that the agent and its session bring none of; they are made once to see."""
+    from agent_runtime.host.providers import PARTS
+
+    agent, session = await code.build()
+    left_open = PARTS if session is None else session._left_open
+    brought = {part for part in PARTS if part not in left_open or getattr(agent, f"_{part}") is not NOT_GIVEN}
+    return list(dict.fromkeys(problem for part, problem in problems.items() if part not in brought))
 
 
 async def _load(providers: Providers, tell: Any) -> None:

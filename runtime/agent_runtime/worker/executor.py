@@ -117,7 +117,7 @@ class JobExecutor:
         if ready.error is not None:
             self.kill(ready.error)
             await self._over
-            raise JobProcessError(ready.error)
+            raise JobProcessError(ready.error, final=ready.final)
         self.state = ExecutorState.READY
         self._tasks.append(asyncio.create_task(self._ping(), name="ping"))
 

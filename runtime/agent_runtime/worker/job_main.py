@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, TextIO
 
+from agent_runtime.errors import AgentLoadError
 from agent_runtime.utils.memory import OwnMemory
 from agent_runtime.worker.job import JobExecutorType, JobProcess
 from agent_runtime.worker.job_life import JobLife, describe
@@ -118,6 +119,9 @@ class _JobMain:
                 result = await asyncio.to_thread(setup, self._process)
                 if inspect.isawaitable(result):
                     await result
+        except AgentLoadError as exc:  # it says which line of whose file has to be put right
+            self._line.send(Ready(str(exc), final=True))
+            return False
         except Exception as exc:
             logger.exception("the setup function failed")
             self._line.send(Ready(describe(exc)))

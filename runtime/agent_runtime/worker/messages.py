@@ -86,9 +86,10 @@ class Ask:
 
 @record(frozen=True, slots=True)
 class Ready:
-    """It waits for a job, or the setup function failed."""
+    """It waits for a job, or the setup function failed. `final` is an error that trying again doesn't mend."""
 
     error: str | None = None
+    final: bool = False
 
 
 @record(frozen=True, slots=True)

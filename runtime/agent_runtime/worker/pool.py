@@ -148,6 +148,7 @@ class JobPool:
         self._starting = 0
         self._closed = False
         self._failed: str | None = None
+        self._was_ready = False
 
     @property
     def jobs(self) -> tuple[JobStatus, ...]:
@@ -282,9 +283,10 @@ class JobPool:
             await executor.start()
         except JobProcessError as exc:
             self._starting -= 1
-            self._died(executor, str(exc))
+            self._died(executor, str(exc), final=exc.final and not self._was_ready)
             return
         self._starting -= 1
+        self._was_ready = True
         self._restarts.worked()
         self._on_event(ProcessReady(executor.pid, self._clock.now() - began))
         if self._closed:
@@ -300,21 +302,28 @@ class JobPool:
         else:
             self._over(executor.info.job.id, error)
 
-    def _died(self, executor: JobExecutor, error: str) -> None:
-        """One without a job is gone. Another is started, but not for ever."""
+    def _died(self, executor: JobExecutor, error: str, *, final: bool = False) -> None:
+        """One without a job is gone. Another is started, but not for ever, and not where that is in vain."""
         self._on_event(ProcessDied(executor.pid, error))
-        if self._closed:
+        if self._closed or self._failed is not None:
+            return
+        if final:
+            self._refuse(JobProcessError(error))
+            self._fail(error)
             return
         logger.error("a process for jobs died: %s", error, extra={"pid": executor.pid})
         self._refuse(JobProcessError(error), but=self._starting)
         try:
             delay = self._restarts.failed(error)
         except TooManyRestartsError as exc:
-            self._failed = str(exc)
-            self._on_event(PoolFailed(self._failed))
+            self._fail(str(exc))
             return
         if self._starting + len(self._ready) < self._options.num_idle_processes:
             self._start_one(delay)
+
+    def _fail(self, error: str) -> None:
+        self._failed = error
+        self._on_event(PoolFailed(error))
 
     def _refuse(self, exc: Exception, *, but: int = 0) -> None:
         """Those who wait get no process, but for as many as some are coming for."""
