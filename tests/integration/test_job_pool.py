@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -141,6 +142,44 @@ async def test_jobs_that_die_or_hang_are_told_and_their_neighbour_goes_on(tmp_pa
         await some.terminate("neighbour", "enough")
         assert told.ended("neighbour")() == [JobEnded("neighbour", None)]
         assert lines(file) == ["stays"]
+
+
+@linux
+async def test_a_conversation_goes_on_while_its_neighbours_hang_leak_block_and_are_killed(tmp_path: Path) -> None:
+    stuck, file = tmp_path / "stuck", tmp_path / "log"
+    limits = {"memory_limit_mb": 120.0, "ping_interval": 0.2, "ping_timeout": 3.0, "initialize_timeout": 3.0}
+    async with pool(JobPlan(jobs.entrypoint, functools.partial(jobs.set_up_unless, stuck)), **limits) as (some, told):
+        await some.start()
+        await some.launch(jobs.info(f"chat:{file}", job_id="neighbour"))
+        (chatting,) = await came(lambda: told.of(JobStarted), "the neighbour's start")
+
+        async def answers_go_on() -> None:
+            so_far = len(lines(file))
+            await until(lambda: len(lines(file)) > so_far + 3, "more answers of the neighbour")
+
+        await answers_go_on()
+        await until(lambda: some.ready == 1, "another process")
+        stuck.touch()  # the next one to get ready doesn't
+        for what, error in (
+            ("block", "its loop was blocked for good, at jobs.py:"),
+            ("eat:/dev/null", "MB of memory, and its limit is 120 MB"),
+            ("stay:/dev/null", "it was ended by signal 9"),
+        ):
+            await some.launch(jobs.info(what, job_id=what))
+            await answers_go_on()
+            if what.startswith("stay"):
+                os.kill(told.of(JobStarted)[-1].pid, signal.SIGKILL)
+            (ended,) = await came(told.ended(what), f"the end of {what}")
+            assert error in ended.error
+            if what == "block":
+                died = await came(lambda: told.of(ProcessDied), "the end of the one that doesn't get ready")
+                assert died[0].error.startswith("it wasn't ready after 3 s")
+                stuck.unlink()
+            await answers_go_on()
+        assert [(job.id, job.pid) for job in some.jobs] == [("neighbour", chatting.pid)]
+        assert set(lines(file)) == {"answered"}
+        await some.terminate("neighbour", "enough")
+        assert told.ended("neighbour")() == [JobEnded("neighbour", None)]
 
 
 async def test_a_job_that_is_killed_from_outside_is_told() -> None:

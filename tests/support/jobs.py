@@ -43,6 +43,12 @@ def set_up_for_ever(process: JobProcess) -> None:
     time.sleep(60)
 
 
+def set_up_unless(hangs: Path, process: JobProcess) -> None:
+    """A setup function that never returns while there is such a file."""
+    while hangs.exists():
+        time.sleep(0.05)
+
+
 async def session_over(job: JobContext) -> None:
     note(job, "session over")
 
@@ -93,8 +99,12 @@ async def _block(job: JobContext) -> None:
     time.sleep(120)  # noqa: ASYNC251 - what a bad job does
 
 
+def _soup() -> ScriptedLLM:
+    return ScriptedLLM(by_input={"What is there?": Answer("Soup is on.")})
+
+
 async def _talk(job: JobContext) -> None:
-    session: AgentSession[None] = AgentSession(stt=None, vad=None, tts=None, llm=ScriptedLLM([Answer("Soup is on.")]))
+    session: AgentSession[None] = AgentSession(stt=None, vad=None, tts=None, llm=_soup())
     await session.start(Agent(instructions=""))
     note(job, "talks")
     await session.run(user_input="What is there?")
@@ -102,9 +112,28 @@ async def _talk(job: JobContext) -> None:
     job.shutdown("served")
 
 
+async def _chat(job: JobContext) -> None:
+    session: AgentSession[None] = AgentSession(stt=None, vad=None, tts=None, llm=_soup())
+    await session.start(Agent(instructions=""))
+    while True:
+        run = await session.run(user_input="What is there?")
+        run.expect.contains_message(role="assistant")
+        note(job, "answered")
+        await asyncio.sleep(0.02)
+
+
 async def _eat(job: JobContext) -> None:
     job.proc.userdata["heap"] = bytearray(b"x" * (150 * 2**20))
     note(job, "ate")
 
 
-_WHAT = {"end": _end, "stay": _stay, "raise": _raise, "die": _die, "block": _block, "talk": _talk, "eat": _eat}
+_WHAT = {
+    "end": _end,
+    "stay": _stay,
+    "raise": _raise,
+    "die": _die,
+    "block": _block,
+    "talk": _talk,
+    "chat": _chat,
+    "eat": _eat,
+}
