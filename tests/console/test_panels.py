@@ -6,6 +6,7 @@ import pytest
 
 from agent_console.panels import every_action, panels
 from agent_console.widgets.page import Page
+from agent_runtime import events as ev
 from tests.console.opening import Open
 
 
@@ -74,6 +75,24 @@ async def test_a_panel_s_heading_tells_that_it_has_the_keyboard(console: Open) -
         it.screen.transcript.focus()
         await it.press()
         assert panel.head.draw(40, 1)[0][0] == ("TIMELINE", "heading")
+
+
+async def test_the_session_below_the_waterfall_stays_where_it_is_while_a_turn_begins(console: Open) -> None:
+    async with console("busy", size=(160, 50)) as it:
+        await it.press("1")
+        page = it.app.focused
+        assert isinstance(page, Page)
+
+        def line_of(word: str) -> int:
+            return next(number for number, line in enumerate(page._lines) if line and line[0][0].startswith(word))
+
+        before = line_of("SESSION")
+        state = it.app.state
+        begun = ev.Event(state.seq + 1, state.now + 1, "session-1", "turn-99", "speech", ev.TurnStarted(99))
+        it.backend.send(begun)
+        await it.send(ev.LogWritten("debug", "x", "the next frame"))
+        assert line_of("you are speaking") == 0
+        assert line_of("SESSION") == before
 
 
 def test_panels_differ_in_key_and_id() -> None:

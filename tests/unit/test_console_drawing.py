@@ -255,6 +255,12 @@ def test_a_line_of_the_log_hangs_under_its_message_where_there_is_room_and_under
     ]
 
 
+def test_of_a_long_stack_the_log_shows_the_end() -> None:
+    stack = "\n".join(f"call {number}" for number in range(9))
+    shown = text(list(LogPane().draw_item(0, LogLine(0.0, "error", "loop", "blocked", stack), 39)))
+    assert [line.strip() for line in shown.split("\n")[1:]] == ["…", "call 5", "call 6", "call 7", "call 8"]
+
+
 def test_clipping_is_a_word() -> None:
     state = ConsoleState(meters=Meters(at=1.0, input_rms=-1.0, clipped_at=1.0))
     assert "clip" in text(status.instruments(state, 1.5, 80))

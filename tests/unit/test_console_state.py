@@ -447,6 +447,14 @@ def test_a_blocked_loop_is_told_while_it_lasts_and_a_short_one_only_in_the_log(t
     assert tape.state.logs[-1].message == "agent.py:12 blocked the agent for 0.1 s"
 
 
+def test_a_line_that_isnt_the_agents_own_blocks_without_a_note_among_what_was_said(tape: Tape) -> None:
+    tape(ev.LoopStalled(0.3, "/venv/lib/python3.11/site-packages/rtc/_ffi.py", 12, "stack"))
+    assert tape.state.banners[0].hint == "it isn't the agent's own code; e shows it"
+    tape(ev.LoopBlocked(1.5, "/venv/lib/python3.11/site-packages/rtc/_ffi.py", 12, "stack"))
+    assert not tape.state.entries
+    assert tape.state.logs[-1].message == "_ffi.py:12 blocked the agent for 1.5 s"
+
+
 def test_the_log_has_an_end(tape: Tape) -> None:
     for number in range(LOG_LIMIT + 1_000):
         tape(ev.LogWritten("info", "x", str(number)))

@@ -13,7 +13,7 @@ from agent_console.state.advice import Saving
 from agent_console.state.budgets import Budgets
 from agent_console.state.timeline import Stage, worst
 
-_LABEL: Final = 20
+_LABEL: Final = 21
 _NUMBER: Final = 8
 _WORTH_WORDS: Final = 0.05
 """Share of the wait from which a part's cause is written under it."""
@@ -40,7 +40,8 @@ def waterfall(turn: Turn, parts: Sequence[Stage], now: float, width: int, budget
     """What the user said, each stretch of the wait with its cause, the whole, and what was heard."""
     lines: list[Line] = [_spoken(turn, parts, now, width)]
     if not parts:
-        waiting: list[Line] = [((_waiting(turn), "faint"),)] if turn.quiet_at is None else []
+        is_idle = turn.quiet_at is None and (turn.speech_started is None or turn.start is not None)
+        waiting: list[Line] = [(("nothing was waited for", "faint"),)] if is_idle else []
         if turn.given_up_at is not None:
             waiting = _in_vain(turn, width)
         return [*lines, *waiting, *_remarks(turn, width)]
@@ -77,11 +78,8 @@ def _spoken(turn: Turn, parts: Sequence[Stage], now: float, width: int) -> Line:
         return ((_STARTED_BY.get(turn.by or "", "the turn began"), "user"),)
     silent = turn.start if turn.start is not None else parts[0].start if parts else now
     length = max(0.0, silent - turn.speech_started)
-    return justify((("you spoke", "user"),), ((f"{length:.2f} s", "muted"), ("  ", "")), width)
-
-
-def _waiting(turn: Turn) -> str:
-    return "you are speaking" if turn.speech_started is not None and turn.start is None else "nothing was waited for"
+    words = "you are speaking" if turn.start is None else "you spoke"
+    return justify(((words, "user"),), ((f"{length:.2f} s", "muted"), ("  ", "")), width)
 
 
 def _stage(

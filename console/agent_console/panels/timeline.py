@@ -24,6 +24,7 @@ class TimelinePanel(PagePanel):
         super().__init__("Timeline", self._lines)
         self._host = host
         self._advice: tuple[object, list[Saving]] = (None, [])
+        self._tall = 0
 
     def _turn(self, state: ConsoleState) -> Turn | None:
         return turn_of(state.turns, self._host.selected_turn) or state.turns.last
@@ -50,6 +51,9 @@ class TimelinePanel(PagePanel):
         if turn is None:
             return [((_EMPTY[start:end], "faint"),) for start, end in wrap(_EMPTY, width)]
         lines = drawing.waterfall(turn, stages(turn, now), now, width, budgets)
+        if turn.audible_at is not None:
+            self._tall = len(lines)
+        lines += [()] * (self._tall - len(lines))  # what is below stays where it is while a turn begins
         for block in (
             drawing.advice(self._savings(state), width),
             drawing.percentiles(state.waits, width, budgets),

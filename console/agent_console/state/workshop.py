@@ -127,21 +127,28 @@ def error_occurred(state: ConsoleState, event: AnyEvent, data: ev.ErrorOccurred)
 
 WORTH_A_NOTE = 0.25
 """Seconds from which on a blocked loop costs audio; shorter ones are in the log and the health panel."""
+_NOT_THEIRS: Final = ("site-packages", "/agent_runtime/", "/agent_tools/", "/lib/python3")
+"""In the paths of files that whoever writes an agent can't mend."""
+
+
+def _is_theirs(file: str) -> bool:
+    return not any(mark in file for mark in _NOT_THEIRS)
 
 
 def loop_stalled(state: ConsoleState, event: AnyEvent, data: ev.LoopStalled) -> ConsoleState:
     """Say it while it lasts."""
     text = f"{PurePath(data.file).name}:{data.line} blocks the agent"
-    banner = Banner("stall", "error", text, "await it or move it to a thread; e shows it", data.stack, event.time)
+    what_to_do = "await it or move it to a thread" if _is_theirs(data.file) else "it isn't the agent's own code"
+    banner = Banner("stall", "error", text, f"{what_to_do}; e shows it", data.stack, event.time)
     return replace(state, banners=_with(state.banners, banner))
 
 
 def loop_blocked(state: ConsoleState, event: AnyEvent, data: ev.LoopBlocked) -> ConsoleState:
-    """Name the line that held everything up."""
+    """Name the line that held everything up; among what was said only if it is the agent's own."""
     where = f"{PurePath(data.file).name}:{data.line}"
     text = f"{where} blocked the agent for {data.duration:.1f} s"
     state = replace(state, banners=tuple(banner for banner in state.banners if banner.key != "stall"))
-    if data.duration >= WORTH_A_NOTE:
+    if data.duration >= WORTH_A_NOTE and _is_theirs(data.file):
         note = Note("warning", event.time, text + "; await it or move it to a thread", data.stack, event.turn_id)
         state = replace(state, entries=state.entries.append(note))
     return _log(state, event, "warning", "loop", text, data.stack)

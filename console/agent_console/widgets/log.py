@@ -16,6 +16,8 @@ _LEVELS: Final[Mapping[str, Span]] = {
     "warning": ("warn ", "fair"),
     "error": ("error", "error"),
 }
+_DETAILS: Final = 4
+"""Lines of a traceback or stack that are shown, from its end; the events panel has all of it."""
 _ROOMY: Final = 60
 """Cells from which a logger's name is written in full, and what goes on below a line hangs under its message."""
 
@@ -40,7 +42,9 @@ class LogPane(BlockScroll[LogLine], can_focus=True):
         if item.count > 1:
             spans.append((f" {item.count:,}x", "fair"))
         if item.details:
-            spans.append(("\n" + clean(item.details).rstrip("\n"), "muted"))
+            details = clean(item.details).rstrip("\n").split("\n")
+            more = ["…"] if len(details) > _DETAILS else []
+            spans.append(("\n" + "\n".join([*more, *details[-_DETAILS:]]), "muted"))
         if width >= _ROOMY:
             return _hanging(((" ", ""), clock, level), [(f"{clean(item.logger)} ", "muted"), *spans], width)
         name = clean(item.logger.rpartition(".")[2])
