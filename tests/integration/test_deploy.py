@@ -165,18 +165,19 @@ def composed_server(settings: dict[str, Any]) -> Iterator[int]:
         process.wait()
 
 
-def test_the_compositions_worker_registers_with_the_compositions_server(image):
+def test_the_compositions_worker_registers_with_the_compositions_server_and_has_its_models(image):
     services = filled_in(yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"])
     settings = yaml.safe_load(services["livekit"]["environment"]["LIVEKIT_CONFIG"])
     variables = {name: value for name, value in services["worker"]["environment"].items() if value}
     port = free_port()
     with composed_server(settings) as server:
         variables["LIVEKIT_URL"] = variables["LIVEKIT_URL"].replace("livekit:7880", f"127.0.0.1:{server}")
-        with container(image, port, **variables) as process:
+        with container(image, port, **variables, AGENT_CONSOLE_TEXT="false", AGENT_CONSOLE_LLM="auto") as process:
             until_healthy(image, port, process)
             deadline = time.monotonic() + PATIENCE
-            while (state := reported(port).state) != "registered":
-                assert time.monotonic() < deadline, state
+            while (report := reported(port)).state != "registered" or report.ready_processes == 0:
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < deadline, report
                 time.sleep(0.05)  # a real server answers a real worker
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from agent_console import arguments
+from agent_runtime.providers.registry import INSTALL_WEIGHTS
 from agent_runtime.worker.metrics import CATALOGUE
 from agent_runtime.worker.options import DRAIN_TIMEOUT
 from agent_runtime.worker.serving import ExitCode
@@ -106,6 +107,12 @@ def test_the_container_runs_as_nobody_special_and_knows_how_it_does():
     assert found["EXPOSE"] == [port]
     assert {word for word in entry if word.startswith("--")} <= known_flags()
     compile(check[-1], "healthcheck", "exec")
+
+
+def test_the_container_holds_the_models_that_an_agent_has_of_itself():
+    defaults = dict(argument.split("=", 1) for argument in instructions()["ARG"])
+    assert "embedded" in defaults["EXTRAS"].split(",")
+    assert INSTALL_WEIGHTS.endswith(f"--no-deps {defaults['WEIGHTS']}")
 
 
 def test_the_composition_has_a_server_its_store_and_two_workers():

@@ -66,6 +66,16 @@ def test_a_part_that_the_agent_alone_would_leave_open_is_missed(tmp_path: Path) 
     assert "for llm" not in str(refused.value)
 
 
+def test_a_realtime_model_needs_no_other_part(tmp_path: Path) -> None:
+    source = """
+from agent_runtime import Agent
+from agent_runtime.testing import ScriptedRealtimeModel
+
+assistant = Agent(instructions="", llm=ScriptedRealtimeModel())
+"""
+    assert made_ready(tmp_path, source).userdata
+
+
 def test_nothing_is_made_twice_where_nothing_is_missing(tmp_path: Path) -> None:
     counted = PLAIN.replace("assistant =", "class Assistant(Agent):\n    def __init__(self): 1 / 0\n\nspare =")
     off = dict.fromkeys(("stt", "vad", "tts", "llm"), "none")

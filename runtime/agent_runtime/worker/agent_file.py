@@ -13,7 +13,7 @@ from agent_runtime.errors import AgentLoadError
 from agent_runtime.events import EventData, ModelLoading
 from agent_runtime.records import record
 from agent_runtime.settings import Settings
-from agent_runtime.types import NOT_GIVEN
+from agent_runtime.types import NOT_GIVEN, is_given
 
 if TYPE_CHECKING:
     from agent_runtime.host.providers import Providers
@@ -89,10 +89,16 @@ class AgentFile:
 async def _lacking(code: LoadedAgent, problems: dict[str, str]) -> list[str]:
     """What is wrong with parts that the agent and its session bring none of; they are made once to see."""
     from agent_runtime.host.providers import PARTS
+    from agent_runtime.llm import RealtimeModel
 
     agent, session = await code.build()
     left_open = PARTS if session is None else session._left_open
     brought = {part for part in PARTS if part not in left_open or getattr(agent, f"_{part}") is not NOT_GIVEN}
+    model = agent.llm if is_given(agent.llm) or session is None else session.llm
+    if isinstance(model, RealtimeModel):
+        brought = {*PARTS, "turn_detector"}  # it hears, speaks and finds the turns by itself
+    elif session is not None and session._turn_handling:
+        brought.add("turn_detector")
     return list(dict.fromkeys(problem for part, problem in problems.items() if part not in brought))
 
 
