@@ -127,3 +127,9 @@ def written_keys(keys: str) -> list[str]:
     """Keys in Textual's words as people write them."""
     named = [key.strip() for key in keys.split(",")]
     return [_NAMES.get(key, key.replace("ctrl+", "^")) for key in named if key not in ("", NO_KEY)]
+
+
+def key_for(name: str, keymap: Mapping[str, str]) -> str:
+    """The first key of an action of the console, as people read it; the palette's where it has none."""
+    keys = keys_of(BY_ID[name], keymap) or keys_of(BY_ID["palette"], keymap)
+    return keys[0] if keys else "the palette"

@@ -82,6 +82,18 @@ async def test_space_without_a_microphone_says_so(console: Open, monkeypatch: py
         assert told == ["there is no microphone; t to type"]
 
 
+async def test_space_while_muted_says_so_and_begins_nothing(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(ConsoleScreen, "notify", lambda screen, message, **options: told.append(message))
+    async with console(keymap={"mute": "f2", "type": "f3"}) as it:
+        assert it.screen._prompt.placeholder == "f3 to type, space to talk"
+        await it.send(ev.InputMuted(True))
+        assert it.screen._prompt.placeholder == "f3 to type, f2 to be heard again"
+        await it.press("space")
+        assert it.backend.calls == []
+        assert told == ["the microphone is muted; f2 to be heard again"]
+
+
 async def test_question_mark_opens_help_with_every_key(console: Open) -> None:
     async with console(size=(120, 60)) as it:
         await it.press("question_mark")

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from agent_console.drawing import status
 from agent_console.drawing.text import Line
-from agent_console.keys import Action, bindings
+from agent_console.keys import Action, bindings, key_for
 from agent_console.panels import panels, screen_actions
 from agent_console.push_to_talk import PushToTalk
 from agent_console.screens.hosting import HostingScreen
@@ -186,17 +186,24 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         prompt = self._prompt
         talking = self._talk.talking or self._state.push_to_talk == "pressed"
         if talking:
-            placeholder = "recording: let go or press again to send, esc drops it"
+            placeholder = "you talk: let go, or press again, to send; esc drops it"
         elif self._state.closed:
             placeholder = "the session is closed"
         elif prompt.has_focus:
             placeholder = "say something to the agent"
         else:
-            placeholder = "t to type, space to talk" if self._can_talk else "t to type"
+            placeholder = f"{self._key('type')} to type"
+            if self._can_talk and self._state.muted:
+                placeholder += f", {self._key('mute')} to be heard again"
+            elif self._can_talk:
+                placeholder += f", {self._key('push_to_talk')} to talk"
         if prompt.placeholder != placeholder:
             prompt.placeholder = placeholder
         self._prompt_bar.set_class(talking, "-talking")
         self._update_keys(talking)
+
+    def _key(self, action: str) -> str:
+        return key_for(action, self._host.keymap_in_use)
 
     def _update_keys(self, talking: bool) -> None:
         situation: Situation = "reading"
@@ -246,7 +253,10 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
     def action_push_to_talk(self) -> None:
         """Start or send a turn by key."""
         if not self._can_talk and not self._talk.talking:
-            self.notify("there is no microphone; t to type", severity="warning")
+            self.notify(f"there is no microphone; {self._key('type')} to type", severity="warning")
+            return
+        if self._state.muted and not self._talk.talking:
+            self.notify(f"the microphone is muted; {self._key('mute')} to be heard again", severity="warning")
             return
         self._talk.key()
         self._refresh_now()
