@@ -103,6 +103,8 @@ async def test_a_worker_that_is_killed_leaves_nothing_and_the_other_takes_over(
     with worker(server, **twin) as one, worker(server, **twin) as other:
         ids = {str((await logged(process, "registered"))["worker_id"]): process for process in (one, other)}
         async with person(server, "twins") as room:
+            left: dict[str, int] = {}
+            room.on("participant_disconnected", lambda who: left.update({who.identity: who.disconnect_reason}))
             await ask_for(server, "twins", "twin")
             first = await agent_in(room)
             killed = ids.pop(first["worker"])
@@ -111,6 +113,9 @@ async def test_a_worker_that_is_killed_leaves_nothing_and_the_other_takes_over(
             await ended(killed)
             await until(lambda: not alive(family), "the end of the job's process")
             assert not [name for name in os.listdir(tmp_path) if name.startswith("agent-job-")]
+            await until(lambda: first["identity"] in left, "the agent's leaving")
+            # It left in order, rather than that the server missed it at some time.
+            assert left[first["identity"]] == rtc.DisconnectReason.CLIENT_INITIATED
             await ask_for(server, "twins", "twin")
             second = await agent_in(room, besides=first["identity"])
             assert second["worker"] in ids
