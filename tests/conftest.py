@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI") == "true":
-    # A change is judged by what it changes: CI tries the same examples each time, machines of developers look further.
-    settings.load_profile("ci")
+settings.register_profile("developer", deadline=None)
+# A change is judged by what it changes: CI tries the same examples each time, machines of developers look further.
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "developer")
 
 PLATFORM = "platform: "
 """How the reason of a skip begins that even a machine with everything installed can't avoid."""

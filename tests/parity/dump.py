@@ -120,15 +120,20 @@ def _attributes(cls: type) -> list[str]:
     return [n.attr for n in stored if isinstance(n.value, ast.Name) and n.value.id == "self" and n.attr[0] != "_"]
 
 
+def _is_enum(value: object) -> bool:
+    return isinstance(value, enum.EnumMeta)
+
+
 def describe(value: object) -> dict[str, Any]:
     """What one public name is."""
     if inspect.isclass(value):
         return {
             "kind": "class",
-            # That of a model is its fields, and comes to be only when the model is first used.
-            "signature": None if hasattr(value, "model_fields") else signature(value),
+            # That of a model is its fields, and comes to be only when the model is first used; that of an enumeration is
+            # Python's, another one from 3.12 on.
+            "signature": None if hasattr(value, "model_fields") or _is_enum(value) else signature(value),
             "fields": fields(value),
-            "members": {} if fields(value) and isinstance(value, enum.EnumMeta) else members(value),
+            "members": {} if fields(value) and _is_enum(value) else members(value),
         }
     if inspect.isroutine(value):
         return {"kind": "function", "signature": signature(value)}

@@ -20,7 +20,7 @@ ANSWER = 0.1
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An agent's file, whose model is scripted, so that time is virtual."""
     monkeypatch.chdir(tmp_path)
-    file = tmp_path / "desk.py"
+    file = tmp_path / "counted_desk.py"
     file.write_text("from agent_runtime import Agent\n\n\ndesk = Agent(instructions='Be brief.')\n")
     answers(monkeypatch, 99)
     return file
@@ -46,12 +46,12 @@ def figures(folder: Path, seconds: float, by: str = "text") -> Path:
 def test_the_turns_after_the_first_are_counted_and_what_is_said_is_said_in_turn(desk, capsys):
     assert run(desk, "--say", "One.", "--say", "Two.", "--json", "out.json") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "desk.py: 2 turns by text, and one before them that isn't counted"
+    assert lines[0] == "counted_desk.py: 2 turns by text, and one before them that isn't counted"
     assert [line.split()[0] for line in lines[1:4]] == ["first", "1", "2"]
     assert lines[5].split() == ["SECONDS", "P50", "P95", "P99", "TURNS"]
     assert any(line.startswith("last word to first sound ") for line in lines)
     told = json.loads((desk.parent / "out.json").read_text())
-    assert told["agent"] == "desk.py"
+    assert told["agent"] == "counted_desk.py"
     assert told["by"] == "text"
     assert told["parts"]["whole"]["turns"] == len(told["turns"]) == 2
 
@@ -91,7 +91,7 @@ def test_turns_without_an_answer_fail(desk, capsys, monkeypatch):
         (["--budget", "0"], "--budget 0: say the seconds"),
         (["--json", "nowhere/out.json"], "make it first"),
         (["--against", "none.json"], "none.json: it can't be read: No such file"),
-        (["--against", "desk.py"], "desk.py: no figures of `agent-console bench --json`"),
+        (["--against", "counted_desk.py"], "counted_desk.py: no figures of `agent-console bench --json`"),
         (["--against", "spoken.json"], "these were measured by speech: add --by speech"),
     ],
 )

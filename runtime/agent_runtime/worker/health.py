@@ -196,6 +196,7 @@ def _why_not_listening(exc: OSError, host: str, port: int) -> str:
         return f"port {port} on {host} is in use: end what listens there, or give another port (0 is any free one)"
     if exc.errno in (errno.EACCES, errno.EPERM):
         return f"port {port} on {host} isn't allowed to this user: give one from 1024 on"
-    if exc.errno == errno.EADDRNOTAVAIL or "getaddrinfo" in str(exc):
+    # From Python 3.12 on there is no number with it.
+    if exc.errno == errno.EADDRNOTAVAIL or "getaddrinfo" in str(exc) or "could not bind on any" in str(exc):
         return f"{host} is no address of this machine: give one that is, or 0.0.0.0 for all of them"
     return f"nothing can listen at {host}:{port}: {exc.strerror or exc}"
