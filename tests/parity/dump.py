@@ -129,8 +129,8 @@ def describe(value: object) -> dict[str, Any]:
     if inspect.isclass(value):
         return {
             "kind": "class",
-            # That of a model is its fields, and comes to be only when the model is first used; that of an enumeration is
-            # Python's, another one from 3.12 on.
+            # That of a model is its fields, and comes to be only when the model is first used; that of an enumeration
+            # is Python's, another one from 3.12 on.
             "signature": None if hasattr(value, "model_fields") or _is_enum(value) else signature(value),
             "fields": fields(value),
             "members": {} if fields(value) and _is_enum(value) else members(value),
