@@ -19,12 +19,17 @@ from textual.widgets import Input
 from agent_console.attach.keys import ATTACHED
 from agent_console.glyphs import PlainGlyphs, is_unicode, terminal_encoding
 from agent_console.keymap import read_keymap
-from agent_console.keys import BY_ID
+from agent_console.keys import BY_ID, Action
 from agent_console.panels import every_action
 from agent_console.replay.keys import COMPARISON, PLAYER
 from agent_console.terminal_keys import tolerate_odd_keys
 from agent_console.themes import DARK, files_in, load_themes, with_fallbacks
 from agent_console.widgets.painted import LINE_CLASSES
+
+
+def known_actions() -> tuple[Action, ...]:
+    """What a key can be mapped to, in the console, a recording, two runs beside each other, a job elsewhere."""
+    return (*every_action(), *PLAYER, *COMPARISON, *ATTACHED)
 
 
 class BaseApp(App[None]):
@@ -61,9 +66,7 @@ class BaseApp(App[None]):
             self.problems.append(f"theme {theme!r} isn't there: {DARK} is drawn")
             theme = DARK
         self.theme = theme
-        self.keymap_in_use, wrong = read_keymap(
-            keymap or {}, (*every_action(), *PLAYER, *COMPARISON, *ATTACHED), places
-        )
+        self.keymap_in_use, wrong = read_keymap(keymap or {}, known_actions(), places)
         self.problems += wrong
         self.set_keymap(dict(self.keymap_in_use))
         inputs = (self.keymap_in_use.get(name, BY_ID[name].keys) for name in ("type", "search"))

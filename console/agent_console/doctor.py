@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+from agent_console.problems import console_problems
 from agent_console.reports import table
 from agent_runtime.errors import AgentConsoleError, ConfigError
 from agent_runtime.providers.registry import EMBEDDED_PACKAGES, Part, install_command
@@ -59,8 +60,8 @@ def examine() -> Iterator[Finding]:
     except ConfigError as exc:
         yield Finding("bad", "settings", str(exc), "put that right")
     else:
-        for problem in resolved.problems:
-            yield Finding("bad", "settings", str(problem), "put that right; it is left out until then")
+        for problem in (*map(str, resolved.problems), *console_problems(resolved)):
+            yield Finding("bad", "settings", problem, "put that right; it is left out until then")
         yield from _keys(resolved)
 
 

@@ -134,7 +134,12 @@ def run_plain(backend: Backend, lines: Iterable[str], write: Callable[[str], Non
 
 def is_over(state: ConsoleState, asked: int) -> bool:
     """Whether nothing more can come of it when nothing more is typed."""
-    return never_started(state) or (answered(state, asked) if asked else state.started and state.mode == "text")
+    return never_started(state) or (answered(state, asked) if asked else cannot_be_told(state))
+
+
+def cannot_be_told(state: ConsoleState) -> bool:
+    """Whether nobody can say anything to the agent but by typing."""
+    return state.started and (state.mode == "text" or state.microphone.state == "unavailable")
 
 
 def never_started(state: ConsoleState) -> bool:

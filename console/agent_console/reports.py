@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_console.cli import BAD_INPUT
+from agent_console.problems import console_problems
 from agent_runtime.agent_loader import parse_target
 from agent_runtime.settings_layers import load_settings
 
@@ -26,9 +27,10 @@ def print_config(agent: str | None, config_file: Path | None) -> int:
     rows = [("SETTING", "VALUE", "FROM")]
     rows += [(row.name, row.value or "-", row.origin) for row in resolved.rows()]
     print(table(rows), flush=True)
-    for problem in resolved.problems:
+    problems = [*map(str, resolved.problems), *console_problems(resolved)]
+    for problem in problems:
         print(f"agent-console: {problem}", file=sys.stderr)
-    return BAD_INPUT if resolved.problems else 0
+    return BAD_INPUT if problems else 0
 
 
 def print_devices() -> int:

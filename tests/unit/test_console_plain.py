@@ -92,9 +92,10 @@ def test_a_pipe_ends_when_its_question_is_answered() -> None:
 
 def test_without_a_question_a_typed_session_ends_with_its_input() -> None:
     started: AnyEvent = Event(1, 1.0, "s", None, None, ev.SessionStarted("desk", "text", 0.0, {}))
-    backend = ScriptedBackend([started])
-    assert run_plain(backend, [], [].append) == 0
-    assert backend.calls == [("stop",)]
+    for events in [started], STORIES["without_microphone"]().events:
+        backend = ScriptedBackend(events)
+        assert run_plain(backend, [], [].append) == 0
+        assert backend.calls == [("stop",)]
 
 
 def test_a_pipe_does_not_wait_for_an_agent_that_can_not_be_made() -> None:

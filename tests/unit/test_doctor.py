@@ -74,6 +74,23 @@ def test_a_wrong_setting_is_a_finding(devices, tmp_path):
     assert "did you mean 'llm'?" in findings("settings")[0].found
 
 
+def test_keys_themes_and_prices_that_the_console_would_leave_out_are_told(devices, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    own = tmp_path / "agent-console"
+    (own / "themes").mkdir(parents=True)
+    (own / "themes" / "mine.toml").write_text("colour = 3\n")
+    (own / "prices.toml").write_text("currency = 4\n")
+    (tmp_path / "agent-console.toml").write_text('[keys]\nmutte = "x"\n')
+    told = [
+        "agent-console.toml:2: keys.mutte: there is no such action; did you mean 'mute'?",
+        "theme mine.toml:1: colour: isn't known; there are name, dark, ansi, [colors] and [tokens]",
+        'prices.toml:1: currency: must be a text, like "$"',
+    ]
+    assert [finding.found for finding in findings("settings")] == told
+    assert run_arguments(["config"]) == 2
+    assert capsys.readouterr().err.splitlines() == [f"agent-console: {line}" for line in told]
+
+
 def test_the_exit_code_says_whether_something_is_bad(devices, capsys, monkeypatch):
     assert run_arguments(["doctor"]) == 1
     devices += [MIC, SPEAKER]
