@@ -91,6 +91,7 @@ def until_healthy(image: Stage, port: int, process: subprocess.Popen[str]) -> No
 
 def test_the_image_holds_the_wheel_and_the_agent_and_runs_as_somebody(image):
     assert image.user == "10001"
+    assert image.packages == ["libgomp1"]
     assert [file.name for file in image.workdir.iterdir()] == ["my_agent.py"]
     python = image.words(["python", "-c", "import opentelemetry.sdk, agent_console; print(agent_console.__file__)"])
     where = subprocess.check_output(python, cwd=image.workdir, env=image.environment, text=True)

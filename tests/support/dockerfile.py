@@ -1,7 +1,7 @@
 """What a Dockerfile says, done in a folder instead of a container: its stages are folders, its commands run as written.
 
 No image is pulled: this machine's Python stands for the base image's. `pip` is played by uv, which has the packages of
-this checkout in its cache, and `useradd` by a note of who was added. All else is what a builder would do.
+this checkout in its cache, `apt-get` and `useradd` by a note of what and who was added. The rest is as a builder does it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ set -- $(printf '%s\\n' "$@" | grep -vx -e install -e --no-cache-dir)
 exec {uv} pip install --quiet "$@"
 """
 
+_APT = r"apt-get update && apt-get install -y --no-install-recommends ([\w -]+) && rm -rf /var/lib/apt/lists/\*"
+
 
 @dataclass
 class Stage:
@@ -30,6 +32,7 @@ class Stage:
     root: Path
     name: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    packages: list[str] = field(default_factory=list)
     users: dict[str, str] = field(default_factory=dict)
     folder: str = "/"
     user: str = "root"
@@ -112,6 +115,9 @@ class Build:
             parser.add_argument("name")
             added = parser.parse_args(shlex.split(rest)[1:])
             self._stage.users[added.name] = added.uid
+            return
+        if matched := re.fullmatch(_APT, rest):
+            self._stage.packages += matched[1].split()
             return
         environment = dict(os.environ) | self._arguments | self._stage.environment
         done = subprocess.run(
