@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent_runtime import events as ev
 from tests.console.opening import Open
 
@@ -40,6 +42,17 @@ async def test_keys_copy_what_lets_somebody_in(console: Open) -> None:
             copied.append(it.app.clipboard)
         assert copied == [INVITATION.link, INVITATION.command, INVITATION.token]
         assert TOKEN not in it.app.export_screenshot()
+
+
+async def test_a_command_that_nobody_has_the_secret_for_isnt_offered(console: Open) -> None:
+    async with console("listening") as it:
+        await it.press("9")
+        await it.send(ev.RoomConnected("desk", "agent-1"), replace(INVITATION, command=""))
+        bar = it.screen.query_one("#keys").render_line(0).text
+        assert "copy link" in bar
+        assert "copy command" not in bar
+        await it.press("c")
+        assert it.app.clipboard == ""
 
 
 async def test_in_a_room_one_can_talk_without_a_microphone_here(console: Open) -> None:

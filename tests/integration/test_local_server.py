@@ -52,6 +52,9 @@ async def test_it_is_offered_then_started_and_started_anew_when_it_died(monkeypa
         assert talk.end.mode == "local"
         await talk.end.set_mode("room", start_server=True)
         assert talk.end.mode == "room"
+        (invitation,) = talk.of("room_invitation")
+        assert invitation.link
+        assert not invitation.command  # it would need a secret that nobody has
         await talk.end.set_mode("local")
         assert talk.end._own_server is not None
         await talk.end._own_server.aclose()

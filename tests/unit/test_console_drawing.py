@@ -29,6 +29,7 @@ from agent_console.state import (
     reduce_all,
 )
 from agent_console.state.bench import Bench
+from agent_console.state.room import Room
 from agent_console.widgets.log import LogPane
 from agent_runtime.events import TurnPart
 from tests.support.conversation import STORIES
@@ -229,6 +230,7 @@ def test_a_muted_or_missing_microphone_is_said() -> None:
     lost = ConsoleState(microphone=Device("lost", "Mic"))
     assert "lost, trying again" in text(status.header(lost, 0.0, 80))
     assert "mic off" in text(status.instruments(lost, 0.0, 80))
+    assert "mic off" not in text(status.instruments(replace(lost, room=Room(name="desk", here=True)), 0.0, 80))
 
 
 def test_a_missing_speaker_is_said_where_its_level_would_be() -> None:

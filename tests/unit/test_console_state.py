@@ -422,6 +422,8 @@ def test_an_error_is_a_banner_a_note_and_a_log_line(tape: Tape) -> None:
     assert tape.state.banners[0].text == "llm: refused"
     assert tape.entry() == Note("error", 0.0, "llm: refused", "details", "t1")
     assert tape.state.logs[-1].message == "refused"
+    tape(ev.ErrorOccurred("llm", "refused", True, "details"))
+    assert (len(tape.state.entries), tape.state.errors, tape.state.logs[-1].count) == (1, 2, 2)
     tape(ev.AgentText("s", "i", "again"))
     tape(ev.PlayoutStarted("s"))
     assert tape.state.banners == ()

@@ -185,8 +185,9 @@ def _invitation(room: Room, width: int, keys: dict[str, str]) -> list[Line]:
     if room.invitation is None:
         return []
     spans: list[Span] = []
-    for action, words in (("room.link", "link"), ("room.command", "command"), ("room.token", "token")):
-        spans += [(keys[action], "key"), (f" {words}   ", "text")]
+    for what in ("link", "command", "token"):
+        if getattr(room.invitation, what):
+            spans += [(keys[f"room.{what}"], "key"), (f" {what}   ", "text")]
     head: Line = justify((("INVITE", "heading"),), (("a key copies", "faint"),), width)
     return [head, tuple(spans)]
 

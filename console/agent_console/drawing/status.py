@@ -153,7 +153,7 @@ def microphone_meter(state: ConsoleState, now: float, width: int) -> Line:
     meters = state.meters
     if state.muted:
         return (("muted", "error bold"), (" " * max(0, width - 5), ""))
-    if state.microphone.state not in ("opened", "unknown"):
+    if state.microphone.state not in ("opened", "unknown") and not state.room.here:
         return (("off".ljust(width), "faint"),)
     clipped = meters.clipped_at is not None and now - meters.clipped_at < CLIP_SHOWN
     number: Span = ("   clip", "error bold") if clipped else (f" {_db(meters.input_rms)}", "muted")

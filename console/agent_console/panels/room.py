@@ -38,8 +38,9 @@ class RoomPanel(PagePanel):
         return (("in the room", "good"),) if state.room.here else (("on this machine", "muted"),)
 
     def offered(self, keys: Sequence[Action]) -> Sequence[Action]:
-        """See `PanelView.offered`: there is nothing to copy where there is no room."""
-        return keys if self._state.room.invitation is not None else ()
+        """See `PanelView.offered`: only what there is to copy."""
+        invitation = self._state.room.invitation
+        return [key for key in keys if invitation is not None and getattr(invitation, key.id.removeprefix("room."))]
 
     def action_link(self) -> None:
         """Copy the link."""
@@ -57,6 +58,9 @@ class RoomPanel(PagePanel):
         invitation = self._state.room.invitation
         if invitation is None:
             self.notify("there is no room to invite to", severity="warning")
+            return
+        if not getattr(invitation, what):
+            self.notify(f"no {what}: it needs the secret of a server that the console started", severity="warning")
             return
         self.app.copy_to_clipboard(getattr(invitation, what))
         self.notify(f"the {what} is copied; whoever has it can join for some hours")

@@ -116,10 +116,12 @@ def error_occurred(state: ConsoleState, event: AnyEvent, data: ev.ErrorOccurred)
     hint = "the conversation goes on" if data.recoverable else "the session ends"
     banner = Banner("error", "warning" if data.recoverable else "error", text, hint, data.details, event.time)
     note = Note("error", event.time, text, data.details, event.turn_id)
+    last = state.entries.last
+    said = isinstance(last, Note) and (last.level, last.text) == (note.level, note.text)
     state = replace(
         state,
         errors=state.errors + 1,
-        entries=state.entries.append(note),
+        entries=state.entries if said else state.entries.append(note),
         banners=_with(state.banners, banner),
     )
     return _log(state, event, "error", data.source, data.message, data.details)

@@ -72,7 +72,7 @@ class RoomInvitation:
     token: str
     """Lets one participant in for some hours; nothing that is written down holds it."""
     command: str
-    """Joins from a terminal, with LiveKit's own command line."""
+    """Joins from a terminal, with LiveKit's own command line and the server's secret; empty where nobody has that."""
     link: str
     """Joins from a browser."""
     type: Literal["room_invitation"] = "room_invitation"

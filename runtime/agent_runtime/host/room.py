@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -159,7 +160,10 @@ class RoomEnd:
             raise
         if not again:
             key = self._settings.encryption_key
-            self._emit(server.invitation(name, key=None if key is None else key.get_secret_value()), None)
+            invitation = server.invitation(name, key=None if key is None else key.get_secret_value())
+            if self._own_server is not None:  # nobody knows its secret, which the command needs
+                invitation = replace(invitation, command="")
+            self._emit(invitation, None)
             self._emit(ModeChanged("room", name, self._clock.now() - asked), "key")
 
     async def _attach(self, room: rtc.Room) -> None:
