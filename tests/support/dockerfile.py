@@ -1,7 +1,8 @@
 """What a Dockerfile says, done in a folder instead of a container: its stages are folders, its commands run as written.
 
 No image is pulled: this machine's Python stands for the base image's. `pip` is played by uv, which has the packages of
-this checkout in its cache, `apt-get` and `useradd` by a note of what and who was added. The rest is as a builder does it.
+this checkout in its cache, `apt-get` and `useradd` by a note of what and who was added. The rest is as a builder does
+it.
 """
 
 from __future__ import annotations
