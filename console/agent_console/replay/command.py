@@ -86,7 +86,8 @@ def run_again(
     bundle = Bundle.open(path)
     wanted = agent or bundle.manifest.agent
     if not wanted:
-        raise AgentConsoleError(f"{path} doesn't say which agent it is of: name its file after the bundle")
+        added = f"agent-console replay {path} my_agent.py --run"
+        raise AgentConsoleError(f"{path} doesn't say which agent it is of: add its file, as in `{added}`")
     resolved, target = resolve(wanted, flags, config_file)
     if target is None:
         raise AgentConsoleError(f"{wanted!r} names no agent")

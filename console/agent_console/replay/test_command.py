@@ -23,7 +23,8 @@ def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int 
     bundle = Bundle.open(path)
     wanted = agent or bundle.manifest.agent
     if not wanted:
-        raise AgentConsoleError(f"{path} doesn't say which agent it is of: name its file after the bundle")
+        added = f"agent-console test {path} my_agent.py"
+        raise AgentConsoleError(f"{path} doesn't say which agent it is of: add its file, as in `{added}`")
     conversation = exchanges(recorded_turns(bundle.events()))
     chosen = choose(conversation, turn)
     loaded = load_here(parse_target(wanted))
@@ -34,9 +35,11 @@ def write_test(path: Path, agent: str | None, *, output: Path | None, turn: int 
         return 0
     if output.exists():
         raise AgentConsoleError(f"{output} is there already: name another file, or delete it")
-    if not folder.is_dir():
-        raise AgentConsoleError(f"there is no folder {folder}: make it first")
-    output.write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise AgentConsoleError(f"{output} can't be written: {exc.strerror or exc}") from exc
     print(f"{output}: {max(1, len(chosen))} test{'s' if len(chosen) > 1 else ''}; run it with `pytest {output}`")
     return 0
 
