@@ -1,4 +1,5 @@
-"""A path between participants and a LiveKit server that loses packets: UDP is passed on but for a drawn share."""
+"""A path between participants and a LiveKit server that loses packets: UDP is passed on but for a drawn share, and for
+moments in which nothing comes through at all."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import Any, Final, TypeAlias
 RELAY: Final = "127.0.0.2"
 """Where participants are told that the server is; loopback has it on Linux."""
 SERVER: Final = "127.0.0.1"
+EVERY: Final = 3.0
+"""Seconds from one gap's start to the next one's."""
 Address: TypeAlias = tuple[str, int]
 
 
@@ -24,6 +27,7 @@ class LossyPath:
 
     def __init__(self, port: int, share: float = 0.0, *, seed: int = 1) -> None:
         self.share = share
+        self._gap = self._gaps_from = 0.0
         self.passed = self.lost = 0
         self._port = port
         self._random = random.Random(seed)
@@ -34,6 +38,10 @@ class LossyPath:
         """Be there before anybody joins."""
         loop = asyncio.get_running_loop()
         self._front, _ = await loop.create_datagram_endpoint(lambda: _Ends(self._to_server), (RELAY, self._port))
+
+    def fall_silent(self, seconds: float, *, after: float) -> None:
+        """Pass nothing for so long, from `after` seconds from now on, and again every `EVERY` seconds."""
+        self._gap, self._gaps_from = seconds, asyncio.get_running_loop().time() + after
 
     async def aclose(self) -> None:
         """Pass nothing on any more."""
@@ -62,7 +70,8 @@ class LossyPath:
         return ends
 
     def _passes(self) -> bool:
-        if self._random.random() < self.share:
+        in_a_gap = (asyncio.get_running_loop().time() - self._gaps_from) % EVERY < self._gap
+        if in_a_gap or self._random.random() < self.share:
             self.lost += 1
             return False
         self.passed += 1
