@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from agent_runtime.errors import AgentConsoleError, ScenarioError
+from agent_runtime.errors import AgentConsoleError, AgentLoadError, ScenarioError
 from agent_runtime.evals.report import (
     Answered,
     Check,
@@ -22,7 +22,7 @@ from agent_runtime.evals.report import (
     table,
 )
 from agent_runtime.evals.runner import RunOptions, run_scenario
-from agent_runtime.evals.scenario import SUFFIXES, ScenarioFile, load_scenarios, scenario_files
+from agent_runtime.evals.scenario import SUFFIXES, ScenarioFile, line_of_agent, load_scenarios, scenario_files
 from agent_runtime.records import record
 
 if TYPE_CHECKING:
@@ -140,7 +140,12 @@ def _agent(
     if wanted is None and file.agent is not None:
         beside = path.parent / file.agent
         wanted = str(beside) if ".py" in file.agent else file.agent
-    resolved, target = resolve(wanted, flags, config_file)
+    try:
+        resolved, target = resolve(wanted, flags, config_file)
+    except AgentLoadError as exc:
+        if given is not None:
+            raise
+        raise ScenarioError(str(path), str(exc), line=line_of_agent(path), field="agent") from exc
     if target is None:
         raise ScenarioError(str(path), "it names no agent: write `agent: my_agent.py`, or give it after the file")
     return load_here(target), resolved

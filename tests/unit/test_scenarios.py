@@ -116,6 +116,31 @@ def test_a_tool_is_stood_in_for(tmp_path: Path, agent: LoadedAgent, mock: str, o
     assert output in result.transcript
 
 
+def test_a_stand_in_for_a_tool_that_nobody_has_is_a_mistake(tmp_path: Path, agent: LoadedAgent) -> None:
+    result = run(tmp_path, agent, "[{say: Hi}]", "[Hello]", ", tools: {lok_up: Gone}")
+    assert result.problem == "tools: the agent has no tool 'lok_up' to stand in for; it has boss, look_up"
+
+
+def test_an_agent_that_is_not_there_is_named_with_the_line_of_the_scenario_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "judge: openai\nagent: nobody.py\nscenarios: [{name: one, steps: [{say: Hi}]}]")
+    with pytest.raises(ScenarioError, match=r"some.yaml:2: agent: there is no file .*nobody.py"):
+        run_arguments(["test", str(file)])
+
+
+def test_a_tool_of_whoever_takes_over_may_be_stood_in_for(tmp_path: Path) -> None:
+    file = tmp_path / "desk.py"
+    file.write_text(
+        AGENT.replace('id="the_boss")', 'id="the_boss", tools=[sign])').replace(
+            "class Desk",
+            '@function_tool\nasync def sign() -> str:\n    """Sign."""\n    return "signed"\n\n\nclass Desk',
+        )
+    )
+    desk = load_agent(parse_target(f"{file}:Desk"))
+    answers = "[{tool: boss}, {tool: sign}, Fine]"
+    steps = "[{say: The boss please}, {say: Sign this}, {expect: {tool: sign}}]"
+    assert run(tmp_path, desk, steps, answers, ", tools: {sign: Not now}").problems == []
+
+
 def test_a_duplex_model_takes_no_text(tmp_path: Path) -> None:
     file = tmp_path / "desk.py"
     file.write_text(

@@ -11,8 +11,10 @@ from agent_runtime.evals.checks import Answer, check
 from agent_runtime.evals.report import Answered, Happening, Said, ScenarioResult
 from agent_runtime.evals.scenario import Interruption, Scenario, Step
 from agent_runtime.evals.spoken import SpokenInput
+from agent_runtime.events import AgentChanged, AnyEvent
 from agent_runtime.llm import LLM, AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from agent_runtime.voice.events import AgentStateChangedEvent
+from agent_runtime.voice.offered_tools import flat
 from agent_runtime.voice.session import AgentSession
 
 QUIET: Final = 0.6
@@ -50,6 +52,8 @@ class Conversation:
         self._judge = judge
         self._tell = tell
         self._known: set[str] = set()
+        self._tools: set[str] = set()
+        """Those that the agents had so far."""
         self._answer = Answer()
         self._asked = 0.0
         self._first_word: float | None = None
@@ -57,11 +61,16 @@ class Conversation:
         self._loop = asyncio.get_running_loop()
         session.on("agent_state_changed", self._state_changed)
         session.on("conversation_item_added", lambda event: self._touch())
+        session.events.subscribe(self._agent_changed, types=[AgentChanged])
 
     def _state_changed(self, event: AgentStateChangedEvent) -> None:
         self._touch()
         if event.new_state == "speaking" and self._first_word is None:
             self._first_word = self._moved
+
+    def _agent_changed(self, event: AnyEvent) -> None:
+        assert isinstance(event.data, AgentChanged)
+        self._tools.update(event.data.tools)
 
     def _touch(self) -> None:
         self._moved = self._loop.time()
@@ -74,6 +83,9 @@ class Conversation:
         for number, step in enumerate(steps, start=1):
             cut_in = steps[number].interrupt if number < len(steps) else None
             await self._step(number, step, cut_in)
+        if unknown := [name for name in self._scenario.tools if name not in self._tools]:
+            there = ", ".join(sorted(self._tools)) or "none"
+            raise AgentConsoleError(f"tools: the agent has no tool {unknown[0]!r} to stand in for; it has {there}")
 
     async def _step(self, number: int, step: Step, cut_in: Interruption | None) -> None:
         if step.say is not None:
@@ -152,6 +164,9 @@ class Conversation:
         """What is new in the conversation; it is told."""
         new = [item for item in self._session.history.items if item.id not in self._known]
         self._known.update(item.id for item in new)
+        self._tools.update(item.name for item in new if isinstance(item, FunctionCall))
+        tools = (*self._session._tools, *self._session.current_agent._tools)
+        self._tools.update(tool.id for tool in flat(tools))
         for line in filter(None, map(_line, new)):
             self._result.transcript.append(line)
             self._tell(Said(line))

@@ -190,6 +190,11 @@ def load_scenarios(path: Path) -> ScenarioFile:
         raise ScenarioError(str(path), problem, line=_line_of(node, error["loc"]), field=field) from exc
 
 
+def line_of_agent(path: Path) -> int | None:
+    """Where a file that was read names its agent."""
+    return _line_of(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), ("agent",))
+
+
 def _line_of(node: yaml.Node | None, place: tuple[int | str, ...]) -> int | None:
     """The line of the innermost part of the place that is written down."""
     if node is None:
