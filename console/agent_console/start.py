@@ -47,11 +47,12 @@ def start(agent: str | None, flags: Mapping[str, Any], config_file: Path | None,
     target = parse_target(agent) if agent is not None else None
     if not flags and config_file is None and not anything_is_set(folder := _folder_of(target).resolve(), os.environ):
         # The first calls that anybody makes. No setting can be wrong, so they needn't hold up the first frame.
-        settings, options, load = (lambda: _defaults(folder)), {"mode": "local"}, loader(target)
+        target, load = _chosen(target)
+        settings, options = (lambda: _defaults(folder)), {"mode": "local"}
     else:
         resolved, target = resolve(agent, flags, config_file, lenient=True)
         usable = with_what_is_there(resolved)
-        load = loader(target)
+        target, load = _chosen(target)
         settings, options = (lambda: usable.settings), _app_options(usable)
     if plain:
         for text in options.get("notices", ()):
@@ -89,6 +90,19 @@ def loader(target: Target | None) -> Callable[[], LoadedAgent]:
         loaded = load_here(target)
         return lambda: loaded
     return lambda: load_agent(Target(data_folder("examples") / DEFAULT_AGENT, None))
+
+
+def _chosen(target: Target | None) -> tuple[Target | None, Callable[[], LoadedAgent]]:
+    """The agent, which a person is asked for where a file has several."""
+    try:
+        return target, loader(target)
+    except AgentLoadError as exc:
+        from agent_console.choosing import choose
+
+        if target is None:
+            raise
+        target = choose(target, exc)
+    return target, loader(target)
 
 
 def load_here(target: Target) -> LoadedAgent:

@@ -211,7 +211,8 @@ def _find(target: Target, module: ModuleType, path: Path, known: str | None) -> 
     if len(found) > 1:
         written = short_path(path) if target.path else target.module
         names = " or ".join(f"{written}:{name}" for name, _ in found)
-        raise AgentLoadError(f"{short_path(path)} has {len(found)} agents: say which, {names}", path=str(path))
+        problem = f"{short_path(path)} has {len(found)} agents: say which, {names}"
+        raise AgentLoadError(problem, path=str(path), choices=[name for name, _ in found])
     return found[0]
 
 

@@ -26,6 +26,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class AgentConsoleError(Exception):
     """Base of every error that the product raises on purpose."""
@@ -49,12 +51,18 @@ class ConfigError(AgentConsoleError):
 
 
 class AgentLoadError(AgentConsoleError):
-    """Raised when an agent's file can't be loaded. `details` holds the traceback, if there is one."""
+    """Raised when an agent's file can't be loaded.
 
-    def __init__(self, message: str, *, path: str = "", line: int | None = None, details: str = "") -> None:
+    `details` holds the traceback, if there is one; `choices` the names of its agents, if there are too many.
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "", line: int | None = None, details: str = "", choices: Sequence[str] = ()
+    ) -> None:
         self.path = path
         self.line = line
         self.details = details
+        self.choices = tuple(choices)
         super().__init__(message)
 
 

@@ -17,7 +17,7 @@ from agent_console.widgets.panel_view import PanelView
 Situation = Literal["reading", "typing", "talking", "searching"]
 
 _HINTS: Mapping[Situation, Sequence[tuple[str, str]]] = {
-    "typing": (("enter", "send"), ("esc", "leave"), ("up", "earlier message"), ("^p", "palette")),
+    "typing": (("enter", "send"), ("esc", "panels and other keys"), ("up", "earlier message"), ("^p", "palette")),
     "searching": (("enter", "next match"), ("esc", "done")),
 }
 
