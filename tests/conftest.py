@@ -22,7 +22,7 @@ PLATFORM = "platform: "
 def _no_stand_ins() -> Generator[None, None, None]:
     """What a console allows holds for its process; the next test begins without it."""
     yield
-    if (stand_ins := sys.modules.get("agent_runtime.compat.stand_ins")) is not None:
+    if (stand_ins := sys.modules.get("agent_runtime.stand_ins")) is not None:
         stand_ins.allow(False)
 
 

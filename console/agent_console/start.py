@@ -15,8 +15,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from agent_console.data import data_folder
+from agent_runtime import stand_ins
 from agent_runtime.agent_loader import LoadedAgent, Target, load_agent, parse_target
-from agent_runtime.compat import stand_ins
 from agent_runtime.errors import AgentConsoleError, AgentLoadError, ConfigError
 from agent_runtime.settings_places import anything_is_set, user_config_file
 

@@ -287,7 +287,7 @@ async def test_the_job_of_the_present_code():
 def test_a_file_is_run_as_a_program(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import sys
 
-    from agent_runtime.compat import stand_ins
+    from agent_runtime import stand_ins
     from agent_runtime.compat.__main__ import main
 
     file = tmp_path / "theirs.py"

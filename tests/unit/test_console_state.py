@@ -400,7 +400,7 @@ def test_code_that_never_ran_is_not_said_to_go_on(tape: Tape) -> None:
 
 
 def test_what_a_file_asks_in_vain_is_noted_in_the_conversation(tape: Tape) -> None:
-    tape(ev.LogWritten("warning", "agent_runtime.compat.stand_ins", "no deepgram here"))
+    tape(ev.LogWritten("warning", "agent_runtime.stand_ins", "no deepgram here"))
     note = tape.entry()
     assert isinstance(note, Note)
     assert (note.level, note.text) == ("warning", "no deepgram here")

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from agent_console.start import load_here
-from agent_runtime import Agent, AgentSession, ChatContext, compat
+from agent_runtime import Agent, AgentSession, ChatContext, compat, stand_ins
 from agent_runtime.agent_loader import load_agent, parse_target
-from agent_runtime.compat import stand_ins
-from agent_runtime.compat.stand_ins import StandIn
 from agent_runtime.errors import AgentLoadError
+from agent_runtime.stand_ins import StandIn
 from agent_runtime.testing import Answer, ScriptedLLM, run_virtual
 from agent_runtime.types import NOT_GIVEN
 from agent_runtime.worker.job import JobProcess, current_job

@@ -98,7 +98,7 @@ def reload_failed(state: ConsoleState, event: AnyEvent, data: ev.ReloadFailed) -
     return _rule(state, Rule("reload_failed", event.time, f"{what} · {where}", details))
 
 
-_OF_THE_FILE: Final = frozenset({"agent_runtime.agent_loader", "agent_runtime.compat.stand_ins"})
+_OF_THE_FILE: Final = frozenset({"agent_runtime.agent_loader", "agent_runtime.stand_ins"})
 """Who logs a warning where a file asks for what can't be had."""
 
 

@@ -6,7 +6,8 @@ import runpy
 import sys
 from pathlib import Path
 
-from agent_runtime.compat import install, stand_ins
+from agent_runtime import stand_ins
+from agent_runtime.compat import install
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from agent_runtime.compat import stand_ins
+from agent_runtime import stand_ins
+from agent_runtime.compat import guards
 from agent_runtime.compat.names import AGENTS, INSTALLED_PARTS, MODULES, PLUGINS, VENDORS, advice
 
 if TYPE_CHECKING:
@@ -37,13 +38,13 @@ class _Alias(ModuleType):
             return self._usable(name, getattr(importlib.import_module(f"{self.__name__}.{part}"), name))
         fullname = f"{self.__name__}.{name}"
         if stand_ins.are_allowed() and _is_vendors(fullname) and self.__name__ != PLUGINS:
-            return stand_ins.stand_in(fullname, why_missing(fullname))
+            return guards.stand_in(fullname, why_missing(fullname))
         raise AttributeError(_unavailable(fullname))
 
     def _usable(self, name: str, value: object) -> object:
         fullname = f"{self.__name__}.{name}"
         if stand_ins.are_allowed() and isinstance(value, type) and (_is_vendors(fullname) or name.endswith("Adapter")):
-            return stand_ins.guarded(value, fullname)
+            return guards.guarded(value, fullname)
         return value
 
     def __dir__(self) -> list[str]:
@@ -84,9 +85,9 @@ class _GuardedLoader:
         try:
             self._loader.exec_module(module)
         except ImportError as exc:
-            stand_ins.in_place_of(module, f"{_package_of(module.__name__)} can't be imported here: {exc}")
+            guards.in_place_of(module, f"{_package_of(module.__name__)} can't be imported here: {exc}")
         else:
-            stand_ins.guarded_parts(module)
+            guards.guarded_parts(module)
 
 
 class AliasFinder:

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from agent_runtime.compat.stand_ins import StandIn, given_part, usable_tools
 from agent_runtime.llm import ChatContext, ReadOnlyChatContext, ToolChoice
 from agent_runtime.llm.session_model import for_session
+from agent_runtime.stand_ins import StandIn, given_part, usable_tools
 from agent_runtime.types import NOT_GIVEN, FlushSentinel, NotGivenOr, TimedString, is_given
 from agent_runtime.utils import aio
 from agent_runtime.voice.expressive import directed, expressive_options

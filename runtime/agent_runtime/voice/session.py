@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock, LoopClock
-from agent_runtime.compat.stand_ins import given_part, usable_tools
 from agent_runtime.events import EventStream
 from agent_runtime.llm import ChatContext, ChatMessage, ToolChoice
 from agent_runtime.llm.session_model import for_session
+from agent_runtime.stand_ins import given_part, usable_tools
 from agent_runtime.telemetry import trace_session
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import shortuuid

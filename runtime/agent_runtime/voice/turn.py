@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, cast, runtime_checkable
 
-from agent_runtime.compat.stand_ins import StandIn
+from agent_runtime.stand_ins import StandIn
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.voice.backchannel import InterruptionDetector
 
