@@ -55,7 +55,8 @@ class Narrator:
         for banner in state.banners:
             if (banner.key, banner.text) not in self._banners and banner.key != "error":
                 self._banners.add((banner.key, banner.text))
-                hint = banner.hint.removeprefix("e shows why; ").replace("^o", "/room")  # there are no keys here
+                # There are no keys here.
+                hint = banner.hint.removeprefix("e shows why; ").removesuffix("; e shows it").replace("^o", "/room")
                 yield self._stamped(clean("; ".join(filter(None, (f"{banner.level}: {banner.text}", hint)))))
 
     def _stamped(self, line: str) -> str:
@@ -129,7 +130,8 @@ def run_plain(backend: Backend, lines: Iterable[str], write: Callable[[str], Non
         write("ending the session")
     finally:
         backend.stop()
-    return 1 if narrator.state.closed == "error" or never_started(narrator.state) else 0
+    failed = has_failed(narrator.state.entries.last) if asked else False
+    return 1 if narrator.state.closed == "error" or never_started(narrator.state) or failed else 0
 
 
 def is_over(state: ConsoleState, asked: int) -> bool:
@@ -153,8 +155,12 @@ def answered(state: ConsoleState, asked: int) -> bool:
     typed = sum(isinstance(e, UserSaid) and e.by == "text" for e in state.entries[max(0, len(state.entries) - 200) :])
     last = state.entries.last
     spoke = isinstance(last, AgentSaid) and last.state in ("done", "interrupted")
-    failed = isinstance(last, Note) and last.level == "error"
-    return typed >= min(asked, 50) and (spoke or failed) and state.agent_state in ("listening", "idle")
+    return typed >= min(asked, 50) and (spoke or has_failed(last)) and state.agent_state in ("listening", "idle")
+
+
+def has_failed(last: Entry | None) -> bool:
+    """Whether the last thing that happened is a failure."""
+    return isinstance(last, Note) and last.level == "error"
 
 
 def _read(lines: Iterable[str], put: Callable[[Input], None]) -> None:

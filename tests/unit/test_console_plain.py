@@ -90,6 +90,19 @@ def test_a_pipe_ends_when_its_question_is_answered() -> None:
     assert backend.calls[-1] == ("stop",)
 
 
+def test_a_pipe_whose_question_failed_ends_with_an_error() -> None:
+    class Failing(ScriptedBackend):
+        def send_text(self, text: str) -> None:
+            super().send_text(text)
+            script = Script(meters=False).open(microphone=False).ready()
+            script.user_types(text)
+            script.emit(ev.ErrorOccurred("llm", "the key is refused", True))
+            script.emit(ev.AgentStateChanged("thinking", "listening"))
+            self.send(*script.events)
+
+    assert run_plain(Failing(), ["How cold is it?"], [].append) == 1
+
+
 def test_without_a_question_a_typed_session_ends_with_its_input() -> None:
     started: AnyEvent = Event(1, 1.0, "s", None, None, ev.SessionStarted("desk", "text", 0.0, {}))
     for events in [started], STORIES["without_microphone"]().events:

@@ -1,8 +1,10 @@
 import asyncio
+import contextlib
 import json
 import logging
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
@@ -32,6 +34,24 @@ ONCE = APIConnectOptions(max_retry=0)
 def environment(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+@asynccontextmanager
+async def bare_server(body: bytes | None, content_type: str, status: int = 200):
+    """A server of something else: it answers everything with these bytes, or with nothing at all. Gives its URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            if body is None:
+                await reader.read()
+            else:
+                head = f"HTTP/1.1 {status} Said\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @function_tool
@@ -594,6 +614,30 @@ async def test_the_key_is_in_no_log(caplog):
 async def test_the_check_names_the_models():
     async with OpenAIServer(models=["a", "b"]) as server, LLM(api_key=KEY, base_url=server.url) as model:
         assert await model.check() == ["a", "b"]
+
+
+async def test_the_check_of_what_is_no_such_server_says_so():
+    for body, content_type in (b"hello", "text/html"), (b"[1, 2]", "application/json"):
+        async with bare_server(body, content_type) as url, LLM(api_key=KEY, base_url=url) as model:
+            if body == b"hello":
+                with pytest.raises(APIError, match="check that OPENAI_BASE_URL is that of an OpenAI-compatible API"):
+                    await model.check()
+            else:
+                assert await model.check() == []
+
+
+async def test_the_check_tells_how_long_it_waited():
+    async with bare_server(None, "") as url, LLM(api_key=KEY, base_url=url) as model:
+        with pytest.raises(APITimeoutError, match=r"didn't answer within 0\.05 s"):
+            await model.check(timeout=0.05)
+
+
+async def test_a_web_page_is_named_by_its_title():
+    page = b"<!DOCTYPE html>\n<html><head><title> Bad gateway </title></head><body>Oh</body></html>"
+    async with bare_server(page, "text/html", 502) as url, LLM(api_key=KEY, base_url=url) as model:
+        with pytest.raises(APIStatusError) as caught:
+            await model.check()
+    assert str(caught.value) == f"{url} failed: a web page, 'Bad gateway' (status 502)"
 
 
 async def test_the_check_says_what_is_wrong():

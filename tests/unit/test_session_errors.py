@@ -33,6 +33,7 @@ def test_a_failing_model_is_reported_and_the_next_turn_works() -> None:
     assert stage.said()[-1] == ("assistant", "OK")
     (error,) = stage.of("error_occurred")
     assert (error.data.source, error.data.recoverable) == ("llm", False)
+    assert error.data.message == "no line"
     (told,) = [p for _, name, p in stage.callbacks if name == "error"]
     assert told.error.recoverable is False
     assert told.source is stage.llm

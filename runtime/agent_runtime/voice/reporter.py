@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agent_runtime import events as ev
 from agent_runtime.clock import Clock
+from agent_runtime.errors import AgentConsoleError
 from agent_runtime.events import EventData, EventStream
 from agent_runtime.types import AgentState, UserState
 from agent_runtime.voice.blame import culprit_of
@@ -201,7 +202,9 @@ class Reporter:
         source = culprit_of(error) or source
         details = "".join(traceback.format_exception(error))
         place = culprit_line(error)
-        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        kind, said = type(error).__name__, str(error)
+        # What our own errors say is a sentence by itself.
+        message = said if said and isinstance(error, AgentConsoleError) else f"{kind}: {said}" if said else kind
         text = f"{message} ({place})" if place else message
         logger.error("%s failed: %s", source, text, exc_info=None if recoverable and payload else error)
         self.emit(ev.ErrorOccurred(source, text, recoverable, details), turn_id=turn_id)

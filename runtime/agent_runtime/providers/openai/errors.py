@@ -6,6 +6,7 @@ Keys never get into a message: servers repeat them in theirs.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import openai
@@ -14,7 +15,9 @@ from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, A
 from agent_runtime.records import record
 
 _MAX_DETAIL: Final = 300
-"""Characters of a server's own words; some send a whole web page."""
+"""Characters of a server's own words."""
+_WEB_PAGE: Final = re.compile(r"^\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+_TITLE: Final = re.compile(r"<title>([^<]+)</title>", re.IGNORECASE)
 
 
 @record(frozen=True, slots=True)
@@ -110,6 +113,9 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
 
 
 def _detail(text: str, target: Target) -> str:
+    if _WEB_PAGE.match(text):
+        title = _TITLE.search(text)
+        text = f"a web page, {title[1].strip()!r}" if title else "a web page"
     text = " ".join(target.scrub(text).split())
     return text if len(text) <= _MAX_DETAIL else text[:_MAX_DETAIL] + "…"
 

@@ -127,13 +127,14 @@ class LLM(llm.LLM[str]):
 
         Raises `APIError`, whose message says what to do.
         """
-        options = APIConnectOptions(max_retry=0, timeout=timeout)
         try:
             client = await self._get_client()
-            models = await client.models.list(timeout=timeout)
-            return [model.id for model in models.data or []]
+            # What isn't a list of models, the package doesn't notice.
+            answer = (await client.models.with_raw_response.list(timeout=timeout)).http_response.json()
+            models = answer.get("data") if isinstance(answer, dict) else None
+            return [model["id"] for model in models or [] if isinstance(model, dict) and "id" in model]
         except Exception as e:
-            error = self.translate(e, options)
+            error = self.translate(e, timeout)
         raise error
 
     async def aclose(self) -> None:
@@ -167,11 +168,11 @@ class LLM(llm.LLM[str]):
         stream: AsyncStream[object] = response.parse(to=openai.AsyncStream[object])
         return stream
 
-    def translate(self, error: Exception, conn_options: APIConnectOptions) -> Exception:
-        """What a request raised, as one of our errors; what isn't the server's doing stays as it is."""
+    def translate(self, error: Exception, timeout: float) -> Exception:
+        """What a request raised that had so many seconds, as one of our errors; what isn't the server's doing stays."""
         from agent_runtime.providers.openai.errors import Target, translate
 
-        target = Target(self.base_url, self._model, self._key.get_secret_value(), self._patience(conn_options))
+        target = Target(self.base_url, self._model, self._key.get_secret_value(), timeout)
         return translate(error, target)
 
     async def _prewarm_impl(self) -> None:
@@ -198,12 +199,15 @@ class LLM(llm.LLM[str]):
         import openai
 
         limits = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_KEEPALIVE)
-        return openai.AsyncOpenAI(
+        client = openai.AsyncOpenAI(
             api_key=self._key.get_secret_value() or "none",
             base_url=self._base_url,
             max_retries=0,  # `LLMStream` retries
             http_client=openai.DefaultAsyncHttpxClient(limits=limits),
         )
+        # These are imported when they are first asked for, which takes a good part of it.
+        _ = client.models.with_raw_response, client.chat.completions.with_raw_response
+        return client
 
 
 def _resolve_url(base_url: str | Any) -> str:

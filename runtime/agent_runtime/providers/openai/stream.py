@@ -42,7 +42,7 @@ class OpenAIStream(LLMStream):
                     for part in answer.read(chunk):
                         self._event_ch.send_nowait(part)
         except Exception as e:
-            error = self._openai.translate(e, self._conn_options)
+            error = self._openai.translate(e, self._openai._patience(self._conn_options))
         else:
             for part in answer.finish():
                 self._event_ch.send_nowait(part)
