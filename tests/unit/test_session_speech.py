@@ -184,6 +184,19 @@ def test_what_the_voice_was_still_making_when_the_speaker_went_away_was_read(int
     assert (len(stage.of("agent_heard")) == 0) is interrupted
 
 
+def test_words_dont_wait_for_the_voice_once_the_speaker_went_away() -> None:
+    async def act(stage: Stage) -> None:
+        handle = stage.session.say("Hello, this is the desk.")
+        await stage.run_until(0.05)
+        stage.session.output.set_audio_enabled(False)
+        await stage.run_until(0.06)
+        assert handle.done()
+
+    stage = play(5.0, act=act, durations=[1.0])
+    assert stage.of("agent_heard")[-1].data.text == "Hello, this is the desk."
+    assert stage.said() == [("assistant", "Hello, this is the desk.")]
+
+
 def test_the_speaker_may_be_changed_in_mid_sentence() -> None:
     other: list[ScriptedAudioOutput] = []
 

@@ -181,23 +181,24 @@ class Delivery:
         if self._ended and reader is None:
             segment.text.end_text()
         frames = audio if audio is not None else self._synthesize()
+        making = asyncio.timeout(None)
         try:
-            allowed = False
-            async for frame in frames:
-                if step.first_audio_at is None:
-                    step.first_audio_at = engine.clock.now()
-                if not allowed and not (await self._is_next() and await step.may_be_heard()):
+            async with making:
+                if reader is None:
+                    segment.on_unheard = lambda: self._give_up(making)
+                if not await self._push(segment, frames):
                     return
-                allowed = True
-                if self._to_reader is not None and self._reads_voice:
-                    for word in frame.userdata.get(USERDATA_TIMED_TRANSCRIPT) or ():
-                        self._to_reader.send_nowait(word)
-                await segment.push(frame)
             if self._to_reader is not None and self._reads_voice:
                 self._to_reader.close()
             if reader is not None:
                 await reader
+        except TimeoutError:
+            if not making.expired():
+                raise
+            if not (await self._is_next() and await step.may_be_heard()):
+                return
         finally:
+            segment.on_unheard = None
             if isinstance(frames, AsyncGenerator):
                 await frames.aclose()
         if not self._made.done():
@@ -208,6 +209,26 @@ class Delivery:
         if self._is_read:
             self._segment = None
             self._tell_all(segment.text.text)
+
+    async def _push(self, segment: Segment, frames: AsyncIterable[AudioFrame]) -> bool:
+        """Put the sound on its way as it comes; False where it may not be heard."""
+        step, allowed = self._step, False
+        async for frame in frames:
+            if step.first_audio_at is None:
+                step.first_audio_at = self._engine.clock.now()
+            if not allowed and not (await self._is_next() and await step.may_be_heard()):
+                return False
+            allowed = True
+            if self._to_reader is not None and self._reads_voice:
+                for word in frame.userdata.get(USERDATA_TIMED_TRANSCRIPT) or ():
+                    self._to_reader.send_nowait(word)
+            await segment.push(frame)
+        return True
+
+    def _give_up(self, making: asyncio.Timeout) -> None:
+        """Nobody will hear the sound that is being made: don't have the words wait for it."""
+        if self._ended:
+            making.reschedule(asyncio.get_running_loop().time())
 
     async def _is_next(self) -> bool:
         """Wait until what comes before it was heard."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from agent_runtime.clock import Clock, TimerHandle
 from agent_runtime.io import AudioOutput, PlaybackFinishedEvent, PlaybackStartedEvent
@@ -36,6 +37,8 @@ class Segment:
         """Called once, when it is over, if anything of it reached the output."""
         self.on_heard: Callable[[str, float], None] | None = None
         """Called with the words heard so far and the position, each time another word is over."""
+        self.on_unheard: Callable[[], None] | None = None
+        """Called once, when the output goes away before it got any of it."""
         self.held_still = 0.0
         """Seconds for which it was paused, as far as they are over."""
         self.captured = False
@@ -70,6 +73,7 @@ class Segment:
             return
         if not self.captured:
             self.captured = True
+            self._playout._waiting.discard(self)
             self._playout._in_flight.append(self)
         if self._playout.wants_level():
             self._recent.append((self.text.audio, frame))
@@ -83,6 +87,7 @@ class Segment:
         if self.closed:
             return
         self.closed = True
+        self._playout._waiting.discard(self)
         self.text.end_audio()
         if not self.captured:
             self.finished.set_result(PlaybackFinishedEvent(0.0, interrupted=False))
@@ -98,6 +103,8 @@ class Playout:
         self._clock = clock
         self.output: AudioOutput | None = None
         self._in_flight: deque[Segment] = deque()
+        self._waiting: WeakSet[Segment] = WeakSet()
+        """Those whose sound is yet to come."""
         self._word_timer: TimerHandle | None = None
         self._paused = False
         self._paused_at = 0.0
@@ -146,10 +153,16 @@ class Playout:
         if output is not None:
             output.on("playback_started", self._started)
             output.on("playback_finished", self._finish)
+            return
+        for segment in [*self._waiting]:
+            if segment.on_unheard is not None:
+                segment.on_unheard()
 
     def open(self, voice: object = None, *, word_times: bool = True) -> Segment:
         """Begin a segment. `voice` tells voices apart, whose pace is learned; `word_times`: frames tell of words."""
-        return Segment(self, self._paces.setdefault(voice, Pace()), word_times=word_times)
+        segment = Segment(self, self._paces.setdefault(voice, Pace()), word_times=word_times)
+        self._waiting.add(segment)
+        return segment
 
     def pause(self) -> None:
         """Hold still."""
