@@ -65,6 +65,21 @@ async def test_v_shows_less_and_less(console: Open) -> None:
         assert len(kinds(it)) == everything
 
 
+async def test_where_nothing_is_shown_it_says_why(console: Open) -> None:
+    def first(it: Console) -> str:
+        return panel(it).list.render_line(0).text.strip()
+
+    async with console("listening", keymap={"events.level": "z"}) as it:
+        await it.press("6", "z", "z", "z")
+        assert kinds(it) == []
+        assert "0 shown · errors" in heading(it)
+        assert first(it) == "nothing as weighty as that: z shows more"
+        await it.press("p")
+        assert "paused, 0 new · 0 shown" in heading(it)
+        await it.press("p", "z", "slash", *"xyz", "enter")
+        assert first(it) == "nothing has “xyz” in it: esc ends the search"
+
+
 async def test_p_holds_the_view_while_events_go_on(console: Open) -> None:
     async with console() as it:
         await it.press("6", "p")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -9,7 +10,7 @@ from textual.binding import BindingType
 
 from agent_console.drawing.events import event_lines, name_of
 from agent_console.drawing.text import Line
-from agent_console.keys import Action, bindings
+from agent_console.keys import BY_ID, Action, bindings, keys_of
 from agent_console.state import ConsoleState, Seq
 from agent_console.state.history import KEPT, WEIGHTS, weight
 from agent_console.state.sentences import facts, sentence
@@ -34,8 +35,13 @@ EVERY: Final = 3
 class EventList(CursorList[AnyEvent]):
     """Events one below the other; the selected one is written out."""
 
-    def __init__(self) -> None:
+    def __init__(self, nothing: Callable[[], str]) -> None:
         super().__init__(lambda event, width, opened: event_lines(event, width, opened=opened))
+        self._nothing = nothing
+
+    def draw_nothing(self, y: int) -> Line:
+        """See `BlockScroll.draw_nothing`."""
+        return ((" ", ""), (self._nothing(), "faint")) if y == 0 else ()
 
 
 class EventsPanel(PanelView):
@@ -46,7 +52,7 @@ class EventsPanel(PanelView):
     def __init__(self, host: PanelHost) -> None:
         super().__init__("Events")
         self._host = host
-        self.list = EventList()
+        self.list = EventList(self._why_nothing)
         self._found: Seq[AnyEvent] = Seq()
         self._seen = 0
         self._level = 0
@@ -74,13 +80,24 @@ class EventsPanel(PanelView):
 
     def note(self, state: ConsoleState) -> Line:
         """See `PanelView.note`."""
-        level = "all" if self._level == 0 else f"{WEIGHTS[self._level]}+"
+        level = ("all", *(f"{weight}+" for weight in WEIGHTS[1:-1]), "errors")[self._level]
         line: Line = ((f"{len(self._found):,} shown · {level}", "muted"),)
         if self.query_text:
             line = ((f"/{self.query_text} ", "key"), *line)
         if self._paused_at is not None:
-            line = ((f"paused, {state.event_count - self._paused_at:,} new ", "fair bold"), *line)
+            line = ((f"paused, {state.event_count - self._paused_at:,} new · ", "fair bold"), *line)
         return line
+
+    def _why_nothing(self) -> str:
+        if self.query_text:
+            return f"nothing has “{self.query_text}” in it: {self._key('back')} ends the search"
+        if self._level:
+            return f"nothing as weighty as that: {self._key('events.level')} shows more"
+        return "nothing has happened yet"
+
+    def _key(self, name: str) -> str:
+        action = next(action for action in (*KEYS, BY_ID["back"]) if action.id == name)
+        return " ".join(keys_of(action, self._host.keymap_in_use)[:1])
 
     # --- which events ------------------------------------------------------------------------------------------------
 
