@@ -69,6 +69,7 @@ class ScenarioRuns:
         self._closed = False
         self._process: subprocess.Popen[str] | None = None
         self._watcher: FileWatcher | None = None
+        self._watching = threading.Lock()
         self._thread: threading.Thread | None = None
 
     # --- requests, from the interface's thread; none of them waits ---------------------------------------------------
@@ -94,17 +95,19 @@ class ScenarioRuns:
         self.run([])
 
     def repeat(self, on: bool) -> None:
-        """Make the last run again after each save, or don't."""
+        """Make the last run again after each save, or don't; also while one goes on, which the thread waits for."""
         self._repeats = on
         self._wake()
+        threading.Thread(target=self._watch, name="scenarios-watch", daemon=True).start()
 
     def close(self) -> None:
         """End everything."""
         self._closed = True
         self._end_process()
         self._wake()
-        if self._watcher is not None:
-            self._watcher.stop(wait=False)
+        with self._watching:
+            if self._watcher is not None:
+                self._watcher.stop(wait=False)
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -221,6 +224,11 @@ class ScenarioRuns:
     # --- saves -------------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
+        with self._watching:
+            if not self._closed:
+                self._watch_what_is_there()
+
+    def _watch_what_is_there(self) -> None:
         if not self._repeats:
             if self._watcher is not None:
                 self._watcher.stop(wait=False)

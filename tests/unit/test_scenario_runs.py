@@ -191,3 +191,16 @@ def test_the_last_run_is_made_again_after_a_save(folder: Path, started: Callable
     assert "the agent said 'Good day.'" in drawn(book)
     runs.repeat(False)
     runs.until(lambda book: not book.repeats)
+
+
+def test_while_a_run_goes_on_saves_are_watched_from_now_on(folder: Path, started: Callable[..., Runs]) -> None:
+    runs = started(command=[sys.executable, "-c", ENDLESS])
+    runs.run_all()
+    runs.until(lambda book: book.scenarios[0].status == "running")
+    first = runs._process
+    runs.repeat(True)
+    assert runs.until(lambda book: book.repeats).is_running
+    (folder / "desk.py").write_text(AGENT + "# saved\n")
+    assert first is not None
+    assert first.wait(PATIENCE) != 0
+    runs.until(lambda book: book.scenarios[0].status == "running" and runs._process is not first)
