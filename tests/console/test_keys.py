@@ -58,6 +58,14 @@ async def test_without_a_microphone_one_types_at_once(console: Open) -> None:
         assert it.backend.calls == [("send_text", "quit")]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+async def test_several_lines_that_are_pasted_are_one(console: Open, end: str) -> None:
+    async with console("without_microphone") as it:
+        it.screen._prompt.post_message(events.Paste(f"  one{end}{end}two\tand{end}three{end}"))
+        await it.press("enter")
+        assert it.backend.calls == [("send_text", "one two and three")]
+
+
 async def test_space_starts_and_escape_discards(console: Open) -> None:
     async with console() as it:
         await it.press("space")

@@ -64,7 +64,8 @@ class LineInput(Input):
         self.post_message(self.Left(self))
 
     def on_paste(self, event: events.Paste) -> None:
-        """Several lines become one."""
+        """Several lines become one, whatever ends them: most terminals send a return for a new line."""
         event.prevent_default()
         event.stop()
-        self.insert_text_at_cursor(" ".join(event.text.split("\n")).strip())
+        lines = (line.strip() for line in event.text.expandtabs(1).splitlines())
+        self.insert_text_at_cursor(" ".join(line for line in lines if line))
