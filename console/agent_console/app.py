@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -22,6 +23,7 @@ from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
 from agent_console.state.budgets import Budgets
 from agent_console.state.spending import Prices
+from agent_console.theme_preview import ThemePreview
 
 FRAME: Final = 1 / 30
 """Seconds between frames while something happens."""
@@ -76,6 +78,7 @@ class ConsoleApp(BaseApp):
         self._started = self._leaving = False
         self._asked_to_quit_at = float("-inf")
         super().__init__(**options)
+        self.theme_preview = ThemePreview(self)
         self._notices = [*notices, *self.problems]
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -140,6 +143,20 @@ class ConsoleApp(BaseApp):
             return
         self._asked_to_quit_at = now
         self.notify("q quits; so does ctrl+c again", timeout=2)
+
+    # --- the palette --------------------------------------------------------------------------------------------------
+
+    def on_command_palette_opened(self) -> None:
+        """See `ThemePreview`."""
+        self.theme_preview.opened()
+
+    def on_command_palette_option_highlighted(self, event: CommandPalette.OptionHighlighted) -> None:
+        """See `ThemePreview`."""
+        self.theme_preview.highlighted(event.highlighted_event)
+
+    def on_command_palette_closed(self, event: CommandPalette.Closed) -> None:
+        """See `ThemePreview`."""
+        self.theme_preview.closed(chosen=event.option_selected)
 
     # --- frames ------------------------------------------------------------------------------------------------------
 

@@ -35,8 +35,8 @@ class ConsoleCommands(Provider):
                 keys = " ".join(keys_of(action, app.keymap_in_use))
                 title = f"{action.label[0].upper()}{action.label[1:]}"
                 yield f"{title}  ({keys})", action.help, partial(self.screen.run_action, action.command)
-        for name in sorted(app.available_themes):
-            if name != app.theme:
+        for name in sorted(app.available_themes, key=lambda name: (name not in app.own_themes, name)):
+            if name != app.theme_preview.chosen:
                 yield f"{_THEME}{name}", "Draw everything in these colours.", partial(app.use_theme, name)
 
     async def discover(self) -> Hits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,40 @@ async def test_no_color_leaves_none(console: Open, monkeypatch: pytest.MonkeyPat
         triplets = [color.triplet for color in colors if color is not None and color.triplet is not None]
         assert triplets
         assert all(red == green == blue for red, green, blue in triplets)
+
+
+async def highlight(it: Console, theme: str) -> None:
+    """Type so that the theme is the palette's first line, and wait until it is drawn."""
+    await it.press("ctrl+p", *theme)
+    await wait_for(it, lambda: it.app.theme == theme)
+
+
+async def wait_for(it: Console, reached: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if reached():
+            return
+        await it.pilot.pause(0.02)
+    raise AssertionError(f"{it.app.theme} is drawn")
+
+
+async def test_the_palette_draws_the_theme_that_its_cursor_is_on(console: Open) -> None:
+    async with console() as it:
+        await highlight(it, "moss")
+        assert it.app.theme_preview.chosen == "nocturne"
+        await it.press("escape")
+        await wait_for(it, lambda: it.app.theme == "nocturne")
+        await highlight(it, "moss")
+        await it.press("enter")
+        await it.pilot.pause()
+        assert it.app.theme == it.app.theme_preview.chosen == "moss"
+
+
+async def test_what_is_chosen_of_the_palette_besides_themes_leaves_the_theme(console: Open) -> None:
+    async with console() as it:
+        await highlight(it, "moss")
+        await it.press(*["backspace"] * 4, *"mute")
+        await wait_for(it, lambda: it.app.theme == "nocturne")
+        await it.press("enter")
+        await it.pilot.pause()
+        assert it.backend.calls == [("set_muted", True)]
+        assert it.app.theme == "nocturne"
