@@ -123,7 +123,6 @@ def test_livekits_own_packages_stay():
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),
         ("import agent_runtime.testing; from livekit.agents import testing", "agents.testing isn't available here"),
         ("from livekit.agents.pipeline import VoicePipelineAgent", "pipeline isn't available here: it is from before"),
-        ("from livekit.agents.evals import JudgeGroup", "evals isn't available here: hold a run against what"),
         ("from livekit.plugins import nope", "livekit.plugins.nope isn't available here: pip install --no-deps"),
         ("from livekit.plugins import someones", "livekit.plugins.someones isn't available here: pip install"),
         ("import livekit.plugins.someones.own", "livekit.plugins.someones isn't available here: pip install"),

@@ -8,11 +8,14 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent_runtime import AgentSession
+from agent_runtime import Agent, AgentSession
 from agent_runtime.testing import Answer, ScriptedLLM, in_virtual_time
+from agent_runtime.worker.job import JobContext, JobProcess, current_job
+from tests.support import jobs
 from tests.support.openai_server import DONE, KEY, OpenAIServer, Reply, answer, chunk, tool_call
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
@@ -33,7 +36,7 @@ def calls(name: str, **arguments: object) -> Reply:
 
 async def test_its_tests_pass(tmp_path):
     code = files()
-    assert set(code) == {"order_desk.py", "test_order_desk.py"}
+    assert set(code) == {"order_desk.py", "test_order_desk.py", "judged_jobs.py"}
     assert PAGE.count("```python") == PAGE.count("```python\n# ")
     for name, text in code.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -70,3 +73,26 @@ async def test_its_failure_looks_like_that():
             result.expect.next_event().is_function_call(name="cancel_order")
         assert str(caught.value) == shown
         assert shown.partition("The run:\n")[2].replace(">>>", "   ") in repr(result)
+
+
+@in_virtual_time
+async def test_its_judges_tag_a_conversation(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    scope: dict[str, Any] = {"__name__": "judged_jobs"}
+    exec(files()["judged_jobs.py"], scope)
+    verdict = Answer(tool_calls=[("submit_verdict", '{"verdict": "pass", "reasoning": "It is."}')])
+    model = ScriptedLLM([verdict, verdict])
+    monkeypatch.setattr("agent_runtime.evals.judge_group._openai_model", lambda name: model)
+    room: Any = None
+    context = JobContext(proc=JobProcess(), info=jobs.info(), room=room, on_connect=print, on_shutdown=print)
+    token = current_job.set(context)
+    try:
+        async with AgentSession(llm=ScriptedLLM([Answer("It is on its way.")])) as session:
+            await session.start(Agent(instructions="Be brief."))
+            await session.run(user_input="Where is order 1042?")
+            await scope["on_session_end"](context)
+    finally:
+        current_job.reset(token)
+    judged = {f"lk.judge.{name}:pass" for name in ("accuracy", "brief", "task_completion")}
+    assert context.tagger.tags == {*judged, "lk.success"}
+    assert context.tagger.evaluations[-1]["reasoning"] == "the longest answer has 17 letters"

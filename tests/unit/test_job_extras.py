@@ -144,7 +144,7 @@ async def talk(context: JobContext, record: object) -> dict[str, Any]:
         await session.run(user_input="What is there?")
         context.tagger.success()
         await context._end_sessions()
-        return context.make_session_report()
+        return context.make_session_report().to_dict()
     finally:
         current_job.reset(token)
 

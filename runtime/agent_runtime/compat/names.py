@@ -67,6 +67,9 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "beta.workflows.utils": (*_DTMF, "agent_runtime.workflows", "agent_runtime.llm"),
     "beta.workflows.task_group": ("agent_runtime.voice.task_group",),
     "cli": ("agent_runtime.cli",),
+    "evals": ("agent_runtime.evals.judges", "agent_runtime.evals.judge_group"),
+    "evals.evaluation": ("agent_runtime.evals.judge_group", "agent_runtime.evals.judges"),
+    "evals.judge": ("agent_runtime.evals.judges",),
     "job": (*_JOB, "agent_runtime.worker.tagger", *_WAITING),
     "language": ("agent_runtime.language",),
     "llm": _LLM,
@@ -152,6 +155,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "voice.events": (*_EVENTS, "agent_runtime.types"),
     "voice.generation": ("agent_runtime.compat.plugins.google_names",),
     "voice.io": ("agent_runtime.io", "agent_runtime.voice.session_io", "agent_runtime.types"),
+    "voice.report": ("agent_runtime.worker.session_report",),
     "voice.room_io": _ROOM_IO,
     "voice.room_io.room_io": _ROOM_IO,
     "voice.room_io.types": _ROOM_IO,
@@ -230,7 +234,6 @@ _OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start i
 
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
-    f"{AGENTS}.evals": "hold a run against what is wanted by RunResult.expect and judge(), or a scenario file",
     f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
     f"{AGENTS}.beta.workflows.GetCreditCardTask": "subclass AgentTask for it, as the other tasks of beta.workflows do",
     f"{AGENTS}.beta.workflows.WarmTransferTask": "use JobContext.add_sip_participant and transfer_sip_participant",

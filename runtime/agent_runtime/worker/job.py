@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice import Agent, AgentSession
     from agent_runtime.worker.assignment import RunningJobInfo
     from agent_runtime.worker.job_recording import JobRecording, RecordingOptions
+    from agent_runtime.worker.session_report import SessionReport
     from agent_runtime.worker.simulation import SimulationContext
 
 logger = logging.getLogger(__name__)
@@ -331,22 +332,25 @@ class JobContext:
         if wants_recording(options) and self._recording is None:
             self._recording = JobRecording(self.session_directory / FOLDER)
 
-    def make_session_report(self, session: AgentSession[Any] | None = None) -> dict[str, Any]:
-        """What the conversation was: the job, the room, the history, what it used, its tags and where it is recorded.
+    def make_session_report(self, session: AgentSession[Any] | None = None) -> SessionReport:
+        """What the conversation was; of the primary session if none is given.
 
         Raises RuntimeError if no session was started.
         """
+        from agent_runtime.worker.session_report import SessionReport
+
         session = session or self.primary_session
-        return {
-            "job_id": self.job.id,
-            "room_id": self.job.room.sid,
-            "room": self.job.room.name,
-            "agent_name": self.job.agent_name,
-            "chat_history": session.history.to_dict(),
-            "model_usage": [vars(entry) for entry in session.usage.model_usage],
-            "recording": str(self._recording.folder) if self._recording is not None else None,
-            **self._tagger.as_plain(),
-        }
+        return SessionReport(
+            job_id=self.job.id,
+            room_id=self.job.room.sid,
+            room=self.job.room.name,
+            agent_name=self.job.agent_name,
+            options=session.options,
+            chat_history=session.history.copy(),
+            model_usage=session.usage.model_usage,
+            recording=self._recording.folder if self._recording is not None else None,
+            tagged=self._tagger.as_plain(),
+        )
 
     async def _end_sessions(self) -> None:
         for session in self._sessions:
