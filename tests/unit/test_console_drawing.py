@@ -233,6 +233,21 @@ def test_a_muted_or_missing_microphone_is_said() -> None:
     assert "mic off" not in text(status.instruments(replace(lost, room=Room(name="desk", here=True)), 0.0, 80))
 
 
+@pytest.mark.parametrize(
+    ("mic", "speaker", "shown"),
+    [
+        ("A" * 40, "Tiny", " mic " + "A" * 40 + "   speaker Tiny"),
+        ("Tiny", "B" * 40, " mic Tiny   speaker " + "B" * 40),
+        ("A" * 60, "B" * 60, " mic " + "A" * 26 + "…   speaker " + "B" * 22 + "…"),
+    ],
+)
+def test_a_device_may_take_the_room_that_the_other_doesnt(mic: str, speaker: str, shown: str) -> None:
+    state = ConsoleState(microphone=Device("opened", mic), speaker=Device("opened", speaker))
+    lines = text(status.header(state, 0.0, 80)).split("\n")
+    assert lines[1].startswith(shown)
+    assert lines[1].endswith(" no turns yet")
+
+
 def test_a_missing_speaker_is_said_where_its_level_would_be() -> None:
     state = ConsoleState(speaker=Device("unavailable", ""))
     assert "out off" in text(status.instruments(state, 0.0, 80))
@@ -347,8 +362,8 @@ def test_dropped_words_say_why() -> None:
 
 
 def test_the_header_says_that_new_code_is_loaded() -> None:
-    assert "loading new code" in text(status.header(ConsoleState(reloading=True), 0.0, 100))
-    assert "loading new code" not in text(status.header(ConsoleState(), 0.0, 100))
+    assert "  reloading" in text(status.header(ConsoleState(reloading=True), 0.0, 100))
+    assert "  reloading" not in text(status.header(ConsoleState(), 0.0, 100))
 
 
 def test_a_branch_of_any_name_fits_on_its_line() -> None:

@@ -59,16 +59,14 @@ def header(state: ConsoleState, now: float, width: int) -> list[Line]:
     if state.recording is not None:
         left = (*left, ("  ● rec", "error bold"))
     if state.reloading:
-        left = (*left, ("  loading new code", "fair"))
+        left = (*left, ("  reloading", "fair"))
     turn = f"turn {state.turn_number}" if state.turn_number else "no turns yet"
     right: Line = (*bench_marks(state), (turn + " ", "muted"))
-    space = width - line_width(right) - 2
-    devices: Line = (
-        (" ", ""),
-        *_device("mic", state.microphone, space // 2 - 1, muted=state.muted),
-        ("   ", ""),
-        *_device("speaker", state.speaker, space - space // 2 - 4),
-    )
+    space = width - line_width(right) - 5
+    speaker = _device("speaker", state.speaker, width)
+    mic = _device("mic", state.microphone, max(space // 2, space - line_width(speaker)), muted=state.muted)
+    speaker = _device("speaker", state.speaker, space - line_width(mic))
+    devices: Line = ((" ", ""), *mic, ("   ", ""), *speaker)
     if state.room.here:
         devices = ((" ", ""), *room_devices(state.room, width - line_width(right) - 2, muted=state.muted))
     elif state.mode == "text":
