@@ -326,7 +326,7 @@ def test_a_crash_of_the_console_gives_the_terminal_back_with_one_traceback(folde
     with console(folder, *QUIET, "greeter.py", patch=patch) as process:
         assert process.wait_for_exit() == 1
         process.assert_terminal_restored()
-        assert process.output.count(b"RuntimeError") == 1
+        assert process.output.count(b"RuntimeError: ") == 1
         assert "drawn wrong" in process.screen_text
 
 

@@ -56,7 +56,7 @@ def test_a_crash_in_raw_mode_leaves_the_terminal_as_it_was():
         assert process.wait_for_exit() == 1
         process.assert_terminal_restored()
         assert "RuntimeError: the app died" in process.screen_text
-        assert process.screen_text.count("RuntimeError") == 1
+        assert process.screen_text.count("RuntimeError: ") == 1
 
 
 def test_a_terminal_that_was_restored_is_left_alone():
