@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from textual.events import Key
 
+import agent_console
 from agent_console import pump as pump_module
 from agent_console.glyphs import is_unicode, plain, terminal_encoding
 from agent_console.keys import ACTIONS, BY_ID, bindings, keys_of
@@ -38,6 +41,17 @@ def test_keys_are_written_for_people() -> None:
 
 def test_everything_that_the_console_draws_has_a_plain_glyph() -> None:
     assert plain("●○◌◆✓✗→…·‖≥━╸╺─│▁▂▃▄▅▆▇█▎\u276f╭╮╰╯") == "*oo*+x>.-|>===-|..-==###|>++++"
+
+
+def test_every_sign_that_the_console_draws_has_one_in_ascii() -> None:
+    signs: set[str] = set()
+    for file in Path(agent_console.__file__).parent.rglob("*.py"):
+        strings = (
+            node.value for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Constant)
+        )
+        signs.update(sign for text in strings if isinstance(text, str) for sign in text if not sign.isascii())
+    replaced = "\ufffd"  # it says itself that something can't be shown
+    assert [sign for sign in sorted(signs - {replaced}) if "?" in plain(sign)] == []
 
 
 def test_letters_lose_their_accents_and_others_are_marked() -> None:

@@ -46,6 +46,8 @@ def _reason(exc: BaseException) -> str:
         return 'it ends the program when it is imported: put that under `if __name__ == "__main__":`'
     if isinstance(exc, ModuleNotFoundError) and exc.name:
         return f"there is no module {exc.name}: install it in this Python, or fix the import"
+    if isinstance(exc, FileNotFoundError) and isinstance(exc.filename, str):
+        return f"there is no file {short_path(Path(exc.filename))}"
     if isinstance(exc, SyntaxError):
         return f"{type(exc).__name__}: {exc.msg}"
     first_line = (str(exc).splitlines() or [""])[0]
