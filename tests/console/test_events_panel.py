@@ -76,7 +76,9 @@ async def test_where_nothing_is_shown_it_says_why(console: Open) -> None:
         assert first(it) == "nothing as weighty as that: z shows more"
         await it.press("p")
         assert "paused, 0 new · 0 shown" in heading(it)
-        await it.press("p", "z", "slash", *"xyz", "enter")
+        await it.press("p", "z", "slash", *"xyz")
+        assert it.screen.query_one("#keys").render_line(0).text.strip() == "enter look at what it found"
+        await it.press("enter")
         assert first(it) == "nothing has “xyz” in it: esc ends the search"
 
 

@@ -14,10 +14,12 @@ from textual.events import Key
 
 import agent_console
 from agent_console import pump as pump_module
+from agent_console.backend import AudioDevice
 from agent_console.glyphs import is_unicode, plain, terminal_encoding
 from agent_console.keys import ACTIONS, BY_ID, bindings, keys_of
 from agent_console.pump import EventPump
 from agent_console.push_to_talk import PushToTalk
+from agent_console.screens.devices import row_of
 from agent_console.session_clock import SessionClock
 from agent_console.state import ConsoleState
 from agent_console.terminal_keys import TolerantParser
@@ -293,3 +295,11 @@ def test_state_and_drawing_need_no_textual() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("USB", "USB  system default"), ("System default (USB)", "System default (USB)")]
+)
+def test_a_device_says_once_that_it_is_the_systems(name: str, shown: str) -> None:
+    device = AudioDevice("1", name, "input", is_default=True, is_current=False)
+    assert row_of(device).plain.strip() == shown

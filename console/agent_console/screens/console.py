@@ -210,7 +210,7 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         if talking:
             situation = "talking"
         elif self._searching:
-            situation = "searching"
+            situation = "searching" if self._searched is None else "filtering"
         elif self._prompt.has_focus:
             situation = "typing"
         own: Sequence[Action] = ()

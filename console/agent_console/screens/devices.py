@@ -78,7 +78,7 @@ class DevicesScreen(ModalScreen[None]):
         for kind, title in (("input", "Microphones"), ("output", "Speakers")):
             of_kind = [(key, device) for key, device in self._devices.items() if device.kind == kind]
             options.add_option(Option(Content.styled(title, "bold $accent"), disabled=True))
-            options.add_options([Option(_row(device), id=key) for key, device in of_kind])
+            options.add_options([Option(row_of(device), id=key) for key, device in of_kind])
             if not of_kind:
                 options.add_option(Option(Content.styled("  none found", "$muted"), disabled=True))
         options.highlighted = highlighted if highlighted is not None else self._current()
@@ -93,7 +93,9 @@ class DevicesScreen(ModalScreen[None]):
         return None
 
 
-def _row(device: AudioDevice) -> Content:
+def row_of(device: AudioDevice) -> Content:
+    """A device as it stands in the list: whether it is used, its name, whether it is the system's own choice."""
     mark = ("● ", "$success") if device.is_current else ("  ", "")
-    default = ("  system default", "$muted") if device.is_default else ""
+    says_so = device.name.startswith("System default")
+    default = ("  system default", "$muted") if device.is_default and not says_so else ""
     return Content.assemble("  ", mark, fit(clean(device.name), 48), default)

@@ -14,11 +14,12 @@ from agent_console.panels import panels
 from agent_console.widgets.canvas import Canvas
 from agent_console.widgets.panel_view import PanelView
 
-Situation = Literal["reading", "typing", "talking", "searching"]
+Situation = Literal["reading", "typing", "talking", "searching", "filtering"]
 
 _HINTS: Mapping[Situation, Sequence[tuple[str, str]]] = {
     "typing": (("enter", "send"), ("esc", "panels and other keys"), ("up", "earlier message"), ("^p", "palette")),
     "searching": (("enter", "next match"), ("esc", "done")),
+    "filtering": (("enter", "look at what it found"),),
 }
 
 
