@@ -19,6 +19,11 @@ from agent_runtime.providers.registry import Part, parse_spec
 Profile: TypeAlias = Literal["dev", "prod", "test"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
+HTTP: Final = r"^https?://"
+HTTP_OR_WEBSOCKET: Final = r"^(wss?|https?)://"
+URLS: Final = {HTTP: "begin it with https:// or http://", HTTP_OR_WEBSOCKET: "begin it with wss:// or ws://"}
+"""What to do about an address that isn't written so."""
+
 PROFILES: Final[dict[str, dict[str, Any]]] = {
     "dev": {},
     "prod": {"reload": False},
@@ -90,14 +95,14 @@ class OpenAISettings(_Section):
 
     api_key: SecretStr | None = None
     """Key; also `OPENAI_API_KEY`."""
-    base_url: str | None = Field(default=None, pattern=r"^https?://")
+    base_url: str | None = Field(default=None, pattern=HTTP)
     """URL up to and including `/v1`; also `OPENAI_BASE_URL`."""
 
 
 class LiveKitSettings(_Section):
     """The server whose rooms are joined."""
 
-    url: str | None = Field(default=None, pattern=r"^(wss?|https?)://")
+    url: str | None = Field(default=None, pattern=HTTP_OR_WEBSOCKET)
     """URL; also `LIVEKIT_URL`."""
     api_key: SecretStr | None = None
     """Key; also `LIVEKIT_API_KEY`."""

@@ -20,7 +20,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from agent_runtime.errors import ConfigError
 from agent_runtime.records import record
-from agent_runtime.settings import PROFILES, Settings
+from agent_runtime.settings import PROFILES, URLS, Settings
 from agent_runtime.settings_places import (
     CONVENTIONAL_VARIABLES,
     ENV_PREFIX,
@@ -393,7 +393,7 @@ def _config_errors(exc: ValidationError, origins: Mapping[str, str]) -> list[tup
         name = next(name for name in fields if place == name or place.startswith(f"{name}."))
         message = error["msg"].removeprefix("Value error, ")
         if error["type"] != "value_error":
-            message = message[:1].lower() + message[1:]
+            message = URLS.get(error.get("ctx", {}).get("pattern", ""), message[:1].lower() + message[1:])
             if not _is_secret(fields[name]):
                 message = f"{error.get('input')!r}: {message}"
         origin = origins.get(name, DEFAULT_ORIGIN)

@@ -110,7 +110,14 @@ def test_the_nearest_project_file_is_found_up_to_the_repository(tmp_path):
         ('llm = "openai:"', "agent-console.toml:1: llm: a model's name is missing after the colon"),
         ('tts = "embedded:x"', "agent-console.toml:1: tts: 'embedded' takes no model"),
         ("[endpointing]\nmin_delay = -1", "agent-console.toml:2: endpointing.min_delay: -1: input should be greater"),
-        ('[openai]\nbase_url = "localhost"', "agent-console.toml:2: openai.base_url: 'localhost': string should match"),
+        (
+            '[openai]\nbase_url = "localhost"',
+            "agent-console.toml:2: openai.base_url: 'localhost': begin it with https://",
+        ),
+        (
+            '[livekit]\nurl = "a.example"',
+            "agent-console.toml:2: livekit.url: 'a.example': begin it with wss:// or ws://",
+        ),
     ],
 )
 def test_a_wrong_line_is_named_with_what_would_be_right(folder, monkeypatch, text, message):
