@@ -106,6 +106,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "stt.stt": _STT,
     "telemetry": ("agent_runtime.telemetry",),
     "telemetry.traces": ("agent_runtime.telemetry",),
+    "testing": ("agent_runtime.testing.fake_job",),
     "tokenize": _TOKENIZE,
     "tokenize.basic": ("agent_runtime.tokenize.basic",),
     "tokenize.blingfire": ("agent_runtime.tokenize.blingfire",),

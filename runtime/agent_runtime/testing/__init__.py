@@ -11,6 +11,7 @@ async def test_it_answers() -> None:
 `docs/testing.md` shows the rest: tests by text, tools that are mocked, messages that a model judges.
 """
 
+from agent_runtime.testing.fake_job import fake_job_context
 from agent_runtime.testing.scripted import Answer, ScriptedLLM, ScriptedSTT, ScriptedTTS, ScriptedVAD, UserSpeech
 from agent_runtime.testing.scripted_io import (
     Played,
@@ -47,6 +48,7 @@ __all__ = [
     "VirtualClock",
     "VirtualTimeError",
     "VirtualTimeLoop",
+    "fake_job_context",
     "in_virtual_time",
     "run_virtual",
     "scripted_session",
