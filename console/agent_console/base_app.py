@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events
+from textual import events, on
 from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -86,6 +86,12 @@ class BaseApp(App[None]):
             await self.screen.run_action(self.screen.active_bindings[event.key].binding.action)
         else:
             await super().on_event(event)
+
+    @on(Driver.SignalResume)
+    def _paint_anew(self) -> None:
+        """The terminal's other screen is empty after `fg`, and of the same size there is nothing new to draw."""
+        for screen in self.screen_stack:
+            screen.refresh()
 
     def _leads_to_input(self, key: str) -> bool:
         if key not in self._input_keys or not self.screen_stack or isinstance(self.focused, Input):
