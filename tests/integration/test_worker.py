@@ -205,6 +205,24 @@ async def test_a_port_in_use_is_said(server: LiveKitServer, tmp_path: Path) -> N
             assert f"port {port} on 127.0.0.1 is in use" in process.told()
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "problem"),
+    [
+        ("--port", "65536", "port is 0 at least and 65535 at most, not 65536"),
+        ("--drain-timeout", "-1", "drain_timeout is 0 at least, not -1"),
+        ("--idle-processes", "-2", "num_idle_processes is 0 at least, not -2"),
+        ("--load-threshold", "0", "load_threshold is 0.01 at least, not 0.0"),
+        ("--load-threshold", "nan", "load_threshold is 0.01 at least, not nan"),
+    ],
+)
+async def test_numbers_with_which_it_could_not_work_are_refused(
+    server: LiveKitServer, tmp_path: Path, flag: str, value: str, problem: str
+) -> None:
+    with worker(server, command=[*headless(tmp_path), flag, value]) as process:
+        assert await ended(process) == 2
+        assert [line["message"] for line in process.log] == [problem]
+
+
 async def test_saved_code_runs_in_a_new_worker_and_code_that_doesnt_run_leaves_the_one_before(
     server: LiveKitServer, tmp_path: Path
 ) -> None:

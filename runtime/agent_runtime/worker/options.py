@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
+from agent_runtime.errors import WorkerError
 from agent_runtime.types import NOT_GIVEN, NotGivenOr
 from agent_runtime.utils.hw import get_cpu_monitor
 from agent_runtime.worker.assignment import JobRequest
@@ -204,3 +205,27 @@ class ServerConfig:
     log_level: str | ServerEnvOption[str]
     log_style: LogStyle | None = None
     """How the jobs' processes log; None leaves it to them."""
+
+    def check(self, devmode: bool) -> None:
+        """Raises WorkerError for a number with which the worker couldn't do its work."""
+        for name, (lowest, highest) in _BOUNDS.items():
+            value: Any = ServerEnvOption.getvalue(getattr(self, name), devmode)
+            if value is not None and not lowest <= value <= highest:
+                most = "" if math.isinf(highest) else f" and {highest:g} at most"
+                raise WorkerError(f"{name} is {lowest:g} at least{most}, not {value}")
+
+
+_BOUNDS: Final[dict[str, tuple[float, float]]] = {
+    "load_threshold": (0.01, math.inf),  # with none, no job would ever be taken
+    "job_memory_warn_mb": (0, math.inf),
+    "job_memory_limit_mb": (0, math.inf),
+    "drain_timeout": (0, math.inf),
+    "num_idle_processes": (0, math.inf),
+    "shutdown_process_timeout": (0, math.inf),
+    "session_end_timeout": (0, math.inf),
+    "initialize_process_timeout": (0.01, math.inf),
+    "max_retry": (0, math.inf),
+    "port": (0, 65535),
+    "prometheus_port": (0, 65535),
+}
+"""The lowest and the highest value of each number; what isn't a number is neither."""

@@ -256,13 +256,15 @@ class AgentServer(EventEmitter[EventTypes]):
 
         Raises:
             RuntimeError: it runs already, or there is no entrypoint.
-            WorkerError: the server isn't configured, refuses the worker or is gone for good; says what to do.
+            WorkerError: a number is out of bounds; the server isn't configured, refuses the worker or is gone for
+                good. It says what to do.
         """
         if self._running is not None:
             raise RuntimeError("this worker runs already")
         address = self._address()
         if self._entrypoint_fnc is None:
             raise RuntimeError(_NO_ENTRYPOINT)
+        self._config.check(devmode)
         if not unregistered:
             address.check()
         self._tell_environment(address)
