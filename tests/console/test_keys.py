@@ -95,7 +95,9 @@ async def test_space_while_muted_says_so_and_begins_nothing(console: Open, monke
     monkeypatch.setattr(ConsoleScreen, "notify", lambda screen, message, **options: told.append(message))
     async with console(keymap={"mute": "f2", "type": "f3"}) as it:
         assert it.screen._prompt.placeholder == "f3 to type, space to talk"
+        assert "space talk" in it.screen.query_one("#keys").render_line(0).text
         await it.send(ev.InputMuted(True))
+        assert "space talk" not in it.screen.query_one("#keys").render_line(0).text
         assert it.screen._prompt.placeholder == "f3 to type, f2 to be heard again"
         await it.press("space")
         assert it.backend.calls == []

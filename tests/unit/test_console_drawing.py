@@ -179,7 +179,7 @@ def test_rules_and_notes() -> None:
 def test_the_latency_line_adds_up() -> None:
     wide = text(latency_line(LATENCY, 100))
     assert wide == "0.82 s = stt 0.21 + wait 0.29 + llm 0.14 + sentence 0.06 + tts 0.09 + out 0.03"
-    assert text(latency_line(LATENCY, 70)) == "0.82 s = wait 0.50 + llm 0.20 + tts 0.09 + out 0.03"
+    assert text(latency_line(LATENCY, 70)) == "0.82 s = hear 0.50 + llm 0.20 + tts 0.09 + out 0.03"
     assert text(latency_line(LATENCY, 10)) == "0.82 s"
     numbers = [float(word) for word in wide.split() if word[0].isdigit()]
     assert sum(numbers[1:]) == pytest.approx(numbers[0])
@@ -290,7 +290,7 @@ def test_the_countdown_takes_the_place_of_the_latency_line() -> None:
     shown = text(status.instruments(replace(state, endpointing=countdown), 1.6, 80)).split("\n")[1]
     assert shown.startswith(" end of turn 0.31 < 0.50 max_delay")
     assert shown.endswith("0.40 s")
-    assert text(status.instruments(state, 1.6, 80)).split("\n")[1].startswith(" turn 3  0.82 s = wait")
+    assert text(status.instruments(state, 1.6, 80)).split("\n")[1].startswith(" turn 3  0.82 s = hear")
 
 
 def test_a_countdown_without_a_detector() -> None:
@@ -301,6 +301,7 @@ def test_a_countdown_without_a_detector() -> None:
 def test_dropped_frames_are_counted_in_sight() -> None:
     shown = text(status.instruments(ConsoleState(dropped_input=2, dropped_output=1), 0.0, 80))
     assert "3 frames dropped" in shown
+    assert " 1 frame dropped" in text(status.instruments(ConsoleState(dropped_input=1), 0.0, 80))
 
 
 def test_banners_give_way_to_what_to_do() -> None:

@@ -8,7 +8,7 @@ from agent_console.drawing.status import clock_text
 from agent_console.drawing.text import Line, Span, clean, fit, justify, wrap_spans
 from agent_console.state import ConsoleState
 from agent_console.state.health import Block, Health
-from agent_console.state.sentences import turn_words
+from agent_console.state.sentences import count, turn_words
 from agent_runtime.events import Circuit, EchoCancellation
 from agent_runtime.records import record
 
@@ -110,7 +110,7 @@ def _audio(state: ConsoleState, width: int) -> list[Line]:
         ("speaker", state.speaker.state, state.dropped_output, "output"),
     ):
         values: list[Span] = [_device(name, typed=state.mode == "text"), *_lost(health, kind)]
-        values += [(f" · {frames:,} frames dropped", "bad")] if frames else []
+        values += [(f" · {count(frames, 'frame')} dropped", "bad")] if frames else []
         lines.append(justify(((word, "muted"),), tuple(values), width))
     if health.lost.get("room"):
         lines.append(justify((("room", "muted"),), tuple(_lost(health, "room", between="")), width))

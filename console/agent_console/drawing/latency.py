@@ -59,7 +59,7 @@ def latency_line(latency: Latency, width: int) -> Line:
 
 _BY_NAME: Final = {name: label for name, (_, label) in LABELS.items()}
 _BY_STAGE: Final = {
-    **dict.fromkeys(("endpointing", "transcription", "hook"), "wait"),
+    **dict.fromkeys(("endpointing", "transcription", "hook"), "hear"),
     **dict.fromkeys(("llm", "tools", "llm_sentence"), "llm"),
     "tts": "tts",
     "floor": "out",

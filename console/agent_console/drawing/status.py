@@ -13,6 +13,7 @@ from agent_console.drawing.latency import grade, latency_line, seconds, waterfal
 from agent_console.drawing.room import room_devices, room_mark
 from agent_console.drawing.text import Line, Span, clean, fit, justify, line_width, wrap
 from agent_console.state import WHOLE, Banner, ConsoleState, Device, Endpointing, Latency, Loading
+from agent_console.state.sentences import count
 
 CLIP_SHOWN: Final = 1.5
 """Seconds that a clipped sample stays on the meter."""
@@ -234,7 +235,7 @@ def instruments(state: ConsoleState, now: float, width: int) -> list[Line]:
 def _second_line(state: ConsoleState, now: float, width: int) -> Line:
     right: Line = ()
     if state.dropped_input or state.dropped_output:
-        right = ((f"{state.dropped_input + state.dropped_output} frames dropped ", "error"),)
+        right = ((f"{count(state.dropped_input + state.dropped_output, 'frame')} dropped ", "error"),)
     space = width - line_width(right) - 2
     left = endpointing_line(state, now, space)
     if not left and state.latencies.last is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -216,7 +216,9 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         own: Sequence[Action] = ()
         if self.dock.spec is not None and self.dock.view is not None and self.dock.has_focus_within:
             own = self.dock.view.offered(self.dock.spec.keys)
-        idle = () if self._can_talk or not self._state.started else _NEED_A_MICROPHONE
+        idle: Collection[str] = () if self._can_talk or not self._state.started else _NEED_A_MICROPHONE
+        if self._state.muted:
+            idle = {*idle, "push_to_talk"}
         self._key_bar.show_situation(situation, own, idle)
 
     def _point_at_input(self, state: ConsoleState) -> None:
