@@ -391,7 +391,7 @@ def _config_errors(exc: ValidationError, origins: Mapping[str, str]) -> list[tup
     for error in exc.errors(include_url=False):
         place = ".".join(str(part) for part in error["loc"])
         name = next(name for name in fields if place == name or place.startswith(f"{name}."))
-        message = error["msg"].removeprefix("Value error, ")
+        message = error["msg"].removeprefix("Value error, ").replace("items after validation", "characters")
         if error["type"] != "value_error":
             message = URLS.get(error.get("ctx", {}).get("pattern", ""), message[:1].lower() + message[1:])
             if not _is_secret(fields[name]):

@@ -56,8 +56,10 @@ def find_worker(url: str | None, token: str | None, *, insecure: bool = False) -
     if not token and is_loopback(host):
         token = TokenFile(port).read()
     if not token:
+        here = f"no worker that you started keeps one for port {port} of this machine; " if is_loopback(host) else ""
         raise AgentConsoleError(
-            f"a token is needed: --token or {PREFIX}TOKEN, the one that the worker at {host}:{port} was given or showed"
+            f"a token is needed: {here}--token or {PREFIX}TOKEN takes the one that the worker at {host}:{port} was "
+            "given or showed"
         )
     return WorkerAddress(f"http{'s' if secure else ''}://{_written(host)}:{port}", token)
 
