@@ -108,9 +108,12 @@ async def test_the_players_keys_are_those_of_the_settings(tmp_path):
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.pause()
         assert app.problems == []
-        line = key_hints(app.keymap_in_use)
+        line = key_hints(app.keymap_in_use, 120)
         assert line == "f7 pause  ← j 5 s  < > turn  - + speed  f8 help  q quit"
         assert line in "".join(text for text, _ in player_line(replay, app.keymap_in_use, 120))
+        assert key_hints(app.keymap_in_use, 40) == "f7 pause  ← j 5 s  f8 help  q quit"
+        assert key_hints(app.keymap_in_use, 20) == "f8 help  q quit"
+        assert key_hints(app.keymap_in_use, 8) == "f8 help"
         was = replay.transport.playing
         await pilot.press("p", "space")
         assert replay.transport.playing is was

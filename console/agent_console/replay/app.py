@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from agent_console.app import ConsoleApp
 from agent_console.drawing.status import clock_text
-from agent_console.drawing.text import Line, fit, justify
+from agent_console.drawing.text import Line, justify
 from agent_console.keys import bindings, keys_of
 from agent_console.panels import every_action
 from agent_console.replay.backend import ReplayBackend
@@ -108,6 +108,7 @@ _HINTS: Final = (
     (("help",), "help"),
     (("quit",), "quit"),
 )
+_LAST_TO_GO: Final = ("help", "quit")
 
 
 def player_line(replay: ReplayBackend, keymap: Mapping[str, str], width: int) -> Line:
@@ -128,18 +129,24 @@ def player_line(replay: ReplayBackend, keymap: Mapping[str, str], width: int) ->
         (f"  {why}" if why else "", "faint"),
     )
     taken = sum(len(text) for text, _ in left)
-    return justify(left, ((fit(key_hints(keymap), max(0, width - taken - 3)) + " ", "muted"),), width)
+    return justify(left, ((key_hints(keymap, width - taken - 3) + " ", "muted"),), width)
 
 
-def key_hints(keymap: Mapping[str, str]) -> str:
-    """`space pause  ← → 5 s  …`, with the first of the keys that are in use."""
+def key_hints(keymap: Mapping[str, str], width: int) -> str:
+    """`space pause  ← → 5 s  …`, with the first of the keys that are in use, as many as there is room for.
+
+    Help and quit come before the others: the one tells the rest.
+    """
     actions = {action.id: action for action in (*PLAYER, *every_action())}
     hints = []
     for names, label in _HINTS:
         keys = [found[0] for name in names if (found := keys_of(actions[name], keymap))]
         if keys:
-            hints.append(" ".join([*keys, label]))
-    return "  ".join(hints)
+            hints.append((" ".join([*keys, label]), label in _LAST_TO_GO))
+    while len("  ".join(hint for hint, _ in hints)) > width and hints:
+        others = [index for index, (_, stays) in enumerate(hints) if not stays]
+        hints.pop(others[-1] if others else -1)
+    return "  ".join(hint for hint, _ in hints)
 
 
 class ReplayClock(SessionClock):
