@@ -281,9 +281,9 @@ def test_a_token_does_not_travel_for_everybody_to_read():
 
 def test_a_worker_on_this_machine_needs_no_token_to_be_written(monkeypatch, tmp_path):
     monkeypatch.setattr("agent_runtime.worker.access._runtime_folder", lambda: tmp_path)
-    with pytest.raises(AgentConsoleError, match=r"^a token is needed: no worker .* port 8081 of this machine; --token or"):
+    with pytest.raises(AgentConsoleError, match=r"^a token is needed: no worker .* port 8081 of this machine; --token"):
         find_worker(None, None)
     TokenFile(8081).write("kept-by-the-worker")
     assert find_worker(None, None).token == "kept-by-the-worker"
-    with pytest.raises(AgentConsoleError, match="^a token is needed: --token or AGENT_CONSOLE_ATTACH_TOKEN"):
+    with pytest.raises(AgentConsoleError, match=r"^a token is needed: --token or AGENT_CONSOLE_ATTACH_TOKEN"):
         find_worker("https://agents.example:8081", None)
