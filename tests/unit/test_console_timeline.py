@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from agent_console.drawing import timeline as drawing
 from agent_console.drawing.text import line_width
-from agent_console.state import ConsoleState, Turn, reduce_all, turn_of
+from agent_console.state import ConsoleState, Loading, Turn, reduce_all, turn_of
 from agent_console.state.advice import savings
 from agent_console.state.budgets import Budgets
 from agent_console.state.percentiles import Histogram
-from agent_console.state.timeline import Stage, stages
+from agent_console.state.timeline import Stage, stages, with_loading
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent, Event, EventData, TurnPart
 from tests.support.conversation import STORIES
@@ -179,6 +179,15 @@ def test_an_answer_that_was_only_written_was_not_heard_for_any_time() -> None:
 
     assert heard(2.0)
     assert not heard(0.0)
+
+
+def test_what_waits_for_a_model_that_is_being_loaded_says_so() -> None:
+    told = (*COMMITTED, (2.6, ev.LLMStarted("s", "small", 0), None))
+    parts, loading = stages(turn_after(*told), 4.0), [Loading("llm", "small.gguf", 0.4)]
+    assert with_loading(parts, loading)[-1].cause == "llm small · is being loaded"
+    assert with_loading(parts, [replace(loading[0], fraction=1.0)]) == parts
+    assert with_loading(parts, [replace(loading[0], part="tts")]) == parts
+    assert with_loading((), loading) == ()
 
 
 def test_an_early_reply_does_not_end_the_wait() -> None:

@@ -8,7 +8,7 @@ from agent_console.drawing import timeline as drawing
 from agent_console.drawing.text import Line, wrap
 from agent_console.state import ConsoleState, Turn, turn_of
 from agent_console.state.advice import TURNS_WEIGHED, Saving, savings
-from agent_console.state.timeline import stages
+from agent_console.state.timeline import stages, with_loading
 from agent_console.widgets.panel_view import PagePanel, PanelHost, PanelSpec
 
 _EMPTY: Final = (
@@ -50,7 +50,7 @@ class TimelinePanel(PagePanel):
         turn, budgets = self._turn(state), self._host.budgets
         if turn is None:
             return [((_EMPTY[start:end], "faint"),) for start, end in wrap(_EMPTY, width)]
-        lines = drawing.waterfall(turn, stages(turn, now), now, width, budgets)
+        lines = drawing.waterfall(turn, with_loading(stages(turn, now), state.loading), now, width, budgets)
         if turn.audible_at is not None:
             self._tall = len(lines)
         lines += [()] * (self._tall - len(lines))  # what is below stays where it is while a turn begins

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from agent_console.state.model import Loading
 from agent_console.state.turns import Countdown, Turn
 from agent_runtime.events import TurnPart
 from agent_runtime.records import record
@@ -42,6 +44,21 @@ def stages(turn: Turn, now: float) -> tuple[Stage, ...]:
         part = TurnPart(name, since, now, setting)  # type: ignore[arg-type]
         found.append(Stage(name, since, now, explain(part, turn), is_open=True))
     return tuple(found)
+
+
+_LOADED_FOR: Final = {"tts": "tts", "llm": "llm", "transcription": "stt", "endpointing": "turn_detector"}
+"""Which model a stage waits for."""
+
+
+def with_loading(parts: Sequence[Stage], loading: Sequence[Loading]) -> tuple[Stage, ...]:
+    """The same; of what is waited for now it says so if its model is still being loaded."""
+    if not parts or not parts[-1].is_open:
+        return tuple(parts)
+    last = parts[-1]
+    model = next((item for item in loading if item.part == _LOADED_FOR.get(last.name) and item.fraction < 1), None)
+    if model is None or model.error is not None:
+        return tuple(parts)
+    return (*parts[:-1], replace(last, cause=f"{last.cause or model.name} · is being loaded"))
 
 
 def _awaited(turn: Turn, now: float) -> tuple[str, str | None]:
