@@ -121,7 +121,7 @@ def test_livekits_own_packages_stay():
         ("from livekit.plugins.deepgram import STT", "livekit.plugins.deepgram.STT isn't available here: leave `stt`"),
         ("import livekit.plugins.google.beta", "livekit.plugins.google.beta isn't available here: leave `stt` and"),
         ("from livekit.plugins.openai import STT", "livekit.plugins.openai.STT isn't available here: leave `stt`"),
-        ("import agent_runtime.testing; from livekit.agents import testing", "agents.testing isn't available here"),
+        ("import agent_runtime.reload; from livekit.agents import reload", "agents.reload isn't available here"),
         ("from livekit.agents.pipeline import VoicePipelineAgent", "pipeline isn't available here: it is from before"),
         ("from livekit.plugins import nope", "livekit.plugins.nope isn't available here: pip install --no-deps"),
         ("from livekit.plugins import someones", "livekit.plugins.someones isn't available here: pip install"),

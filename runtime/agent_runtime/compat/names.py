@@ -59,6 +59,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "beta.tools.send_dtmf": _DTMF,
     "beta.workflows": ("agent_runtime.voice.task_group", "agent_runtime.workflows"),
     "beta.workflows.address": ("agent_runtime.workflows",),
+    "beta.workflows.credit_card": ("agent_runtime.workflows",),
     "beta.workflows.dob": ("agent_runtime.workflows",),
     "beta.workflows.dtmf_inputs": ("agent_runtime.workflows",),
     "beta.workflows.email_address": ("agent_runtime.workflows",),
@@ -236,7 +237,6 @@ _OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start i
 _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
     f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
-    f"{AGENTS}.beta.workflows.GetCreditCardTask": "subclass AgentTask for it, as the other tasks of beta.workflows do",
     f"{AGENTS}.beta.workflows.WarmTransferTask": "use JobContext.add_sip_participant and transfer_sip_participant",
     **{f"{AGENTS}.{name}": _OLD for name in ("pipeline", "multimodal", "voice_assistant", "transcription")},
     f"{AGENTS}.voice.avatar": "avatars aren't there yet; the agent's voice doesn't need one",
