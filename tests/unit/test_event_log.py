@@ -36,9 +36,12 @@ def test_an_event_that_can_not_be_written_is_told_and_left_out(tmp_path, caplog)
 def test_a_full_disk_ends_the_writing_and_nothing_else(caplog):
     if not Path("/dev/full").exists():
         pytest.skip("platform: there is no /dev/full here")
-    log = EventLog(Path("/dev/full"))
+    told: list[str] = []
+    log = EventLog(Path("/dev/full"), told.append)
     with caplog.at_level(logging.ERROR):
         log.put(event(1))
         log.close()
     log.put(event(2))
-    assert "events are no longer written to /dev/full: [Errno 28]" in caplog.text
+    assert told == ["events are no longer written to /dev/full: No space left on device"]
+    assert told[0] in caplog.text
+    assert log._events.empty()

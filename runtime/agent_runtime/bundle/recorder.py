@@ -146,7 +146,7 @@ class Recorder:
                 self._write_until_the_end()
         except (OSError, MediaError, BundleError) as exc:
             logger.error("the session is no longer recorded: %s", exc)
-            self._on_failure(str(exc))
+            self._on_failure(exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc))
 
     def _write_until_the_end(self) -> None:
         while True:

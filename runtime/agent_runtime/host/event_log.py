@@ -16,19 +16,22 @@ logger = logging.getLogger(__name__)
 class EventLog:
     """Writes events to a file until it is closed; each line is on disk soon after its event.
 
-    What the file held is replaced. Raises OSError if it can't be opened; a disk that fills up later is logged once and
-    ends the writing, not the conversation.
+    What the file held is replaced. Raises OSError if it can't be opened; a disk that fills up later is told once, in
+    the log and to `on_failure` in a thread of its own, and ends the writing, not the conversation.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_failure: Callable[[str], None] = lambda problem: None) -> None:
         self._file = path.open("w", encoding="utf-8")
+        self._on_failure = on_failure
+        self._failed = False
         self._events: queue.SimpleQueue[AnyEvent | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="event-log", daemon=True)
         self._thread.start()
 
     def put(self, event: AnyEvent) -> None:
         """Have it written; from any thread, returns at once."""
-        self._events.put(event)
+        if not self._failed:
+            self._events.put(event)
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what is waiting and close the file."""
@@ -43,7 +46,10 @@ class EventLog:
                 while (event := self._events.get()) is not None:
                     self._write_line(event, dumps)
         except OSError as exc:
-            logger.error("events are no longer written to %s: %s", self._file.name, exc)
+            self._failed = True
+            problem = f"events are no longer written to {self._file.name}: {exc.strerror or exc}"
+            logger.error(problem)
+            self._on_failure(problem)
 
     def _write_line(self, event: AnyEvent, dumps: Callable[[AnyEvent], str]) -> None:
         try:

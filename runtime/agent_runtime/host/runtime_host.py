@@ -181,7 +181,7 @@ class RuntimeHost:
         capture.install()
         try:
             if settings.events is not None:
-                self._log = EventLog(settings.events)
+                self._log = EventLog(settings.events, self._log_failed)
             loop.run_until_complete(self._main(loop, settings))
         except BaseException as exc:
             logger.exception("the runtime crashed")
@@ -267,6 +267,9 @@ class RuntimeHost:
             self._log.put(event)
         if self._recording is not None:
             self._recording.put(event)
+
+    def _log_failed(self, problem: str) -> None:
+        self._emit(ErrorOccurred("events", problem, recoverable=True))
 
     def _emit(self, data: EventData) -> None:
         if self._events is not None:
