@@ -1,7 +1,8 @@
 """A worker beside LiveKit Agents at the same server: `python -m tests.benchmarks.bench_worker`.
 
 From the request for an agent to the agent in the room, and to its voice at a participant, with a process ready; from
-the start of a worker to its registration; memory of its processes. Providers are fakes that take no time.
+the start of a worker to its registration; memory of its processes. Providers are fakes that take no time. Then the way
+of a dispatch, stage by stage.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ PATIENCE = 60.0
 AUDIBLE = 1000
 """Amplitude of 16 bits from which a sample is the agent's tone."""
 
+STAGES = ("asked", "offered", "assigned", "entrypoint", "connected", "joined", "audible")
+"""Of a dispatch, in their order: assigned is when the worker was told so, joined and audible when another participant was."""
+
 
 @dataclass
 class Side:
@@ -45,6 +50,8 @@ class Side:
     audible: list[float] = field(default_factory=list)
     registered: list[float] = field(default_factory=list)
     memory: dict[str, list[float]] = field(default_factory=dict)
+    stamps: dict[str, dict[str, float]] = field(default_factory=dict)
+    """When each room's job got to each of `STAGES`, in seconds since the epoch."""
 
 
 @contextlib.contextmanager
@@ -71,6 +78,9 @@ def worker(side: Side, server: LiveKitServer, *, idle: int) -> Iterator[tuple[su
         assert process.stdout is not None
         for line in process.stdout:
             told.append(line)
+            if line.startswith("@ "):
+                _, room, stage, stamped = line.split()
+                side.stamps.setdefault(room, {})[stage] = float(stamped)
             if "registered" in line and not registered.is_set() and "plugin" not in line:
                 at = time.perf_counter()
                 registered.set()
@@ -98,24 +108,27 @@ async def dispatch(side: Side, server: LiveKitServer, livekit: api.LiveKitAPI, n
     joined, audible = loop.create_future(), loop.create_future()
     tasks: list[asyncio.Task[None]] = []
 
-    def note(future: asyncio.Future[float]) -> None:
+    stamps = side.stamps.setdefault(name, {})
+
+    def note(future: asyncio.Future[float], stage: str) -> None:
         if not future.done():
+            stamps[stage] = time.time()
             future.set_result(time.perf_counter())
 
     async def hear(track: rtc.Track) -> None:
         stream = rtc.AudioStream.from_track(track=track, sample_rate=16000, num_channels=1)
         async for event in stream:
             if np.abs(np.frombuffer(event.frame.data, np.int16).astype(int)).max() > AUDIBLE:
-                note(audible)
+                note(audible, "audible")
                 break
         await stream.aclose()
 
     room = rtc.Room()
-    room.on("participant_connected", lambda _: note(joined))
+    room.on("participant_connected", lambda _: note(joined, "joined"))
     room.on("track_subscribed", lambda track, *_: tasks.append(loop.create_task(hear(track))))
     await room.connect(server.url, token("person", name))
     try:
-        began = time.perf_counter()
+        began, stamps["asked"] = time.perf_counter(), time.time()
         await livekit.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(room=name, agent_name=side.name))
         async with asyncio.timeout(PATIENCE):
             side.joined.append((await joined - began) * 1000)
@@ -134,7 +147,7 @@ async def dispatches(sides: list[Side], server: LiveKitServer, count: int, pause
                 await dispatch(side, server, livekit, f"{side.name}-{number}")
                 await asyncio.sleep(pause)
         for side in sides:
-            del side.joined[0], side.audible[0]
+            del side.joined[0], side.audible[0], side.stamps[f"{side.name}-0"]
 
 
 def memory(side: Side, process: subprocess.Popen[str]) -> None:
@@ -197,6 +210,12 @@ def report(sides: list[Side]) -> None:
     rows["each ready process, MB"] = [side.memory.get("ready process", []) for side in sides]
     for name, values in rows.items():
         print(f"| {name} | " + " | ".join(map(_shown, values)) + " |")
+    for before, stage in pairwise(STAGES):
+        steps = [
+            [(stamps[stage] - stamps[before]) * 1000 for stamps in side.stamps.values() if len(stamps) == len(STAGES)]
+            for side in sides
+        ]
+        print(f"| {before} → {stage}, ms | " + " | ".join(map(_shown, steps)) + " |")
 
 
 def _shown(values: list[float]) -> Any:

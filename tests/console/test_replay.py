@@ -20,7 +20,7 @@ from agent_runtime.bundle import Bundle
 from tests.console.opening import Open
 from tests.support.bundles import record_events
 from tests.support.console_process import ConsoleProcess
-from tests.support.conversation import voice_turn
+from tests.support.conversation import voice_turn, without_microphone
 from tests.support.screenshots import settle
 
 
@@ -129,6 +129,18 @@ async def test_the_players_keys_are_those_of_the_settings(tmp_path):
         assert ["←", "Go", "back"] in [row[:3] for row in rows]
         assert ["j", "Go", "ahead"] in [row[:3] for row in rows]
         assert ["k", "[", "Select", "the", "turn", "before."] in rows
+
+
+async def test_keys_are_the_players_in_a_recording_without_a_microphone_too(tmp_path):
+    replay = ReplayBackend(Bundle.open(record_events(tmp_path / "b", without_microphone().events)), sound=False)
+    app = ReplayApp(replay, encoding="utf-8")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(app)
+        assert app.state.microphone.state == "unavailable"
+        assert app.state.shown_banners == ()
+        await pilot.press("1")
+        await pilot.pause()
+        assert app.console_screen.dock.spec is not None
 
 
 def test_in_a_recording_a_key_does_one_thing():

@@ -226,7 +226,7 @@ class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibl
         if self._pointed_at_input or not (state.mode == "text" or state.microphone.state == "unavailable"):
             return
         self._pointed_at_input = True
-        if not self._searching and self.is_current:
+        if not self._searching and self.is_current and self._prompt_bar.display:
             self._prompt.focus()
 
     def _refresh_now(self) -> None:

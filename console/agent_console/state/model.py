@@ -287,10 +287,10 @@ class ConsoleState:
     def shown_banners(self) -> tuple[Banner, ...]:
         """Those that matter where the conversation is, a missing microphone and speaker as one.
 
-        In a room this machine's sound isn't missed.
+        In a room this machine's sound isn't missed, and in a recording there is nothing to do about it.
         """
         devices = [b for b in self.banners if b.key.startswith("device:")]
-        if self.room.here:
+        if self.room.here or self.mode == "replay":
             return tuple(b for b in self.banners if b not in devices)
         if len(devices) < 2 or any(b.level == "error" for b in devices) or devices[0].hint != devices[1].hint:
             return self.banners

@@ -10,7 +10,7 @@ from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from agent_tools import FunctionTool, InvalidArgumentsError
 
 if TYPE_CHECKING:
-    from agent_runtime.llm.llm import LLM, CollectedResponse
+    from agent_runtime.llm import LLM, CollectedResponse
 
 _REFUSES_TEMPERATURE: Final = re.compile(r"(^|/)(gpt-5|o\d)")
 """Models that answer a request that sets the temperature with an error."""

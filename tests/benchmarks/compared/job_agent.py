@@ -1,6 +1,7 @@
 """An agent's file, the same under both libraries: `python job_agent.py start`. `BENCH_SIDE` says which.
 
-Its agent joins, and says a tone at once, with providers that take no time.
+Its agent joins, and says a tone at once, with providers that take no time. Lines `@ ROOM STAGE TIME` on standard output
+tell when a job got how far.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import math
 import os
 import struct
 import sys
+import time
 from pathlib import Path
 
 if os.environ["BENCH_SIDE"] == "ours":
@@ -18,10 +20,15 @@ if os.environ["BENCH_SIDE"] == "ours":
     compat.install()
 
 from fakes import OUT_RATE, Voice
-from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobProcess, cli
+from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobProcess, JobRequest, cli
 
 SPOKEN = 1.0
 TONE = b"".join(struct.pack("<h", round(8000 * math.sin(n / 8))) for n in range(round(OUT_RATE * SPOKEN)))
+
+
+def stamp(room: str, stage: str) -> None:
+    """Tell how far it is."""
+    print(f"@ {room} {stage} {time.time()}", flush=True)
 
 
 def set_up(process: JobProcess) -> None:
@@ -37,10 +44,19 @@ server = AgentServer(
 )
 
 
-@server.rtc_session(agent_name=os.environ.get("BENCH_AGENT_NAME", "bench"))
+async def take(request: JobRequest) -> None:
+    """Take the job."""
+    stamp(request.room.name, "offered")
+    await request.accept()
+    stamp(request.room.name, "assigned")
+
+
+@server.rtc_session(agent_name=os.environ.get("BENCH_AGENT_NAME", "bench"), on_request=take)
 async def talk(job: JobContext) -> None:
     """Join and speak."""
+    stamp(job.job.room.name, "entrypoint")
     await job.connect()
+    stamp(job.job.room.name, "connected")
     voice = Voice(SPOKEN)
     voice.audio = TONE
     session = AgentSession(tts=voice, vad=None, turn_handling={"turn_detection": "manual"}, user_away_timeout=None)
