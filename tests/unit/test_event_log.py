@@ -42,6 +42,6 @@ def test_a_full_disk_ends_the_writing_and_nothing_else(caplog):
         log.put(event(1))
         log.close()
     log.put(event(2))
-    assert told == ["events are no longer written to /dev/full: No space left on device"]
+    assert told == ["/dev/full is no longer written: No space left on device"]
     assert told[0] in caplog.text
     assert log._events.empty()

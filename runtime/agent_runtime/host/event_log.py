@@ -47,7 +47,7 @@ class EventLog:
                     self._write_line(event, dumps)
         except OSError as exc:
             self._failed = True
-            problem = f"events are no longer written to {self._file.name}: {exc.strerror or exc}"
+            problem = f"{self._file.name} is no longer written: {exc.strerror or exc}"
             logger.error(problem)
             self._on_failure(problem)
 
