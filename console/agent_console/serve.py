@@ -26,7 +26,11 @@ def serve(arguments: Sequence[str], host: str, port: int) -> int:
     except ImportError as exc:
         raise MissingDependencyError("textual-serve", INSTALL) from exc
     print(notice(host, port), file=sys.stderr)
-    Server(console_command(arguments), host=host, port=port, title="agent-console").serve()
+    try:
+        Server(console_command(arguments), host=host, port=port, title="agent-console").serve()
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).rpartition(": ")[2]
+        raise AgentConsoleError(f"{host}:{port} can't be listened at: {reason}: give another --port or --host") from exc
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import io
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_it_is_served_to_this_machine_alone_unless_told_otherwise(
 def test_what_can_not_be_served_is_said(flags: list[str], problem: str) -> None:
     with pytest.raises(AgentConsoleError, match=problem):
         run_arguments(flags)
+
+
+def test_a_port_that_somebody_else_has_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        command = [sys.executable, "-m", "agent_console", "--serve", "--text", "--host", "127.0.0.1", "--port", port]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    said = (
+        f"agent-console: 127.0.0.1:{port} can't be listened at: address already in use: give another --port or --host"
+    )
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_without_the_package_its_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
