@@ -138,6 +138,10 @@ async def test_keys_are_the_players_in_a_recording_without_a_microphone_too(tmp_
         await settle(app)
         assert app.state.microphone.state == "unavailable"
         assert app.state.shown_banners == ()
+        replay.silent_because = "no sound"
+        line = "".join(text for text, _ in player_line(replay, {}, 80))
+        assert line.endswith("no sound  space pause  ← → 5 s  ? help  q quit ")
+        assert len(line) == 80
         await pilot.press("1")
         await pilot.pause()
         assert app.console_screen.dock.spec is not None

@@ -129,7 +129,7 @@ def player_line(replay: ReplayBackend, keymap: Mapping[str, str], width: int) ->
         (f"  {why}" if why else "", "faint"),
     )
     taken = sum(len(text) for text, _ in left)
-    return justify(left, ((key_hints(keymap, width - taken - 3) + " ", "muted"),), width)
+    return justify(left, ((key_hints(keymap, width - taken - 2) + " ", "muted"),), width)
 
 
 def key_hints(keymap: Mapping[str, str], width: int) -> str:

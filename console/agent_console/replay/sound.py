@@ -72,7 +72,7 @@ class ReplaySound:
     def open(self) -> str | None:
         """Open the speaker; why there is no sound, if there is none. Blocks."""
         if not self._tracks:
-            return "the recording has no sound"
+            return "no sound"
         if self._devices is None:
             from agent_runtime.devices.portaudio import PortAudioBackend
 
