@@ -14,6 +14,7 @@ from agent_runtime.llm.token_count import UsageEstimate
 from agent_runtime.types import NOT_GIVEN
 from agent_runtime.utils import aio
 from agent_runtime.voice import turn_inputs as inputs
+from agent_runtime.voice.adapters import Adapters
 from agent_runtime.voice.agent import Agent
 from agent_runtime.voice.agents import Agents
 from agent_runtime.voice.options import AgentSessionOptions
@@ -80,6 +81,7 @@ class Engine:
         self.playout.wants_words = self._wants_words
         self.playout.wants_level = lambda: report.stream.wants(ev.AudioMeter)
         self.providers = Providers(self)
+        self._adapters = Adapters()
         self.turns = TurnDriver(self, self.machine)
         self.realtime = RealtimeLink(self)
         self.recognition = Recognition(self)
@@ -111,7 +113,7 @@ class Engine:
         agent, session = self.agent, self.session
         assert agent is not None
         self.llm = agent._llm if agent._llm is not NOT_GIVEN else session._llm
-        self.tts = _streaming_tts(agent._tts if agent._tts is not NOT_GIVEN else session._tts)
+        self.tts = self._adapters.streaming_tts(agent._tts if agent._tts is not NOT_GIVEN else session._tts)
         stt = agent._stt if agent._stt is not NOT_GIVEN else session._stt
         hears = session.input.audio is not None and session.input.audio_enabled
         handling = resolve_turn_handling(session._turn_handling, agent._turn_handling)
@@ -124,7 +126,7 @@ class Engine:
         own_vad = agent._vad is not NOT_GIVEN or "vad" not in session._left_open
         needs_vad = (hears or stt) and (own_vad or not by_model)
         self.vad = (agent._vad if agent._vad is not NOT_GIVEN else session.resolve_vad()) if needs_vad else None
-        self.stt = _streaming_stt(stt, self.vad)
+        self.stt = self._adapters.streaming_stt(stt, self.vad)
         session._stt_context.use(stt)
         if model is not None:
             detection = own_detection(detection, by_model=by_model, has_vad=self.vad is not None)
@@ -425,24 +427,7 @@ class Engine:
         await self._end_tasks()
         self.playout.set_output(None)
         self.providers.close()
+        await self._adapters.aclose()
         if self._words is not None and self._writer is not None:
             self._words.close()
             await self._writer
-
-
-def _streaming_tts(tts: Any) -> Any:
-    if tts is None or tts.capabilities.streaming:
-        return tts
-    from agent_runtime.tts import StreamAdapter
-
-    return StreamAdapter(tts=tts)
-
-
-def _streaming_stt(stt: Any, vad: Any) -> Any:
-    if stt is None or stt.capabilities.streaming:
-        return stt
-    if vad is None:
-        raise ValueError(f"{stt.label} recognizes whole buffers only and needs a vad beside it")
-    from agent_runtime.stt import StreamAdapter
-
-    return StreamAdapter(stt=stt, vad=vad)
