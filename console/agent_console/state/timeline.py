@@ -8,7 +8,7 @@ from typing import Final
 
 from agent_console.state.model import Loading
 from agent_console.state.turns import Countdown, Turn
-from agent_runtime.events import TurnPart
+from agent_runtime.events import PartName, TurnPart
 from agent_runtime.records import record
 
 
@@ -41,7 +41,7 @@ def stages(turn: Turn, now: float) -> tuple[Stage, ...]:
         since = countdown.speech_ended
     if waited and since is not None and now > since:
         name, setting = _awaited(turn, now)
-        part = TurnPart(name, since, now, setting)  # type: ignore[arg-type]
+        part = TurnPart(name, since, now, setting)
         found.append(Stage(name, since, now, explain(part, turn), is_open=True))
     return tuple(found)
 
@@ -61,7 +61,7 @@ def with_loading(parts: Sequence[Stage], loading: Sequence[Loading]) -> tuple[St
     return (*parts[:-1], replace(last, cause=f"{last.cause or model.name} · is being loaded"))
 
 
-def _awaited(turn: Turn, now: float) -> tuple[str, str | None]:
+def _awaited(turn: Turn, now: float) -> tuple[PartName, str | None]:
     """What the user waits for now, and on whose account."""
     running = [tool.name for tool in turn.tools if tool.end is None]
     countdown = final_countdown(turn)

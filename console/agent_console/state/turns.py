@@ -10,7 +10,7 @@ from typing import TypeAlias
 from agent_console.state.sentences import sentence, why
 from agent_console.state.sequence import Seq
 from agent_runtime import events as ev
-from agent_runtime.events import AnyEvent, TurnPart
+from agent_runtime.events import AnyEvent, PartName, TurnPart
 from agent_runtime.records import record
 
 COUNTDOWNS_KEPT = 16
@@ -101,14 +101,14 @@ class Turn:
         """Seconds from the user's last word to the agent's first sound, or so far."""
         return self.end - self.start if self.start is not None and self.end is not None else 0.0
 
-    def mark(self, name: str, at: float, setting: str | None = None) -> Turn:
+    def mark(self, name: PartName, at: float, setting: str | None = None) -> Turn:
         """A part ended at `at`; nothing if that is before the last one did, or the wait is over or hasn't begun."""
         if self.is_measured or self.audible_at is not None or self.end is None or at <= self.end:
             return self
         last = self.parts[-1] if self.parts else None
         if last is not None and (last.name, last.setting) == (name, setting):
             return replace(self, parts=(*self.parts[:-1], replace(last, end=at)))
-        return replace(self, parts=(*self.parts, TurnPart(name, self.end, at, setting)))  # type: ignore[arg-type]
+        return replace(self, parts=(*self.parts, TurnPart(name, self.end, at, setting)))
 
 
 Change: TypeAlias = Callable[[Turn, AnyEvent, "ev.EventData"], Turn]

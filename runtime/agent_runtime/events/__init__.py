@@ -2,6 +2,7 @@
 
 from agent_runtime.events.context import (
     ItemAdded,
+    PartName,
     ToolFinished,
     ToolReplyUpdated,
     ToolStarted,
@@ -145,6 +146,7 @@ __all__ = [
     "ModelLoading",
     "OptionChange",
     "OverlappingSpeech",
+    "PartName",
     "PartRestarting",
     "ParticipantJoined",
     "ParticipantLeft",

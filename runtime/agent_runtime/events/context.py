@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from agent_runtime.records import record
 
@@ -70,11 +70,16 @@ class ItemAdded:
     type: Literal["item_added"] = "item_added"
 
 
+PartName: TypeAlias = Literal[
+    "endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "floor", "playout"
+]
+
+
 @record(frozen=True, slots=True)
 class TurnPart:
     """One stretch of a turn's latency."""
 
-    name: Literal["endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "floor", "playout"]
+    name: PartName
     """`floor`: the answer was ready and had to let somebody finish."""
     start: float
     end: float

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
-from agent_runtime.events import TurnMeasured, TurnPart
-
-PartName: TypeAlias = Literal[
-    "endpointing", "transcription", "hook", "llm", "tools", "llm_sentence", "tts", "floor", "playout"
-]
+from agent_runtime.events import PartName, TurnMeasured, TurnPart
 
 
 class TurnClock:
