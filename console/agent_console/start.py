@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from agent_console.data import data_folder
 from agent_runtime import stand_ins
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 EXIT_TIMEOUT: Final = 0.5
 """Seconds for what is to be done when the process ends."""
+A = TypeVar("A", bound="App[None]")
 DEFAULT_AGENT: Final = "minimal_assistant.py"
 
 native = logging.getLogger("agent_runtime.native")
@@ -212,11 +213,23 @@ def run_console(
     run_app(
         lambda: ConsoleApp(backend, theme_folders=[user_themes_folder()], prices=prices, **given),
         backend.stop,
+        lambda app: _where_it_is_recorded(app.state.recorded),
     )
 
 
-def run_app(make: Callable[[], App[None]], stop: Callable[[], object]) -> NoReturn:
-    """Run an app on the terminal until it is closed, call `stop`, and end the process with the app's exit code."""
+def _where_it_is_recorded(folder: str | None) -> str:
+    from agent_console.state.paths import for_shell
+
+    return "" if folder is None else f"recorded: agent-console replay {for_shell(folder)}"
+
+
+def run_app(
+    make: Callable[[], A], stop: Callable[[], object], last_word: Callable[[A], str] = lambda app: ""
+) -> NoReturn:
+    """Run an app on the terminal until it is closed, call `stop`, and end the process with the app's exit code.
+
+    `last_word` gives what stands in the terminal afterwards.
+    """
     from agent_console.terminal import TerminalGuard
 
     with TerminalGuard(native.info) as guard:
@@ -226,6 +239,8 @@ def run_app(make: Callable[[], App[None]], stop: Callable[[], object]) -> NoRetu
             app.run()
         finally:
             stop()
+    if sys.stdout.isatty() and (word := last_word(app)):
+        print(word)
     leave(app.return_code or 0)
 
 

@@ -170,6 +170,19 @@ def test_it_starts_takes_text_and_quits(folder):
         process.assert_terminal_restored()
 
 
+def test_a_session_that_was_recorded_leaves_the_command_that_shows_it(folder):
+    with console(folder, *QUIET, "greeter.py", size=(160, 24)) as process:
+        process.wait_for("agent listening")
+        process.press("escape", "R")
+        process.wait_for("● rec")
+        process.type("q")
+        assert process.wait_for_exit() == 0
+        (bundle,) = (folder / ".local/share/agent-console/recordings").iterdir()
+        assert f"recorded: agent-console replay ~/.local/share/agent-console/recordings/{bundle.name}" in (
+            process.output.decode()
+        )
+
+
 def test_it_follows_the_terminals_size(folder):
     with console(folder, *QUIET, "greeter.py", size=(120, 40)) as process:
         process.wait_for("agent listening")

@@ -274,6 +274,8 @@ class ConsoleState:
     muted: bool = False
     recording: str | None = None
     """The folder that the session is recorded into."""
+    recorded: str | None = None
+    """The folder of the newest recording, also once it is complete."""
     push_to_talk: Literal["off", "pressed", "sent", "discarded"] = "off"
     dropped_input: int = 0
     dropped_output: int = 0

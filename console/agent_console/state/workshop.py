@@ -158,12 +158,13 @@ def loop_blocked(state: ConsoleState, event: AnyEvent, data: ev.LoopBlocked) -> 
 
 def recording_changed(state: ConsoleState, event: AnyEvent, data: ev.RecordingChanged) -> ConsoleState:
     """The header says that it records; where to is in the flow of the conversation."""
-    state = replace(state, recording=data.folder if data.state == "started" else None)
+    is_on = data.state == "started"
+    state = replace(state, recording=data.folder if is_on else None, recorded=data.folder if is_on else state.recorded)
     if data.state == "failed":
         text = f"not recorded: {data.problem}"
         banner = Banner("recording", "warning", text, "the conversation goes on", time=event.time)
         return replace(state, banners=_with(state.banners, banner))
-    text = f"{'recording into' if data.state == 'started' else 'recorded:'} {from_home(data.folder)}"
+    text = f"{'recording into' if is_on else 'recorded:'} {from_home(data.folder)}"
     return replace(state, entries=state.entries.append(Note("info", event.time, text, turn_id=event.turn_id)))
 
 
