@@ -429,6 +429,13 @@ def test_an_error_is_a_banner_a_note_and_a_log_line(tape: Tape) -> None:
     assert tape.state.banners == ()
 
 
+def test_what_was_given_up_does_not_end_the_session(tape: Tape) -> None:
+    tape(ev.ErrorOccurred("llm", "the key is refused", False))
+    assert tape.state.banners[0].hint == "given up; the conversation goes on"
+    tape(ev.ErrorOccurred("runtime", "it crashed; quit and start again", False))
+    assert tape.state.banners[0].hint == ""
+
+
 def test_what_blocked_the_loop_is_named(tape: Tape) -> None:
     tape(ev.LoopBlocked(1.5, "/x/agent.py", 12, "stack"))
     note = tape.entry()

@@ -134,6 +134,13 @@ def _place(file: str, line: int | None) -> str:
     return PurePath(file).name + (f":{line}" if line is not None else "")
 
 
+def outcome(data: ev.ErrorOccurred) -> str:
+    """What became of it. Where it ends the session, `SessionClosed` says so; a crash says what to do."""
+    if data.source == "runtime":
+        return ""
+    return "the conversation goes on" if data.recoverable else "given up; the conversation goes on"
+
+
 def turn_words(turn_id: str) -> str:
     """`turn 3` of the id `turn_3`."""
     return turn_id.replace("_", " ")
@@ -401,9 +408,7 @@ SENTENCES: Final[Mapping[type, Words]] = {
     ev.ReloadFinished: _reloaded,
     ev.ReloadFailed: lambda data, why: f"{_place(data.file, data.line)}: {data.message} · the old code goes on",
     ev.LogWritten: lambda data, why: f"{data.level} {data.logger}: {data.message}",
-    ev.ErrorOccurred: lambda data, why: _then(
-        f"{data.source}: {data.message}", "the session goes on" if data.recoverable else "the session ends"
-    ),
+    ev.ErrorOccurred: lambda data, why: _then(f"{data.source}: {data.message}", outcome(data)),
     ev.LoopStalled: lambda data, why: f"{_place(data.file, data.line)} blocks the agent since {data.duration:.2f} s",
     ev.LoopBlocked: lambda data, why: f"{_place(data.file, data.line)} blocked the agent for {data.duration:.2f} s",
     ev.LoopLag: lambda data, why: (

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from agent_console.state.model import LOG_LIMIT, Banner, ConsoleState, LogLine, Note, Rule
 from agent_console.state.paths import for_shell, from_home
-from agent_console.state.sentences import WAITS_FOR, count, turn_words
+from agent_console.state.sentences import WAITS_FOR, count, outcome, turn_words
 from agent_runtime import events as ev
 from agent_runtime.events import AnyEvent
 
@@ -113,7 +113,7 @@ def log_written(state: ConsoleState, event: AnyEvent, data: ev.LogWritten) -> Co
 def error_occurred(state: ConsoleState, event: AnyEvent, data: ev.ErrorOccurred) -> ConsoleState:
     """A banner says it once, clearly; a note and the log keep it."""
     text = f"{data.source}: {data.message}"
-    hint = "the conversation goes on" if data.recoverable else "the session ends"
+    hint = outcome(data)
     banner = Banner("error", "warning" if data.recoverable else "error", text, hint, data.details, event.time)
     note = Note("error", event.time, text, data.details, event.turn_id)
     last = state.entries.last

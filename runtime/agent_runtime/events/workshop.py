@@ -137,7 +137,7 @@ class LogWritten:
 
 @record(frozen=True, slots=True)
 class ErrorOccurred:
-    """Something failed. `recoverable` says whether the session goes on."""
+    """Something failed. If it isn't `recoverable` it was given up, which ends the session if it happens too often."""
 
     source: str
     """The culprit: `stt`, `llm`, `tts`, `tool get_weather`, `hook on_enter`, `device` …"""
