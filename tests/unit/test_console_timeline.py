@@ -190,6 +190,28 @@ def test_what_waits_for_a_model_that_is_being_loaded_says_so() -> None:
     assert with_loading((), loading) == ()
 
 
+def test_nobody_waits_for_an_agent_that_speaks_up() -> None:
+    def drawn(by: str) -> str:
+        told = [
+            (1.0, ev.TurnStarted(1), by),
+            (1.0, ev.TurnCommitted("", 1.0), None),
+            (1.1, ev.TTSStarted("s", "v"), None),
+        ]
+        turn = turn_after(*told, (9.0, ev.TTSFirstByte("s", 7.9), None), (9.1, ev.PlayoutStarted("s"), None))
+        parts = stages(turn, 9.5)
+        lines = [
+            *drawing.waterfall(turn, parts, 9.5, 60, Budgets()),
+            drawing.turn_title(turn, 8.1, Budgets(), selected=False),
+        ]
+        return "\n".join("".join(text for text, _ in line) for line in lines)
+
+    assert drawn("text").count("✗") == 2
+    assert "over the budget" in drawn("text")
+    assert "✗" not in drawn("say")
+    assert "budget" not in drawn("say")
+    assert "8.10" in drawn("say")
+
+
 def test_an_early_reply_does_not_end_the_wait() -> None:
     turn = turn_after(*SPOKEN, (2.3, ev.LLMFirstToken("s", 0.2), None), COMMITTED[-1])
     assert named(turn, 2.5) == [("endpointing", 0.5)]

@@ -22,6 +22,8 @@ _SILENT: Final = 0.005
 _TOLD: Final = 4
 """Changes that are told, the best first."""
 _STARTED_BY: Final = {"text": "you typed", "say": "the agent spoke up", "generate_reply": "the agent's own turn"}
+_UNASKED: Final = ("say", "generate_reply")
+"""What begins turns whose answers nobody waits for: they have no budget."""
 
 
 def turn_title(turn: Turn | None, total: float, budgets: Budgets, *, selected: bool) -> Line:
@@ -32,6 +34,8 @@ def turn_title(turn: Turn | None, total: float, budgets: Budgets, *, selected: b
     line: Line = ((f"turn {turn.number} · {which}", "muted"),)
     if not total:
         return line
+    if turn.by in _UNASKED:
+        return (*line, (f"  {total:.2f} s", "value"))
     over = budgets.is_over(WHOLE, total)
     return (*line, (f"  {total:.2f} s {'✗' if over else '✓'}", "bad bold" if over else "good bold"))
 
@@ -105,14 +109,18 @@ def _stage(
 
 
 def _whole(turn: Turn, total: float, width: int, budgets: Budgets, *, open_: bool) -> list[Line]:
+    label = "  so far" if open_ else "  as heard" if turn.given_up_at is None else "  in vain"
+    cells = max(4, width - _LABEL - _NUMBER)
+    if turn.by in _UNASKED:
+        sign = "…" if open_ else " "
+        whole: Line = (*stretch(0.0, 1.0, cells, "bar"), (f" {total:5.2f} {sign}", "value bold"))
+        return [((f"{label:<{_LABEL}}", "text bold"), *whole)]
     over = budgets.is_over(WHOLE, total)
     style = "bad" if over else "good"
-    cells = max(4, width - _LABEL - _NUMBER)
     scale = max(total, budgets.answer) or 1.0
     bar = stretch(0.0, total / scale, cells, style)
     mark = min(cells - 1, int(budgets.answer / scale * cells))
     sign = "…" if open_ else "✗" if over else "✓"
-    label = "  so far" if open_ else "  as heard" if turn.given_up_at is None else "  in vain"
     words = f"over the budget of {budgets.answer:.2f} s" if over else f"budget {budgets.answer:.2f} s"
     return [
         ((f"{label:<{_LABEL}}", "text bold"), *_at(bar, mark, "│"), (f" {total:5.2f} {sign}", f"{style} bold")),
