@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final, TypeVar, Unpack
+from typing import Any, Final, TypeVar
 
-from agent_runtime.llm import ChatContext, Instructions
+from agent_runtime.llm import LLM, ChatContext, DuplexModel, Instructions, RealtimeModel
+from agent_runtime.stt import STT
+from agent_runtime.tts import TTS
 from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
+from agent_runtime.vad import VAD
 from agent_runtime.voice.agent_task import AgentTask
 from agent_runtime.voice.run_context import RunContext
 from agent_runtime.voice.task_group import TaskGroup
-from agent_runtime.workflows.collect import TaskOptions, flags_of
+from agent_runtime.voice.turn import TurnDetectionMode
+from agent_runtime.workflows.collect import flags_of
 from agent_runtime.workflows.person import GetNameTask
 from agent_tools import FunctionTool, Tool, ToolError, ToolFlag, Toolset, function_tool
 
@@ -289,21 +293,35 @@ class GetCreditCardTask(AgentTask[GetCreditCardResult]):
     Awaited, it gives that; it raises CardCaptureDeclinedError or another ToolError if the user won't tell.
 
     Args:
-        tools: more tools.
+        chat_ctx, turn_detection, tools, stt, vad, llm, tts, allow_interruptions: see `Agent`.
         require_confirmation: whether the user says each thing twice. Unset: only where they speak.
         extra_instructions: added to those of each step.
-        options: what the task's agent differs in from the one that awaits it; see `Agent`.
     """
 
     def __init__(
         self,
-        *,
+        chat_ctx: NotGivenOr[ChatContext] = NOT_GIVEN,
+        turn_detection: NotGivenOr[TurnDetectionMode | None] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
+        stt: NotGivenOr[STT[Any] | None] = NOT_GIVEN,
+        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[LLM[Any] | RealtimeModel | DuplexModel | None] = NOT_GIVEN,
+        tts: NotGivenOr[TTS[Any] | None] = NOT_GIVEN,
+        allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
         require_confirmation: NotGivenOr[bool] = NOT_GIVEN,
         extra_instructions: str = "",
-        **options: Unpack[TaskOptions],
     ) -> None:
-        super().__init__(instructions="", tools=tools if is_given(tools) else [], **options)
+        super().__init__(
+            instructions="",
+            chat_ctx=chat_ctx,
+            turn_detection=turn_detection,
+            tools=tools if is_given(tools) else [],
+            stt=stt,
+            vad=vad,
+            llm=llm,
+            tts=tts,
+            allow_interruptions=allow_interruptions,
+        )
         self._confirm, self._extra = require_confirmation, extra_instructions
 
     async def on_enter(self) -> None:
