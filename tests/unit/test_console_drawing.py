@@ -253,6 +253,9 @@ def test_a_missing_speaker_is_said_where_its_level_would_be() -> None:
     assert "out off" in text(status.instruments(state, 0.0, 80))
     assert "speaker  off" in text(status.audio_panel(state, 0.0, 38))
     assert "out off" not in text(status.instruments(ConsoleState(), 0.0, 80))
+    typed = text(status.instruments(ConsoleState(mode="text"), 0.0, 80))
+    assert "mic off" in typed
+    assert "out off" in typed
 
 
 # --- the log ---------------------------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def microphone_meter(state: ConsoleState, now: float, width: int) -> Line:
     meters = state.meters
     if state.muted:
         return (("muted", "error bold"), (" " * max(0, width - 5), ""))
-    if state.microphone.state not in ("opened", "unknown") and not state.room.here:
+    if _is_off(state, state.microphone):
         return (("off".ljust(width), "faint"),)
     clipped = meters.clipped_at is not None and now - meters.clipped_at < CLIP_SHOWN
     number: Span = ("   clip", "error bold") if clipped else (f" {_db(meters.input_rms)}", "muted")
@@ -165,12 +165,17 @@ def microphone_meter(state: ConsoleState, now: float, width: int) -> Line:
 
 def speaker_meter(state: ConsoleState, width: int) -> Line:
     """The output level; a word instead where there is no speaker."""
-    if state.speaker.state not in ("opened", "unknown") and not state.room.here:
+    if _is_off(state, state.speaker):
         return (("off".ljust(width), "faint"),)
     return (
         *bars.level_bar(state.meters.output_rms, None, width - 7, style="agent"),
         (f" {_db(state.meters.output_rms)}", "muted"),
     )
+
+
+def _is_off(state: ConsoleState, device: Device) -> bool:
+    """Whether there is nothing to measure: no device, or none is looked for because one types."""
+    return not state.room.here and (state.mode == "text" or device.state not in ("opened", "unknown"))
 
 
 def _db(level: float) -> str:
