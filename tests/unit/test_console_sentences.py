@@ -51,6 +51,14 @@ def test_every_cause_that_an_event_documents_has_plain_words(kind: type) -> None
     assert [cause for cause in re.findall(r"`([\w.]+)`", plain) if cause not in CAUSES] == []
 
 
+def test_of_what_was_heard_the_newest_words_are_told() -> None:
+    assert said(ev.AgentHeard("s", "i", "one two three four", 1.5)) == "heard up to 1.50 s: “… two three four”"
+    assert said(ev.AgentHeard("s", "i", "one two", 0.5)) == "heard up to 0.50 s: “one two”"
+    assert said(ev.AgentHeard("s", "i", "one two", 0.0)) == "to be read: “one two”"
+    assert said(ev.PlayoutFinished("s", 2.0, interrupted=True)) == "2.00 s were heard, then it was cut short"
+    assert said(ev.PlayoutFinished("s", 0.0, interrupted=False)) == "nothing was spoken"
+
+
 def test_a_cause_that_is_not_known_is_told_as_it_is() -> None:
     assert (why("brand_new"), why(None)) == ("brand new", "")
 

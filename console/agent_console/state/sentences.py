@@ -126,8 +126,20 @@ def _then(text: str, *more: str) -> str:
     return " · ".join(part for part in (text, *more) if part)
 
 
+_NEWEST: Final = 3
+"""Words of the agent's that the line about what was heard ends with."""
+
+
 def _quote(text: str) -> str:
     return f"“{text.strip()}”" if text.strip() else ""
+
+
+def _heard(data: ev.AgentHeard, why: str) -> str:
+    """The newest words: those before them stand in the lines above."""
+    words = data.text.split()
+    newest = " ".join(words[-_NEWEST:])
+    told = f"“{'… ' if len(words) > _NEWEST else ''}{newest}”"
+    return f"heard up to {data.position:.2f} s: {told}" if data.position else f"to be read: {told}"
 
 
 def _place(file: str, line: int | None) -> str:
@@ -373,11 +385,12 @@ SENTENCES: Final[Mapping[type, Words]] = {
     ev.TTSFirstByte: lambda data, why: f"the first audio came after {data.ttfb:.2f} s",
     ev.TTSFinished: _tts_finished,
     ev.PlayoutStarted: lambda data, why: "the first sample is heard",
-    ev.AgentHeard: lambda data, why: f"heard up to {data.position:.2f} s: {_quote(data.text)}",
+    ev.AgentHeard: _heard,
     ev.PlayoutPaused: lambda data, why: _then(f"the agent holds still at {data.position:.2f} s", why),
     ev.PlayoutResumed: lambda data, why: "it was no interruption: the agent goes on",
     ev.PlayoutFinished: lambda data, why: (
-        f"{data.position:.2f} s were heard" + (", then it was cut short" if data.interrupted else "")
+        (f"{data.position:.2f} s were heard" if data.position else "nothing was spoken")
+        + (", then it was cut short" if data.interrupted else "")
     ),
     ev.SpeechFinished: lambda data, why: "the speech was cut short" if data.interrupted else "the speech is over",
     ev.AgentInterrupted: lambda data, why: _then("the agent was stopped", why),
