@@ -52,11 +52,18 @@ def test_every_cause_that_an_event_documents_has_plain_words(kind: type) -> None
 
 
 def test_of_what_was_heard_the_newest_words_are_told() -> None:
-    assert said(ev.AgentHeard("s", "i", "one two three four", 1.5)) == "heard up to 1.50 s: “… two three four”"
-    assert said(ev.AgentHeard("s", "i", "one two", 0.5)) == "heard up to 0.50 s: “one two”"
-    assert said(ev.AgentHeard("s", "i", "one two", 0.0)) == "to be read: “one two”"
+    assert said(ev.AgentHeard("s", "i", "one two three four", 1.5)) == "“… two three four” was heard at 1.50 s"
+    assert said(ev.AgentHeard("s", "i", "one two", 0.5)) == "“one two” was heard at 0.50 s"
+    assert said(ev.AgentHeard("s", "i", "one two", 0.0)) == "“one two” can be read"
     assert said(ev.PlayoutFinished("s", 2.0, interrupted=True)) == "2.00 s were heard, then it was cut short"
     assert said(ev.PlayoutFinished("s", 0.0, interrupted=False)) == "nothing was spoken"
+
+
+def test_names_give_way_to_what_is_said_where_it_is_narrow() -> None:
+    told = event(ev.AgentStateChanged("listening", "thinking"))
+    assert "".join(text for text, _ in event_lines(told, 56, opened=False)[0]).split()[1:3] == ["agent", "state"]
+    assert "agent state changed" in "".join(text for text, _ in event_lines(told, 56, opened=True)[0])
+    assert "agent state changed" in "".join(text for text, _ in event_lines(told, 80, opened=False)[0])
 
 
 def test_a_cause_that_is_not_known_is_told_as_it_is() -> None:

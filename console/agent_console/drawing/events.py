@@ -16,6 +16,9 @@ _STYLES: Final[dict[Weight, tuple[str, str]]] = {
     "error": ("✗", "error"),
 }
 _NAME: Final = 20
+_NARROW_NAME: Final = 16
+_ROOMY: Final = 70
+"""Cells from which names have all the room that they need."""
 
 
 def name_of(event: AnyEvent) -> str:
@@ -26,13 +29,16 @@ def name_of(event: AnyEvent) -> str:
 def event_lines(event: AnyEvent, width: int, *, opened: bool) -> list[Line]:
     """One line, or as many as it takes to say everything."""
     sign, style = _STYLES[weight(event)]
+    name, cells = name_of(event), _NAME
+    if width < _ROOMY and not opened:
+        name, cells = name.removesuffix(" changed"), _NARROW_NAME
     head: Line = (
         (f"{event.time:7.2f} ", "faint"),
         (f"{sign} ", style),
-        (f"{fit(name_of(event), _NAME):<{_NAME}} ", style),
+        (f"{fit(name, cells):<{cells}} ", style),
     )
     said = clean(sentence(event))
-    room = max(8, width - 11 - _NAME)
+    room = max(8, width - 11 - cells)
     if not opened:
         return [(*head, (fit(said, room), "muted"))]
     where = f"{turn_words(event.turn_id or 'no turn')} · seq {event.seq}"

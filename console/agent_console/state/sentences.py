@@ -139,7 +139,7 @@ def _heard(data: ev.AgentHeard, why: str) -> str:
     words = data.text.split()
     newest = " ".join(words[-_NEWEST:])
     told = f"“{'… ' if len(words) > _NEWEST else ''}{newest}”"
-    return f"heard up to {data.position:.2f} s: {told}" if data.position else f"to be read: {told}"
+    return f"{told} was heard at {data.position:.2f} s" if data.position else f"{told} can be read"
 
 
 def _place(file: str, line: int | None) -> str:
