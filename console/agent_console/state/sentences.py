@@ -378,11 +378,11 @@ SENTENCES: Final[Mapping[type, Words]] = {
     ev.LLMStarted: lambda data, why: _then(
         f"{data.model or 'the model'} is asked", why, f"step {data.step + 1}" if data.step else ""
     ),
-    ev.LLMFirstToken: lambda data, why: f"the first token came after {data.ttft:.2f} s",
+    ev.LLMFirstToken: lambda data, why: f"{data.ttft:.2f} s to the first token",
     ev.LLMFinished: _llm_finished,
     ev.AgentText: lambda data, why: _quote(data.delta) or "a space",
     ev.TTSStarted: lambda data, why: f"{data.model or 'the voice'} gets the first text",
-    ev.TTSFirstByte: lambda data, why: f"the first audio came after {data.ttfb:.2f} s",
+    ev.TTSFirstByte: lambda data, why: f"{data.ttfb:.2f} s to the first audio",
     ev.TTSFinished: _tts_finished,
     ev.PlayoutStarted: lambda data, why: "the first sample is heard",
     ev.AgentHeard: _heard,
