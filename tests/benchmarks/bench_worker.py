@@ -37,7 +37,7 @@ AUDIBLE = 1000
 """Amplitude of 16 bits from which a sample is the agent's tone."""
 
 STAGES = ("asked", "offered", "assigned", "entrypoint", "connected", "joined", "audible")
-"""Of a dispatch, in their order: assigned is when the worker was told so, joined and audible when another participant was."""
+"""Of a dispatch, in their order: the worker is told of its assignment, a participant sees it join and hears it."""
 
 
 @dataclass
