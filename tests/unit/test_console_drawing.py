@@ -331,6 +331,11 @@ def test_a_banner_without_anything_else_to_do_is_read_to_its_end() -> None:
     told = "agent-console.toml:5: budgets.answer: -1: input should be greater than 0"
     one, two = status.banner_lines([Banner("notice", "warning", told)], 60)
     assert f"{text([one]).rstrip()} {text([two]).strip()}" == f" ! {told}"
+    many = [Banner(f"notice {number}", "warning", told) for number in range(5)]
+    one, two, *_ = status.banner_lines(many, 60)
+    assert f"{text([one]).rstrip()} {text([two]).strip()}" == f" ! {told} · 2 more, esc goes on"
+    (exact,) = status.banner_lines([Banner("notice", "warning", "x" * 55)], 60)
+    assert text([exact]) == f" ! {'x' * 55}"
 
 
 def test_loading_is_one_line_and_then_none() -> None:

@@ -108,20 +108,22 @@ def banner_lines(banners: Sequence[Banner], width: int, limit: int = 3) -> list[
     shown = banners[-limit:]
     for banner in shown:
         glyph, style = ("✗", "error") if banner.level == "error" else ("!", "fair")
-        hint = f" · {clean(banner.hint)} " if banner.hint else " "
-        if banner is shown[0] and len(banners) > limit:
-            hint = f"{hint.rstrip()} · {len(banners) - limit} more, esc goes on "
+        more = f" · {len(banners) - limit} more, esc goes on" if banner is shown[0] and len(banners) > limit else ""
+        hint = f" · {clean(banner.hint)}{more} " if banner.hint else f"{more} "
         text = clean(banner.text).replace("\n", " ")
         room = max(20, width - 5 - min(len(hint), width // 2))
-        start, end = wrap(text, room)[0] if not banner.hint else (0, len(text))
-        first, second = fit(text[start:end], room), fit(text[end:].strip(), width - 5)
+        end = len(text)
+        if not banner.hint and cell_len(text) > room:
+            room, hint = width - 5, ""
+            end = wrap(text, room)[0][1]
+        first, second = fit(text[:end], room), fit(text[end:].strip(), width - 5 - len(more))
         rest = fit(hint, max(0, width - 4 - cell_len(first)))
         line: Line = ((f" {glyph} ", f"{style} bold"), (first, style), (rest, "muted"))
         if banner is shown[-1] and line_width(line) + len(_HIDES) < width:
             line = justify(line, ((_HIDES, "faint"),), width)
         lines.append(line)
-        if second:
-            lines.append((("   ", ""), (second, style)))
+        if not hint and (second or more):
+            lines.append((("   ", ""), (second, style), (more, "muted")))
     return lines
 
 
