@@ -82,8 +82,11 @@ _SHORT: Final = {"esc": "escape", "pgup": "pageup", "pgdn": "pagedown", "return"
 def _key(written: str) -> str | None:
     """The key in Textual's words; None if there is no such key."""
     *modifiers, key = written.replace("^", "ctrl+").split("+") if len(written) > 1 else [written]
+    modifiers = [modifier.lower() for modifier in modifiers]
     key = _SHORT.get(key.lower(), key)
     if len(key) == 1:
+        # A terminal sends the same for ctrl with the small letter and with the capital.
+        key = key.lower() if "ctrl" in modifiers else key
         key = _character_to_key(key)
     elif key.lower() in _NAMED:
         key = key.lower()

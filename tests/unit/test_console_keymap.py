@@ -26,6 +26,8 @@ def test_the_default_keys_are_without_a_clash() -> None:
         ("x", "x"),
         ("ctrl+t", "ctrl+t"),
         ("^t", "ctrl+t"),
+        ("Ctrl+T", "ctrl+t"),
+        ("Shift+F5", "shift+f5"),
         ("f7, x", "f7,x"),
         (["f7", "X"], "f7,X"),
         (",", "comma"),
