@@ -79,7 +79,9 @@ class ConsoleApp(BaseApp):
         self._asked_to_quit_at = float("-inf")
         super().__init__(**options)
         self.theme_preview = ThemePreview(self)
-        self._notices = [*notices, *self.problems]
+        # Of a broken theme that the settings name, they told already.
+        told = [p for p in self.problems if any(p.removeprefix("theme ") in notice for notice in notices)]
+        self._notices = [*notices, *(problem for problem in self.problems if problem not in told)]
 
     # --- life --------------------------------------------------------------------------------------------------------
 

@@ -116,3 +116,12 @@ async def test_what_is_chosen_of_the_palette_besides_themes_leaves_the_theme(con
         await it.pilot.pause()
         assert it.backend.calls == [("set_muted", True)]
         assert it.app.theme == "nocturne"
+
+
+async def test_a_broken_theme_that_the_settings_name_is_told_once(console: Open, tmp_path: Path) -> None:
+    write(tmp_path / "mine.toml", "colour = 3\n")
+    problem = "mine.toml:1: colour: isn't known; there are name, dark, ansi, [colors] and [tokens]"
+    async with console(theme_folders=[tmp_path], notices=[f"agent-console.toml:2: theme: {problem}"]) as it:
+        assert [banner.text for banner in it.screen._notices] == [f"agent-console.toml:2: theme: {problem}"]
+    async with console(theme_folders=[tmp_path]) as it:
+        assert [banner.text for banner in it.screen._notices] == [f"theme {problem}"]
