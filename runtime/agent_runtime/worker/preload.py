@@ -11,8 +11,12 @@ import multiprocessing.spawn
 import os
 import sys
 
+import livekit.protocol.agent  # noqa: F401 (a job comes as its message)
+
+import agent_runtime.host.tracing
 import agent_runtime.room
 import agent_runtime.voice.session
+import agent_runtime.voice.transforms
 import agent_runtime.worker.job_main  # noqa: F401
 from agent_runtime import compat
 from agent_runtime.lazy_model import build_models
