@@ -20,3 +20,11 @@ def test_it_passes(scenario: Scenario) -> None:
     assert result.checks
     # How long an answer takes is the machine's; what is in it is not.
     assert [check for check in result.checks if not check.passed and "latency" not in check.what] == []
+
+
+def test_who_takes_turns_by_hand_ends_them_when_all_is_said() -> None:
+    loaded = load_agent(parse_target(str(EXAMPLE.parent.parent / "push_to_talk.py")))
+    said = {"name": "by hand", "by": "speech", "steps": [{"say": "Hello there!"}, {"expect": {"regex": r"\w"}}]}
+    result = run_scenario(Scenario.model_validate(said), loaded, RunOptions(Settings.from_sources(())))
+    assert not result.problem
+    assert [check.problem for check in result.checks] == [""]

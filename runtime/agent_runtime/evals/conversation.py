@@ -108,6 +108,8 @@ class Conversation:
             self._session.generate_reply(user_input=text)
         else:
             self._asked = await self._microphone.say(text)
+            if self._session.options.turn_handling.get("turn_detection") == "manual":
+                self._session.commit_user_turn()  # as whoever holds a button lets it go
         self._touch()
 
     async def _cut_in(self, cut_in: Interruption) -> None:
