@@ -413,8 +413,11 @@ def test_new_code_that_waits_is_shown_until_it_is_in_place(tape: Tape) -> None:
     tape(ev.ReloadPending("A", "speech", "-x\n+y"))
     banner = tape.state.banners[0]
     assert (banner.level, banner.text) == ("warning", "new code for A waits for the agent to finish speaking")
-    tape(ev.ReloadFinished("A", "-x\n+y\n", 0.25))
+    tape(ev.ReloadFinished("A", "-x\n+y\n", 9.4, waited=9.2))
     assert tape.state.banners == ()
+    rule = tape.entry()
+    assert isinstance(rule, Rule)
+    assert rule.text == "reloaded A · +1 -1 · 0.20 s and 9.20 s until the agent was ready"
 
 
 def test_an_error_is_a_banner_a_note_and_a_log_line(tape: Tape) -> None:

@@ -76,6 +76,10 @@ def reload_pending(state: ConsoleState, event: AnyEvent, data: ev.ReloadPending)
     return replace(state, banners=_with(state.banners, banner))
 
 
+WORTH_TELLING: Final = 0.1
+"""Seconds from which on a wait for the agent isn't the reload's own time."""
+
+
 def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinished) -> ConsoleState:
     """The new code answers from here on."""
     banners = tuple(b for b in state.banners if b.key != "reload")
@@ -83,7 +87,8 @@ def reload_finished(state: ConsoleState, event: AnyEvent, data: ev.ReloadFinishe
     added = sum(line.startswith("+") and not line.startswith("+++") for line in data.diff.splitlines())
     removed = sum(line.startswith("-") and not line.startswith("---") for line in data.diff.splitlines())
     change = f"+{added} -{removed}" if added or removed else "same instructions and tools"
-    text = f"reloaded {data.agent} · {change} · {data.duration:.2f} s"
+    text = f"reloaded {data.agent} · {change} · {data.duration - data.waited:.2f} s"
+    text += f" and {data.waited:.2f} s until the agent was ready" if data.waited >= WORTH_TELLING else ""
     return _rule(state, Rule("reload", event.time, text, data.diff))
 
 
