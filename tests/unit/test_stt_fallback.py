@@ -225,3 +225,17 @@ def test_a_probe_that_takes_no_audio_leaves_the_others_their_hearing():
 
     assert run(adapter, main) == (["two"], "the line is dead")
     assert second.streams[0].frames == 3
+
+
+def test_one_that_listens_and_takes_no_audio_any_more_is_replaced():
+    first, second = _RefusingSTT(name="first"), FakeSTT(final("everything"), name="second")
+    first.asked = True  # refuses from its first stream on
+    adapter = stt.FallbackAdapter([first, second], max_retry_per_stt=0)
+
+    async def main():
+        async with adapter.stream() as stream, asyncio.timeout(60):
+            return await listen(stream, 10)
+
+    assert run(adapter, main) == ["everything"]
+    assert second.streams[0].frames == 10
+    assert adapter.circuits.circuits[0][1].problem == "the line is dead"

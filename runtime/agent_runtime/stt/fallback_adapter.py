@@ -292,7 +292,7 @@ class FallbackRecognizeStream(RecognizeStream):
         self._main: RecognizeStream | None = None
         self._probes: list[RecognizeStream] = []
         self._refusals: dict[RecognizeStream, Exception] = {}
-        """What each probe raised that took no audio."""
+        """What each stream raised that took no audio."""
 
     async def _run(self) -> None:
         adapter = self._adapter
@@ -331,26 +331,30 @@ class FallbackRecognizeStream(RecognizeStream):
                     self._backlog.clear()
                     self._adapter._report_success(member)
                 yield event
+            if (refusal := self._refusals.pop(stream, None)) is not None:
+                raise refusal
 
     async def _forward_input(self) -> None:
         async for item in self._input_ch:
             frame = item if isinstance(item, AudioFrame) else None
             self._backlog.push(frame)
-            if self._main is not None:
-                _push(self._main, frame)
+            if self._main is not None and not self._offer(self._main, frame):
+                self._main = None  # the next one gets the frame with the backlog
             for probe in list(self._probes):
-                self._push_to_probe(probe, frame)
+                if not self._offer(probe, frame):
+                    self._probes.remove(probe)
         if self._main is not None:
             self._main._input_ch.close()
 
-    def _push_to_probe(self, probe: RecognizeStream, frame: AudioFrame | None) -> None:
+    def _offer(self, stream: RecognizeStream, frame: AudioFrame | None) -> bool:
+        """Whether a stream takes the frame. If it raises, whoever iterates over it is told, and the others hear on."""
         try:
-            _push(probe, frame)
+            _push(stream, frame)
         except Exception as e:
-            # The recogniser that listens hears on.
-            self._probes.remove(probe)
-            self._refusals[probe] = e
-            probe._event_ch.close()
+            self._refusals[stream] = e
+            stream._event_ch.close()
+            return False
+        return True
 
     def _probe_the_others(self, asked: _Member) -> None:
         for member in self._adapter._members:
