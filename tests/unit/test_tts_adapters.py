@@ -126,6 +126,31 @@ def test_text_that_comes_after_the_switch_reaches_the_next_one():
     assert second.asked == ["Hello ", "there"]
 
 
+class _Refusing(tts.SynthesizeStream):
+    def push_text(self, token):
+        raise RuntimeError("the line is dead")
+
+    async def _run(self, output_emitter):
+        await asyncio.get_running_loop().create_future()
+
+
+def test_one_that_takes_no_text_leaves_it_all_to_the_next():
+    first, second, adapter, changes = pair([[0.25]], [[0.25]])
+    first.stream = lambda *, conn_options: _Refusing(tts=first, conn_options=conn_options)
+
+    async def main():
+        async with adapter.stream() as stream, asyncio.timeout(60):
+            await asyncio.sleep(0.1)  # the first one listens
+            stream.push_text("Hello ")
+            stream.push_text("there")
+            stream.end_input()
+            return [a async for a in stream]
+
+    assert duration(run(adapter, main)) == pytest.approx(0.51)
+    assert second.asked == ["Hello ", "there"]
+    assert [(c.tts, c.available) for c in changes] == [(first, False)]
+
+
 class _SlowToFail(tts.SynthesizeStream):
     async def _run(self, output_emitter):
         await asyncio.sleep(0.5)

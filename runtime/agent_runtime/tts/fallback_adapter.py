@@ -225,6 +225,8 @@ class FallbackSynthesizeStream(SynthesizeStream):
         self._listener: SynthesizeStream | None = None
         self._read: list[Any] = []
         """The input so far, for the next synthesizer."""
+        self._refusal: Exception | None = None
+        """What the listener raised that took no text."""
 
     async def _run(self, output_emitter: AudioEmitter) -> None:
         output_emitter.initialize(
@@ -244,12 +246,20 @@ class FallbackSynthesizeStream(SynthesizeStream):
 
     async def _forward_input(self) -> None:
         async for item in self._input_ch:
-            self._read.append(item)
-            if self._listener is not None:
-                _push(self._listener, item)
-        self._read.append(None)
-        if self._listener is not None:
-            _push(self._listener, None)
+            self._hand_on(item)
+        self._hand_on(None)
+
+    def _hand_on(self, item: Any) -> None:
+        self._read.append(item)
+        if self._listener is None:
+            return
+        try:
+            _push(self._listener, item)
+        except Exception as e:
+            # Whoever iterates over it raises it, and the next synthesizer gets all of the input.
+            self._refusal = e
+            self._listener._event_ch.close()
+            self._listener = None
 
     async def _speak(self, tts: TTS[Any], options: APIConnectOptions) -> AsyncIterator[SynthesizedAudio]:
         adapter = None if tts.capabilities.streaming else StreamAdapter(tts=tts)
@@ -264,6 +274,9 @@ class FallbackSynthesizeStream(SynthesizeStream):
                         yield audio
                 finally:
                     self._note_start(stream)  # whoever listens waits for one that fails, too
+                if self._refusal is not None:
+                    refusal, self._refusal = self._refusal, None
+                    raise refusal
         finally:
             self._listener = None
             if adapter is not None:
