@@ -241,6 +241,23 @@ def test_the_adapter_finishes_what_is_being_said_when_flushed():
     assert round(fake.heard[0].duration, 2) == 0.06
 
 
+@pytest.mark.parametrize("flushed", [True, False])
+def test_the_adapter_loses_nothing_of_what_comes_faster_than_it_was_spoken(flushed):
+    fake, adapter = adapted(final("all"))
+
+    async def main():
+        async with adapter.stream() as stream:
+            for _ in range(5):
+                stream.push_frame(frame(value=VOICE))
+            if flushed:
+                stream.flush()
+            stream.end_input()
+            return [event.type.value async for event in stream]
+
+    assert run_virtual(main()) == ["start_of_speech", "end_of_speech", "final_transcript"]
+    assert [round(b.duration, 2) for b in fake.heard] == [0.1]
+
+
 def test_the_adapter_reports_a_recogniser_that_fails():
     _, adapter = adapted(REFUSED)
     errors = record(adapter, "error")

@@ -13,12 +13,14 @@ from agent_runtime.stt.stt import STT
 from agent_runtime.stt.types import AudioBuffer, SpeechEvent, SpeechEventType, STTCapabilities, STTError
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from agent_runtime.utils import aio
-from agent_runtime.vad import VAD, VADEvent, VADEventType
+from agent_runtime.vad import VAD, VADEvent, VADEventType, VADStream
 
 # `recognize` is tried again already.
 DEFAULT_STREAM_ADAPTER_API_CONNECT_OPTIONS: Final = APIConnectOptions(
     max_retry=0, timeout=DEFAULT_API_CONNECT_OPTIONS.timeout
 )
+_LOOK_INTERVAL: Final = 0.005
+"""Seconds between two looks at whether a detector that is behind has caught up."""
 
 
 class StreamAdapter(STT[str]):
@@ -136,18 +138,18 @@ class StreamAdapterWrapper(RecognizeStream):
             finally:
                 await aio.cancel_and_wait(*tasks)
 
-    async def _forward_input(self, vad_stream: Any) -> None:
+    async def _forward_input(self, vad_stream: VADStream) -> None:
         async for item in self._input_ch:
             if isinstance(item, AudioFrame):
                 vad_stream.push_frame(item)
                 continue
             vad_stream.flush()
-            await asyncio.sleep(0)  # what was pushed before is looked at
+            await _worked_off(vad_stream)
             if self._speech:
                 self._end_speech(self._speech, time.time())
         vad_stream.end_input()
 
-    async def _follow(self, vad_stream: Any) -> None:
+    async def _follow(self, vad_stream: VADStream) -> None:
         event: VADEvent
         async for event in vad_stream:
             if event.type is VADEventType.START_OF_SPEECH:
@@ -183,3 +185,12 @@ class StreamAdapterWrapper(RecognizeStream):
                         speech_end_time=ended_at if event.speech_end_time is None else event.speech_end_time,
                     )
                 )
+
+
+async def _worked_off(vad_stream: VADStream) -> None:
+    """Wait until a detector has looked at all that was pushed, and its events were taken: it doesn't tell so itself."""
+    for _ in range(2):  # a detector that keeps up needs one round of the loop, and whoever takes its events another
+        await asyncio.sleep(0)
+    heard, told = vad_stream._input_ch, vad_stream._event_ch
+    while not (told.closed or (heard.empty() and told.empty())):  # noqa: ASYNC110 - a channel doesn't tell that it ran dry
+        await asyncio.sleep(_LOOK_INTERVAL)
