@@ -138,3 +138,18 @@ async def test_closing_waits_neither_for_calls_that_may_be_cancelled_nor_for_a_h
         assert stage.now == 8.0
         assert sorted(agent.ran) == ["hook cancelled", "stopped"]
         assert not stage.of("error_occurred")
+
+
+def test_words_of_a_hook_that_says_goodbye_at_the_end_leave_no_task_behind() -> None:
+    class Polite(Agent):
+        async def on_exit(self) -> None:
+            self.session.say("Goodbye")
+
+    async def scenario() -> set[asyncio.Task[Any]]:
+        before = asyncio.all_tasks()
+        async with scripted_session() as stage:
+            await stage.session.start(Polite(instructions="Be polite."))
+            await stage.run_until(1.0)
+        return asyncio.all_tasks() - before
+
+    assert run_virtual(scenario()) == set()

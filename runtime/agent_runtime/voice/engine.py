@@ -412,17 +412,15 @@ class Engine:
         self.agents.begin_closing()
         self.video.set_source(None)
         await self.recognition.aclose()
-        for speech in tuple(self.replies.active):
-            speech._interrupt("close", force=True)
+        self._interrupt_replies()
         await self.turns.aclose()
-        tasks = [speech._task for speech in self.replies.active if speech._task is not None]
-        for task in tasks:
-            if task is not asyncio.current_task():
-                await asyncio.wait([task])
+        await self._replies_ended()
         await self.calls.aclose()
         self.feed(inputs.Closed())
         self.scheduler.close()
         await self.agents.aclose()
+        self._interrupt_replies()  # what hooks began to say while the agents left
+        await self._replies_ended()
         await self.realtime.aclose()
         await self._end_tasks()
         self.playout.set_output(None)
@@ -431,3 +429,12 @@ class Engine:
         if self._words is not None and self._writer is not None:
             self._words.close()
             await self._writer
+
+    def _interrupt_replies(self) -> None:
+        for speech in tuple(self.replies.active):
+            speech._interrupt("close", force=True)
+
+    async def _replies_ended(self) -> None:
+        for task in [speech._task for speech in self.replies.active if speech._task is not None]:
+            if task is not asyncio.current_task():
+                await asyncio.wait([task])
