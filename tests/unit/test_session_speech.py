@@ -184,6 +184,22 @@ def test_what_the_voice_was_still_making_when_the_speaker_went_away_was_read(int
     assert (len(stage.of("agent_heard")) == 0) is interrupted
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+def test_what_was_cut_because_the_speaker_went_away_says_so(aligned: bool) -> None:
+    async def act(stage: Stage) -> None:
+        handle = stage.session.say("Hello, this is the desk.")
+        await stage.run_until(2.0)
+        stage.session.output.set_audio_enabled(False)
+        await handle
+        assert not handle.interrupted
+
+    stage = play(9.0, act=act, durations=[4.0], aligned=aligned)
+    [message] = [m for m in stage.session.history.messages() if m.role == "assistant"]
+    assert message.interrupted
+    assert "Hello, this is the desk.".startswith(message.text_content)
+    assert "desk" not in message.text_content
+
+
 def test_words_dont_wait_for_the_voice_once_the_speaker_went_away() -> None:
     async def act(stage: Stage) -> None:
         handle = stage.session.say("Hello, this is the desk.")

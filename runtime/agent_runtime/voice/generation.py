@@ -351,9 +351,9 @@ class Step:
         return list(heard.items())
 
     @property
-    def interrupted(self) -> bool:
-        """Whether less was heard than was meant."""
-        return self.speech.interrupted
+    def was_cut(self) -> bool:
+        """Whether less than all of it was heard, once it is over: the output may go away too."""
+        return bool(self._deliveries) and self._deliveries[-1].was_cut
 
     def _emit(self, data: ev.EventData, cause: str | None = None) -> None:
         self.engine.report.emit(data, cause, turn_id=self.speech.turn_id)

@@ -372,7 +372,7 @@ class Replies:
             engine.playout.stop()
         if speech.interrupted or failure is not None:
             await step.cancel()
-        cut = speech.interrupted or failure is not None
+        cut = speech.interrupted or failure is not None or step.was_cut
         messages = [
             ChatMessage(
                 id=item_id,
