@@ -241,6 +241,18 @@ def test_the_adapter_finishes_what_is_being_said_when_flushed():
     assert round(fake.heard[0].duration, 2) == 0.06
 
 
+def test_the_adapter_keeps_a_minute_of_what_never_ends(monkeypatch):
+    monkeypatch.setattr("agent_runtime.stt.stream_adapter._LONGEST", 0.2)
+    fake, adapter = adapted(final("on and on"))
+
+    async def main():
+        async with adapter.stream() as stream:
+            return await speak(stream, f"{'#' * 50}|____")
+
+    assert run_virtual(main())[1:] == [("end_of_speech", ""), ("final_transcript", "on and on")]
+    assert 0.2 <= fake.heard[0].duration < 0.25  # of a whole second
+
+
 @pytest.mark.parametrize("flushed", [True, False])
 def test_the_adapter_loses_nothing_of_what_comes_faster_than_it_was_spoken(flushed):
     fake, adapter = adapted(final("all"))

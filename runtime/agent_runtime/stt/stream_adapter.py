@@ -19,6 +19,8 @@ from agent_runtime.vad import VAD, VADEvent, VADEventType, VADStream
 DEFAULT_STREAM_ADAPTER_API_CONNECT_OPTIONS: Final = APIConnectOptions(
     max_retry=0, timeout=DEFAULT_API_CONNECT_OPTIONS.timeout
 )
+_LONGEST: Final = 60.0
+"""Seconds of a speech that are kept, as detectors keep them: a television may never fall silent."""
 _LOOK_INTERVAL: Final = 0.005
 """Seconds between two looks at whether a detector that is behind has caught up."""
 
@@ -122,7 +124,8 @@ class StreamAdapterWrapper(RecognizeStream):
         self._wrapped_stt_conn_options = conn_options
         self._language = language
         self._speech: list[AudioFrame] = []
-        """Of the speech in progress."""
+        """Of the speech in progress, up to `_LONGEST`; where the detector ends it, it has its own."""
+        self._seconds = 0.0
         self._work = aio.Chan[SpeechEvent | list[AudioFrame]]()
         """What is to be sent, and what is to be recognised, in order."""
 
@@ -154,9 +157,11 @@ class StreamAdapterWrapper(RecognizeStream):
         async for event in vad_stream:
             if event.type is VADEventType.START_OF_SPEECH:
                 self._speech = list(event.frames)
+                self._seconds = sum(frame.duration for frame in event.frames)
                 self._work.send_nowait(SpeechEvent(SpeechEventType.START_OF_SPEECH))
-            elif event.type is VADEventType.INFERENCE_DONE and self._speech:
+            elif event.type is VADEventType.INFERENCE_DONE and self._speech and self._seconds < _LONGEST:
                 self._speech += event.frames
+                self._seconds += sum(frame.duration for frame in event.frames)
             elif event.type is VADEventType.END_OF_SPEECH and self._speech:
                 self._end_speech(event.frames, time.time() - event.silence_duration - event.inference_duration)
         self._work.close()
