@@ -44,6 +44,11 @@ def test_the_header_says_where_the_conversation_is() -> None:
     assert room_mark(back.room) == ()
 
 
+def test_a_name_with_a_line_break_stays_on_its_line() -> None:
+    state = after(ev.ModeChanged("room", "kit\nchen", 0.1))
+    assert "room kit chen" in "".join(words for words, _ in room_mark(state.room))
+
+
 def test_a_line_across_the_transcript_tells_each_move() -> None:
     state = after(*HERE, ev.ModeChanged("local", None, 0.01))
     assert [entry.text for entry in state.entries if isinstance(entry, Rule)] == [

@@ -43,7 +43,8 @@ def room_mark(room: Room) -> Line:
         return ()
     sign, style, words = _CONNECTION[room.connection]
     rest = "" if room.connection == "connected" else f" {words}"
-    return ((f"{sign} ", style), (f"room {clean(room.name)}", "text"), (rest, style))
+    name = clean(room.name).replace("\n", " ")
+    return ((f"{sign} ", style), (f"room {name}", "text"), (rest, style))
 
 
 def room_devices(room: Room, width: int, *, muted: bool = False) -> Line:
