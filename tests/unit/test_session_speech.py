@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from livekit.rtc import AudioFrame
 
-from agent_runtime import SpeechHandle
+from agent_runtime import Agent, SpeechHandle
 from agent_runtime.testing import Answer, ScriptedAudioOutput, Stage, run_virtual
 from tests.support.play import HELLO, causes, play, since
 
@@ -55,6 +55,33 @@ def test_say_takes_a_stream_of_text() -> None:
     stage = play(5.0, act=act, durations=[1.0])
     assert stage.said() == [("assistant", "Welcome here")]
     assert stage.times("playout_started") == [0.5]
+
+
+def test_the_voice_gets_words_that_came_together_as_one_piece_and_others_as_they_come() -> None:
+    pieces: list[str] = []
+
+    class Listed(Agent):
+        async def tts_node(self, text: AsyncIterator[str], model_settings: Any) -> Any:
+            async def noted() -> AsyncIterator[str]:
+                async for piece in text:
+                    pieces.append(piece)
+                    yield piece
+
+            return Agent.default.tts_node(self, noted(), model_settings)
+
+    async def words() -> AsyncIterator[str]:
+        for word in ("All ", "at ", "once "):
+            yield word
+        for word in ("and ", "one ", "by ", "one"):
+            await asyncio.sleep(0.1)
+            yield word
+
+    async def act(stage: Stage) -> None:
+        await stage.session.say(words())
+
+    stage = play(5.0, act=act, agent=lambda: Listed(instructions="Hello."))
+    assert pieces == ["All at once ", "and ", "one ", "by ", "one"]
+    assert stage.said() == [("assistant", "All at once and one by one")]
 
 
 def test_say_takes_audio() -> None:

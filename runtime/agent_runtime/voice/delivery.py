@@ -35,7 +35,7 @@ class Delivery:
         self.may_be_silent = False
         """Whether `audio` may have no sound at all: the text is shown then."""
         self._engine = step.engine
-        self._to_voice: aio.Chan[str] = aio.Chan()
+        self._to_voice = _Text()
         self._to_reader: aio.Chan[str | TimedString] | None = None
         """Only where the agent has a transcription node of its own."""
         self._reads_voice = False
@@ -237,11 +237,11 @@ class Delivery:
         return True
 
     async def _synthesize(self) -> AsyncGenerator[AudioFrame, None]:
-        from agent_runtime.voice.generation import with_transforms
-
         step, engine = self._step, self._engine
-        transforms = engine.text_transforms()
-        text = self._counted(with_transforms(self._to_voice, transforms) if transforms else self._to_voice)
+        text: AsyncIterable[str] = self._to_voice
+        for transform in engine.text_transforms():
+            text = transform(text)
+        text = self._counted(text)
         with blamed(step.agent, "tts_node"):
             node = await open_node(step.agent, "tts_node", step.agent.tts_node(text, step.settings))
         if node is None:
@@ -321,6 +321,17 @@ class Delivery:
         self._shown.append(piece)
         if self._engine.playout.wants_words():
             step.heard(self, "".join(self._shown), 0.0)
+
+
+class _Text(aio.Chan[str]):
+    """What came while nobody read is read as one piece."""
+
+    def recv_nowait(self) -> str:
+        if len(self._queue) < 2:
+            return super().recv_nowait()
+        text = "".join(self._queue)
+        self._queue.clear()
+        return text
 
 
 async def _with_sound(audio: AsyncIterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None] | None:

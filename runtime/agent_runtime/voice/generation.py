@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_runtime import events as ev
@@ -357,12 +357,3 @@ class Step:
 
     def _emit(self, data: ev.EventData, cause: str | None = None) -> None:
         self.engine.report.emit(data, cause, turn_id=self.speech.turn_id)
-
-
-async def with_transforms(text: AsyncIterator[str], transforms: list[Any]) -> AsyncIterator[str]:
-    """`text` through each transform, in order."""
-    current: AsyncIterable[str] = text
-    for transform in transforms:
-        current = transform(current)
-    async for piece in current:
-        yield piece

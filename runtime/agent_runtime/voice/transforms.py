@@ -47,6 +47,10 @@ async def filter_emoji(text: AsyncIterable[str]) -> AsyncIterator[str]:
     """Take emoji and pictographs out, with the invisible characters that belong to them. Nothing is held back."""
     after_emoji = False
     async for piece in text:
+        if piece.isascii():
+            after_emoji = after_emoji and not piece
+            yield piece
+            continue
         kept = []
         for char in piece:
             if _EMOJI.match(char):

@@ -194,6 +194,23 @@ FLOOR: Final[Table] = {
 """The agent's speech."""
 
 
+_Rules: TypeAlias = dict[type, dict[Any, tuple[Row, ...]]]
+
+
+def _by_input(table: Table, states: type[UserTurn | Floor]) -> _Rules:
+    """The rows of a table by input, then by state: most inputs concern one of the two tables only."""
+    return {
+        event: {
+            state: table.get((state, event), () if state is states.CLOSED else table.get((ANY, event), ()))
+            for state in states
+        }
+        for event in {event for _, event in table}
+    }
+
+
+_USER, _FLOOR = _by_input(USER, UserTurn), _by_input(FLOOR, Floor)
+
+
 class TurnMachine(U, F):
     """See the module. Made once per session; `settings` may be changed between feeds."""
 
@@ -206,23 +223,20 @@ class TurnMachine(U, F):
         self._raised.append(event)
         while self._raised:
             current = self._raised.popleft()
-            if row := self._row(USER, self.user, current):
+            if row := self._row(_USER, self.user, current):
                 self.user = row.to or self.user
                 for step in row.do:
                     step(self, current)
-            if row := self._row(FLOOR, self.floor, current):
+            if row := self._row(_FLOOR, self.floor, current):
                 self.floor = row.to or self.floor
                 for step in row.do:
                     step(self, current)
         return actions
 
-    def _row(self, table: Table, state: UserTurn | Floor, event: object) -> Row | None:
-        rows = table.get((state, type(event)))
-        if rows is None:
-            if state is UserTurn.CLOSED or state is Floor.CLOSED:
-                return None
-            rows = table.get((ANY, type(event)), ())
-        for row in rows:
-            if row.when is None or row.when(self, event):
-                return row
+    def _row(self, rules: _Rules, state: UserTurn | Floor, event: object) -> Row | None:
+        by_state = rules.get(type(event))
+        if by_state is not None:
+            for row in by_state[state]:
+                if row.when is None or row.when(self, event):
+                    return row
         return None
