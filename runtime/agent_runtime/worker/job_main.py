@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import faulthandler
 import inspect
 import logging
@@ -13,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import IO, TYPE_CHECKING, Final
 
 from agent_runtime.errors import AgentLoadError
 from agent_runtime.utils.memory import OwnMemory
@@ -36,14 +35,17 @@ from agent_runtime.worker.messages import (
 from agent_runtime.worker.observed import ObservedJob
 from agent_runtime.worker.plan import JobPlan, PoolOptions
 
+if TYPE_CHECKING:
+    from agent_runtime.worker.spawning import HandedFile
+
 logger = logging.getLogger(__name__)
 
 COUNT_INTERVAL: Final = 1.0
 """Seconds between two reports to the worker's metrics."""
 
 
-def process_main(end: socket.socket, plan: JobPlan, options: PoolOptions, stacks: str) -> None:
-    """What a job's process runs. `stacks` names the file that gets its threads' stacks if it hangs."""
+def process_main(end: socket.socket, plan: JobPlan, options: PoolOptions, stacks: HandedFile) -> None:
+    """What a job's process runs. `stacks` gets those of its threads if it hangs."""
     # The terminal's ctrl+c and a service manager's SIGTERM go to the whole group: the worker decides what they mean.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -51,10 +53,7 @@ def process_main(end: socket.socket, plan: JobPlan, options: PoolOptions, stacks
     multiprocessing.process.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # no other way
     if options.log_style is not None:
         options.log_style.set_up()
-    with open(stacks, "w") as file:
-        with contextlib.suppress(OSError):  # some systems keep what is open
-            os.unlink(stacks)  # the worker has it open too: whoever of the two is killed leaves nothing behind
-        asyncio.run(_JobMain(plan, options, JobExecutorType.PROCESS, Alarm(file)).serve(end))
+    asyncio.run(_JobMain(plan, options, JobExecutorType.PROCESS, Alarm(stacks.file)).serve(end))
     # Libraries' threads and exit handlers may hang here, and the job is over.
     logging.shutdown()
     sys.stdout.flush()
@@ -72,7 +71,7 @@ class Alarm:
     It goes off in a thread that needs no interpreter, so that it ends a loop which is blocked for good.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: IO[str]) -> None:
         self._file = file
 
     def put_off(self, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.reduction
 import multiprocessing.spawn
 import os
 import pickle
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from agent_runtime.errors import JobProcessError
 from agent_runtime.utils.environment import environment
@@ -55,27 +56,40 @@ def spawn(plan: JobPlan, options: PoolOptions, end: socket.socket) -> Spawned:
     return SpawnedProcess(plan, options, end)
 
 
+class HandedFile:
+    """An open file that a process which is started gets as well: the same one, with its position."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (multiprocessing.reduction.DupFd(self.file.fileno()),)
+
+
+def _opened(duplicate: Any) -> HandedFile:
+    return HandedFile(os.fdopen(duplicate.detach(), "w"))
+
+
 class SpawnedProcess:
     """A process; see `Spawned`."""
 
     def __init__(self, plan: JobPlan, options: PoolOptions, end: socket.socket) -> None:
         from agent_runtime.worker.job_main import process_main
 
-        descriptor, stacks = tempfile.mkstemp(prefix="agent-job-", suffix=".txt")
-        self._stacks = os.fdopen(descriptor, errors="replace")
-        self._stacks_path = Path(stacks)
+        # A file without a name: whoever of the two is killed, whenever, leaves nothing behind.
+        self._stacks = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # it is closed with the process
         context: Any = multiprocessing.get_context(options.context)
         # Multiprocessing waits at the worker's exit for those that aren't daemons, and ends those that are.
         self._process: BaseProcess = context.Process(
-            target=process_main, args=(end, plan, options, stacks), name="agent-job", daemon=True
+            target=process_main, args=(end, plan, options, HandedFile(self._stacks)), name="agent-job", daemon=True
         )
         try:
             self._process.start()
         except (pickle.PicklingError, AttributeError, TypeError) as exc:
-            self._forget_stacks()
+            self._stacks.close()
             raise JobProcessError(f"define it at the top of a module, so that a process finds it: {exc}") from exc
         except (OSError, EOFError) as exc:  # no process, no descriptor, or the fork server is gone
-            self._forget_stacks()
+            self._stacks.close()
             raise JobProcessError(f"the system gives no process: {type(exc).__name__}: {exc}") from exc
         finally:
             end.close()
@@ -97,16 +111,13 @@ class SpawnedProcess:
             self.kill()
             await asyncio.to_thread(self._process.join)
         code = self._process.exitcode
+        self._stacks.seek(0)
         blocked = _where(self._stacks.read())
-        self._forget_stacks()
+        self._stacks.close()
         self._process.close()
         if blocked:
             return f"its loop was blocked for good, {blocked}"
         return f"it was ended by signal {-code}" if code is not None and code < 0 else f"it ended with code {code}"
-
-    def _forget_stacks(self) -> None:
-        self._stacks.close()
-        self._stacks_path.unlink(missing_ok=True)
 
 
 class SpawnedThread:
