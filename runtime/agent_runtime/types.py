@@ -50,6 +50,9 @@ class APIConnectOptions:
         """Seconds to wait before retry number `attempt`, counted from 0: the first comes after 0.1 s."""
         return 0.1 if attempt == 0 else self.retry_interval
 
+    # By its name in LiveKit Agents, which packages of providers call that retry by themselves.
+    _interval_for_retry = interval_for
+
 
 DEFAULT_API_CONNECT_OPTIONS: Final = APIConnectOptions()
 

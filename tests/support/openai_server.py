@@ -28,6 +28,7 @@ _PARAMETERS = {
     "max_tokens",
     "max_completion_tokens",
     "reasoning_effort",
+    "response_format",
     "seed",
     "stop",
     "user",

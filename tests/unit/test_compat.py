@@ -183,6 +183,9 @@ def test_what_our_part_of_a_plugin_lacks_comes_from_the_one_that_is_installed(
     (folder / "tts.py").write_text(
         "from livekit.agents import tts\nfrom .models import VOICE\nclass TTS(tts.TTS):\n    voice = VOICE\n"
     )
+    (folder / "decision_model.py").write_text("class DecisionModel: ...\n")
+    (folder / "responses").mkdir()
+    (folder / "responses" / "__init__.py").write_text("class LLM: ...\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     compat.uninstall()
     compat.install()
@@ -194,6 +197,8 @@ def test_what_our_part_of_a_plugin_lacks_comes_from_the_one_that_is_installed(
     assert openai.LLM is ours is LLM
     assert issubclass(openai.STT, agent_runtime.stt.STT)
     assert openai.TTS.voice == "alloy"
+    assert openai.DecisionModel.__module__ == "livekit.plugins.openai.decision_model"
+    assert openai.responses.LLM.__module__ == "livekit.plugins.openai.responses"
 
 
 def compat_plugins():

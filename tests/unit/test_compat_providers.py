@@ -169,7 +169,7 @@ async def test_a_model_is_asked_by_itself(own: ModuleType):
 def test_names_that_googles_package_takes_from_inside():
     from agent_runtime import ChatContext
     from agent_runtime.compat.plugins.cloud import LLMStream
-    from agent_runtime.compat.plugins.google_names import remove_instructions, split_expr_markup
+    from agent_runtime.compat.plugins.inner_names import remove_instructions, split_expr_markup
 
     text, marks = split_expr_markup('<expr type="expression" label="sad"/>Oh <laugh/> no.')
     assert (text, marks) == ("Oh <laugh/> no.", [{"type": "expression", "value": "sad"}])

@@ -13,10 +13,12 @@ from agent_runtime.llm import ChatMessage
 from agent_runtime.llm.remote_chat_context import RemoteChatContext
 from agent_runtime.llm.utils import (
     ThinkingTokenFilter,
+    function_arguments_to_pydantic_model,
     parse_function_arguments,
     prepare_function_arguments,
     strip_thinking_tokens,
     to_openai_response_format,
+    to_response_format_param,
 )
 from agent_tools import CallContext
 
@@ -131,3 +133,42 @@ def test_a_servers_items_keep_its_order():
     for wrong in (lambda: remote.insert("c", third), lambda: remote.insert(None, first), lambda: remote.delete("c")):
         with pytest.raises(ValueError, match="item"):
             wrong()
+
+
+def test_a_functions_arguments_as_a_model():
+    @function_tool
+    async def order(context: RunContext, dish: str, count: Annotated[int, Field(ge=1)] = 1) -> str:
+        """Order a dish.
+
+        Args:
+            dish: what is on the card.
+        """
+        return dish
+
+    model = function_arguments_to_pydantic_model(order)
+    schema = model.model_json_schema()
+    assert model.__name__ == "OrderArgs"
+    assert list(schema["properties"]) == ["dish", "count"]
+    assert schema["required"] == ["dish"]
+    assert schema["properties"]["dish"]["description"] == "what is on the card."
+    assert model(dish="soup").model_dump() == {"dish": "soup", "count": 1}
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        model(dish="soup", count=0)
+
+
+def test_a_methods_arguments_as_a_model():
+    assert list(function_arguments_to_pydantic_model(Shop().sell).model_fields) == ["what"]
+
+
+def test_a_response_format_and_what_validates_an_answer():
+    class Pair(TypedDict):
+        left: int
+        right: int
+
+    assert to_response_format_param(Size) == ("Size", Size)
+    name, model = to_response_format_param(Pair)
+    assert name == "Pair"
+    assert isinstance(model, type)
+    assert model.model_validate({"left": 1, "right": 2}).model_dump() == {"left": 1, "right": 2}
+    with pytest.raises(TypeError, match="can't be a response format"):
+        to_response_format_param(int)

@@ -7,7 +7,7 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError, ConfigError
 from agent_runtime.llm import ChatContext, FunctionCall, FunctionCallOutput, function_tool
@@ -140,6 +140,19 @@ async def test_extra_arguments_of_one_request():
         await ask(server, temperature=0.9, chat={"extra_kwargs": {"temperature": 0.1, "extra_headers": {"x-a": "b"}}})
     assert server.requests[0]["temperature"] == 0.1
     assert server.requests[0]["headers"]["x-a"] == "b"
+
+
+async def test_an_answer_of_a_given_form():
+    class City(BaseModel):
+        name: str
+
+    async with OpenAIServer() as server:
+        await ask(server, chat={"response_format": City})
+        await ask(server, chat={"response_format": {"type": "json_object"}})
+    typed, plain = server.requests
+    assert typed["response_format"]["json_schema"]["schema"]["required"] == ["name"]
+    assert typed["response_format"]["json_schema"]["name"] == "City"
+    assert plain["response_format"] == {"type": "json_object"}
 
 
 async def test_strict_schemas_where_they_are_asked_for():

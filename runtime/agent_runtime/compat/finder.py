@@ -34,9 +34,11 @@ class _Alias(ModuleType):
             # Our own modules beside the names aren't part of what LiveKit offers.
             if value is not _MISSING and not isinstance(value, ModuleType):
                 return self._usable(name, value)
-        if (part := INSTALLED_PARTS.get(self.__name__, {}).get(name)) and self.__path__:
-            return self._usable(name, getattr(importlib.import_module(f"{self.__name__}.{part}"), name))
         fullname = f"{self.__name__}.{name}"
+        if (part := INSTALLED_PARTS.get(self.__name__, {}).get(name)) is not None and self.__path__:
+            if not part:
+                return importlib.import_module(fullname)
+            return self._usable(name, getattr(importlib.import_module(f"{self.__name__}.{part}"), name))
         if stand_ins.are_allowed() and _is_vendors(fullname) and self.__name__ != PLUGINS:
             return guards.stand_in(fullname, why_missing(fullname))
         raise AttributeError(_unavailable(fullname))

@@ -76,15 +76,16 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "llm": _LLM,
     "llm.async_toolset": ("agent_runtime.llm.async_toolset",),
     "llm.chat_context": _LLM,
+    "llm.decisions": ("agent_runtime.llm.decisions",),
     "llm.duplex": ("agent_runtime.llm.duplex",),
     "llm.duplex_adapter": ("agent_runtime.llm.duplex_adapter",),
     "llm.fallback_adapter": _LLM,
     "llm.llm": _LLM,
     "llm.mcp": ("agent_tools.mcp", "agent_tools.mcp_tools"),
     "inference": (),  # files import it more often than they use it here
-    "inference.llm": ("agent_runtime.compat.plugins.cloud",),
+    "inference.llm": ("agent_runtime.compat.plugins.cloud", "agent_runtime.compat.plugins.openai_models"),
     "llm._provider_format": (),
-    "llm._provider_format.utils": ("agent_runtime.compat.plugins.google_names",),
+    "llm._provider_format.utils": ("agent_runtime.compat.plugins.inner_names",),
     "llm._realtime": (),
     "llm._realtime.openai_types": ("agent_runtime.compat.plugins.openai_types",),
     "llm.realtime": ("agent_runtime.llm.realtime",),
@@ -119,7 +120,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "tts.stream_adapter": _TTS,
     "tts.stream_pacer": _TTS,
     "tts.tts": _TTS,
-    "tts._provider_format": ("agent_runtime.compat.plugins.google_names",),
+    "tts._provider_format": ("agent_runtime.compat.plugins.inner_names",),
     "types": ("agent_runtime.types",),
     "utils": (*_UTILS, *_WAITING, *_ENVIRONMENT),
     "utils.aio": _AIO,
@@ -155,7 +156,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "voice.agent_session": _SESSION,
     "voice.background_audio": ("agent_runtime.voice.background_audio",),
     "voice.events": (*_EVENTS, "agent_runtime.types"),
-    "voice.generation": ("agent_runtime.compat.plugins.google_names",),
+    "voice.generation": ("agent_runtime.compat.plugins.inner_names",),
     "voice.io": ("agent_runtime.io", "agent_runtime.voice.session_io", "agent_runtime.types"),
     "voice.report": ("agent_runtime.worker.session_report",),
     "voice.room_io": _ROOM_IO,
@@ -198,9 +199,17 @@ def _below(root: str, modules: dict[str, tuple[str, ...]]) -> dict[str, tuple[st
 
 
 INSTALLED_PARTS: Final[dict[str, dict[str, str]]] = {
-    f"{PLUGINS}.openai": {"STT": "stt", "TTS": "tts", "EmbeddingData": "embeddings", "create_embeddings": "embeddings"}
+    f"{PLUGINS}.openai": {
+        "STT": "stt",
+        "TTS": "tts",
+        "EmbeddingData": "embeddings",
+        "create_embeddings": "embeddings",
+        "DecisionModel": "decision_model",
+        "responses": "",
+        "tools": "",
+    }
 }
-"""Plugins of which we have a part: further names, and the file of the installed package that has each."""
+"""Plugins of which we have a part: further names, and the file of the installed package that has each ("": its own)."""
 
 MODULES: Final = _below(AGENTS, _AGENT_MODULES) | _below(PLUGINS, _PLUGIN_MODULES)
 """LiveKit's module → ours, asked one after the other."""

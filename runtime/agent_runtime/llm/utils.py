@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, TypeVar
 
 from agent_runtime.llm.chat_chunk import FunctionToolCall
 from agent_runtime.llm.chat_context import ChatContext
@@ -12,9 +12,11 @@ from agent_runtime.llm.chat_items import ChatMessage, FunctionCall, FunctionCall
 from agent_runtime.llm.provider_format.images import SerializedImage, serialize_image
 from agent_runtime.llm.thinking import ThinkingTokenFilter, strip_thinking_tokens
 from agent_runtime.llm.tool_arguments import (
+    function_arguments_to_pydantic_model,
     parse_function_arguments,
     prepare_function_arguments,
     to_openai_response_format,
+    to_response_format_param,
 )
 from agent_runtime.llm.tool_context import ToolContext
 from agent_tools import CallContext, FunctionTool, ToolOutcome
@@ -22,18 +24,24 @@ from agent_tools import CallContext, FunctionTool, ToolOutcome
 __all__ = [
     "DiffOps",
     "FunctionCallResult",
+    "ResponseFormatT",
     "SerializedImage",
     "ThinkingTokenFilter",
     "build_legacy_openai_schema",
     "build_strict_openai_schema",
     "compute_chat_ctx_diff",
     "execute_function_call",
+    "function_arguments_to_pydantic_model",
     "parse_function_arguments",
     "prepare_function_arguments",
     "serialize_image",
     "strip_thinking_tokens",
     "to_openai_response_format",
+    "to_response_format_param",
 ]
+
+ResponseFormatT = TypeVar("ResponseFormatT")
+"""The type of which a model's answer is to be."""
 
 
 @dataclass

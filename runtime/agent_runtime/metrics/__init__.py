@@ -2,6 +2,7 @@
 
 from agent_runtime.metrics.base import (
     AgentMetrics,
+    DecisionMetrics,
     EOTInferenceMetrics,
     EOUMetrics,
     InterruptionMetrics,
@@ -28,6 +29,7 @@ from agent_runtime.metrics.usage_collector import UsageCollector, UsageSummary
 __all__ = [
     "AgentMetrics",
     "AgentSessionUsage",
+    "DecisionMetrics",
     "EOTInferenceMetrics",
     "EOTModelUsage",
     "EOUMetrics",

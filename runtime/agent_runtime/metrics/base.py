@@ -48,6 +48,21 @@ class LLMMetrics(_Metrics):
     metadata: Metadata | None = None
 
 
+class DecisionMetrics(_Metrics):
+    """One request to a model that decides. None: it told of no tokens."""
+
+    type: Literal["decision_metrics"] = "decision_metrics"
+    label: str
+    request_id: str
+    timestamp: float
+    """Seconds since the epoch when the answer was there."""
+    duration: float
+    """Retries included."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    metadata: Metadata | None = None
+
+
 class STTMetrics(_Metrics):
     """Audio that went to a recogniser."""
 

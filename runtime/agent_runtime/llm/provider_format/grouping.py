@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agent_runtime.llm.chat_items import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from agent_runtime.llm.chat_items import ChatItem, ChatMessage, ChatRole, FunctionCall, FunctionCallOutput
 from agent_runtime.llm.instructions import DYNAMIC_INSTRUCTIONS_MESSAGE_ID
 
 logger = logging.getLogger(__name__)
@@ -71,11 +71,17 @@ def group_items(items: Sequence[ChatItem]) -> list[Group]:
     return groups
 
 
-def with_one_preamble(items: Sequence[ChatItem], *, merge_dynamic: bool = True) -> list[ChatItem]:
+def with_one_preamble(
+    items: Sequence[ChatItem],
+    *,
+    merge_dynamic: bool = True,
+    role: ChatRole = "user",
+    template: str = INLINE_INSTRUCTIONS,
+) -> list[ChatItem]:
     """Keep only the first instructions, if nothing is said before them, for vendors that take one system text.
 
-    What comes later (instructions of one reply, of another agent) is put in its place as a user's message between
-    `<instructions>` tags: its place matters, and these vendors want a user's message anyway. So is
+    What comes later (instructions of one reply, of another agent) is put in its place as a message of `role`, as
+    `template` has it: its place matters, and these vendors want a user's message anyway. So is
     `Instructions.dynamic` without `merge_dynamic`, for a request that leaves the first instructions out.
     """
     result: list[ChatItem] = []
@@ -85,8 +91,8 @@ def with_one_preamble(items: Sequence[ChatItem], *, merge_dynamic: bool = True) 
         if preamble_allowed or not is_instructions:
             result.append(item)
         elif isinstance(item, ChatMessage) and (text := item.text_content):
-            said = INLINE_INSTRUCTIONS.format(content=text)
-            result.append(ChatMessage(id=item.id, role="user", content=[said], created_at=item.created_at))
+            said = template.format(content=text)
+            result.append(ChatMessage(id=item.id, role=role, content=[said], created_at=item.created_at))
         if isinstance(item, ChatMessage | FunctionCall | FunctionCallOutput):
             preamble_allowed = False
     return result

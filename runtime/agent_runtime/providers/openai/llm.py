@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from agent_runtime import llm
 from agent_runtime.errors import ConfigError
 from agent_runtime.llm import ChatContext, ToolChoice, ToolContext
+from agent_runtime.llm.tool_arguments import to_openai_response_format
 from agent_runtime.providers.openai.stream import OpenAIStream
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr, is_given
 from agent_tools import Tool
@@ -98,6 +100,11 @@ class LLM(llm.LLM[str]):
         return self._host
 
     @property
+    def _opts(self) -> SimpleNamespace:
+        """What packages of compatible servers read that extend this class under LiveKit's name."""
+        return SimpleNamespace(model=self._model)
+
+    @property
     def base_url(self) -> str:
         """The server's URL, without the password that may be in it."""
         parts = urlsplit(self._base_url)
@@ -111,10 +118,19 @@ class LLM(llm.LLM[str]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
         parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
         tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN,
+        response_format: NotGivenOr[type | dict[str, Any]] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> OpenAIStream:
-        """See `llm.LLM.chat`."""
+        """See `llm.LLM.chat`.
+
+        `response_format`: the pydantic model or TypedDict that the answer is to be the JSON of, or what the API takes.
+        """
         request = dict(self._options)
+        if is_given(response_format):
+            written = (
+                response_format if isinstance(response_format, dict) else to_openai_response_format(response_format)
+            )
+            request["response_format"] = written
         if tools:
             request |= self._tool_options
             request |= _given(parallel_tool_calls=parallel_tool_calls, tool_choice=tool_choice)
