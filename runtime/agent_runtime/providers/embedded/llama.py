@@ -17,22 +17,25 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final, Literal
 
 from agent_runtime.errors import APIConnectionError, APIError, MissingDependencyError
+from agent_runtime.providers.embedded.llama_slots import Slots
 from agent_runtime.providers.loading import EMBEDDED_COMMAND
+from agent_runtime.records import record
 
 CONTEXT = 2048
 """Tokens that a slot holds, prompt and answer together. On two cores a prompt costs 3.5 ms a token."""
-SLOTS = 3
 BATCH = 32
 """Prompt tokens computed at once: a cancel, or another slot's token, is up to two of them late. Twice as many
 are read a tenth faster."""
 
-CHAT_SLOTS = (0, 1)
-MAY_BE_LOST = 200
-"""Characters of a slot's prompt that may be read anew, about 0.2 s of work; for more, a conversation takes another."""
-TURN_SLOT = 2
+Use = Literal["chat", "turn"]
+"""What a prompt is for: an answer, or the judgement whether the user is done. Each has slots of its own."""
+
+MAY_BE_LOST: Final[dict[Use, int]] = {"chat": 200, "turn": 60}
+"""Characters of a slot's prompt that may be read anew, for a chat about 0.2 s of work; for more, a conversation takes
+another slot."""
 
 _SCRIPT = Path(__file__).with_name("llama_process.py")
 
@@ -79,6 +82,26 @@ class _Request:
         return part
 
 
+@record(frozen=True, slots=True)
+class Sizes:
+    """How much a model's process keeps in mind.
+
+    Args:
+        tokens: of all slots together; 23 kB each for SmolLM2-135M. Where they don't suffice, llama.cpp forgets what a
+            slot that is at rest has read.
+        chats: conversations that are remembered.
+        turns: users whose turns are judged.
+    """
+
+    tokens: int
+    chats: int
+    turns: int
+
+
+OF_ONE_PROCESS: Final = Sizes(tokens=3 * CONTEXT, chats=2, turns=1)
+"""Of a console, or of a job that has a model for itself."""
+
+
 class LlamaModel:
     """Loads weights and completes prompts. Any thread and any number of event loops may use one.
 
@@ -88,22 +111,28 @@ class LlamaModel:
     """
 
     def __init__(
-        self, path: Path, *, context: int = CONTEXT, slots: int = SLOTS, batch: int = BATCH, threads: int | None = None
+        self,
+        path: Path,
+        *,
+        context: int = CONTEXT,
+        batch: int = BATCH,
+        threads: int | None = None,
+        sizes: Sizes = OF_ONE_PROCESS,
     ) -> None:
         self.path = path
         self.context = context
-        self.slots = slots
+        chats, turns = range(sizes.chats), range(sizes.chats, sizes.chats + sizes.turns)
+        self._slots = {"chat": Slots(chats, MAY_BE_LOST["chat"]), "turn": Slots(turns, MAY_BE_LOST["turn"])}
         self._options = {
             "path": str(path),
-            "context": context,
-            "slots": slots,
+            "tokens": sizes.tokens,
+            "slots": sizes.chats + sizes.turns,
             "batch": batch,
             "threads": threads or max(1, min(4, os.cpu_count() or 1)),
         }
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._child: _Child | None = None
-        self._chat_prompts: dict[int, str] = dict.fromkeys(CHAT_SLOTS, "")
 
     async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Start the process and wait until the weights are in memory. Does nothing more once they are.
@@ -125,11 +154,12 @@ class LlamaModel:
         child = self._child
         return child is not None and child.alive and child.ready.done()
 
-    async def complete(self, body: dict[str, Any]) -> AsyncGenerator[Part, None]:
+    async def complete(self, body: dict[str, Any], use: Use = "chat") -> AsyncGenerator[Part, None]:
         """Complete a prompt; the parts as they come. Closing the iterator early stops the computation within a token.
 
         Args:
-            body: llama.cpp's options of `/v1/completions`: `prompt`, `id_slot`, `max_tokens`, `grammar`, ….
+            body: llama.cpp's options of `/v1/completions`: `prompt`, `max_tokens`, `grammar`, ….
+            use: what for.
 
         Raises:
             APIError: llama.cpp refused the request (not worth trying again).
@@ -137,7 +167,7 @@ class LlamaModel:
         """
         child = await self._ready_child()
         request = _Request(next(self._numbers))
-        child.submit(request, body)
+        child.submit(request, {"id_slot": self._slots[use].take(body["prompt"]), **body})
         try:
             while (part := await request.get()) is not None:
                 if "error" in part:
@@ -146,27 +176,6 @@ class LlamaModel:
         finally:
             if not request.finished:
                 child.cancel(request)
-
-    def chat_slot(self, prompt: str) -> int:
-        """The slot for a conversation's next prompt: the one that holds its last, else the one unused for longest.
-
-        A slot holds it if little of what was read there is lost: a user who is still speaking changes the end of the
-        prompt, another conversation nearly all.
-        """
-
-        def lost(slot: int) -> int:
-            before = self._chat_prompts[slot]
-            pairs = zip(before, prompt, strict=False)
-            return len(before) - sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-        with self._lock:
-            used = [slot for slot, before in self._chat_prompts.items() if before]
-            slot = min(used, key=lost, default=None)
-            if slot is None or lost(slot) > MAY_BE_LOST:
-                slot = next(iter(self._chat_prompts))
-            self._chat_prompts.pop(slot)  # and to the end: the order is that of use
-            self._chat_prompts[slot] = prompt
-            return slot
 
     def close(self) -> None:
         """End the process. The next request would start it again."""

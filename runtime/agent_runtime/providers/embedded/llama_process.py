@@ -47,7 +47,7 @@ def _open_server(options: dict[str, Any]) -> Any:
     llama: Any = importlib.import_module("xllamacpp")  # compiled, without types
     params = llama.CommonParams()
     params.model.path = options["path"]
-    params.n_ctx = options["context"] * options["slots"]
+    params.n_ctx = options["tokens"]
     params.n_parallel = options["slots"]
     params.n_batch = params.n_ubatch = options["batch"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]

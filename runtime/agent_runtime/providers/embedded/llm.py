@@ -111,8 +111,7 @@ class SmolLM(LLM[Never]):
             reading.result()
 
     async def _read(self, prompt: str) -> None:
-        slot = self.llama.chat_slot(prompt)
-        body = {"prompt": prompt, "id_slot": slot, "max_tokens": 1, "stream": True, "return_progress": True}
+        body = {"prompt": prompt, "max_tokens": 1, "stream": True, "return_progress": True}
         async with aclosing(self.llama.complete(body)) as parts:
             async for _ in parts:
                 pass
@@ -204,7 +203,6 @@ class SmolLMStream(LLMStream):
     def _body(self, prompt: str) -> dict[str, Any]:
         return {
             "prompt": prompt,
-            "id_slot": self._smol.llama.chat_slot(prompt),
             "stream": True,
             "return_progress": True,  # also what lets a cancel take effect while the prompt is read
             "max_tokens": self._smol.max_tokens,

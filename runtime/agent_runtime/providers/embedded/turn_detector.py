@@ -16,7 +16,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_runtime.providers.embedded.llama import TURN_SLOT, find_weights, shared_model
+from agent_runtime.providers.embedded.llama import find_weights, shared_model
 from agent_runtime.providers.embedded.llm_prompt import clean
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class TextTurnDetector:
     async def prime(self, chat_ctx: ChatContext) -> None:
         """Read what the assistant said last: a prediction then has only the user's words to read."""
         asked, _ = last_exchange(chat_ctx)
-        body = {"prompt": _opening(asked), "id_slot": TURN_SLOT, "max_tokens": 1, "temperature": 0}
-        async with aclosing(self._llama.complete(body)) as parts:
+        body = {"prompt": _opening(asked), "max_tokens": 1, "temperature": 0}
+        async with aclosing(self._llama.complete(body, "turn")) as parts:
             async for _ in parts:
                 pass
 
@@ -103,13 +103,12 @@ class TextTurnDetector:
         """What the model alone thinks: the logarithm of the probability that a sentence ends after `said`."""
         body = {
             "prompt": f"{_opening(asked)} {said[0].upper()}{said[1:]}",
-            "id_slot": TURN_SLOT,
             "max_tokens": 1,
             "temperature": 0,
             "logprobs": _ALTERNATIVES,
         }
         mass = 0.0
-        async with aclosing(self._llama.complete(body)) as parts:
+        async with aclosing(self._llama.complete(body, "turn")) as parts:
             async for part in parts:
                 for token in part["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
                     if _ENDS.match(token["token"]):
