@@ -208,7 +208,20 @@ def test_what_the_voice_was_still_making_when_the_speaker_went_away_was_read(int
     stage = play(5.0, act=act, durations=[1.0])
     assert stage.said() == [("assistant", "Hello, this is the desk.")]
     assert not stage.of("playout_finished") or not stage.of("playout_finished")[-1].data.interrupted
-    assert (len(stage.of("agent_heard")) == 0) is interrupted
+    assert [event.data.text for event in stage.of("agent_heard")] == ["Hello, this is the desk."]
+
+
+def test_what_was_interrupted_before_the_speaker_went_away_was_not_read() -> None:
+    async def act(stage: Stage) -> None:
+        handle = stage.session.say("Hello, this is the desk.")
+        await stage.run_until(0.05)
+        handle.interrupt()
+        stage.session.output.set_audio_enabled(False)
+        await handle
+
+    stage = play(5.0, act=act, durations=[1.0])
+    assert stage.said() == []
+    assert stage.of("agent_heard") == []
 
 
 @pytest.mark.parametrize("aligned", [False, True])

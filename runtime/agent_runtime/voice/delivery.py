@@ -44,6 +44,7 @@ class Delivery:
             self._to_reader = aio.Chan()
             self._reads_voice = step.engine.reads_aligned_words(step.agent) and step.engine.playout.output is not None
         self._segment: Segment | None = None
+        self._to_be_read = False
         self._shown: list[str] = []
         self._shown_to_end = False
         self._pending: list[str | TimedString] = []
@@ -119,13 +120,15 @@ class Delivery:
     def _is_read(self) -> bool:
         """Whether the output went away before any of it was played: who is there reads it."""
         segment = self._segment
-        return segment is not None and not segment.captured and self._engine.playout.output is None
+        return self._to_be_read and segment is not None and not segment.captured and self._engine.playout.output is None
 
     async def settled(self) -> None:
         """Wait until it is known what was heard."""
         segment = self._segment
         if segment is not None and segment.captured and not segment.finished.done():
             await asyncio.wait([segment.finished])
+        if segment is not None and self._is_read:
+            self._step.heard(self, segment.text.text, 0.0)
 
     async def made(self, running: asyncio.Task[None]) -> None:
         """Wait until all of its sound is on its way, or it is over: the next may be made then."""
@@ -184,8 +187,7 @@ class Delivery:
         making = asyncio.timeout(None)
         try:
             async with making:
-                if reader is None:
-                    segment.on_unheard = lambda: self._give_up(making)
+                segment.on_unheard = lambda: self._output_went_away(making if reader is None else None)
                 if not await self._push(segment, frames):
                     return
             if self._to_reader is not None and self._reads_voice:
@@ -225,9 +227,10 @@ class Delivery:
             await segment.push(frame)
         return True
 
-    def _give_up(self, making: asyncio.Timeout) -> None:
-        """Nobody will hear the sound that is being made: don't have the words wait for it."""
-        if self._ended:
+    def _output_went_away(self, making: asyncio.Timeout | None) -> None:
+        """Nobody will hear the sound that is being made: the words are read, and needn't wait for it."""
+        self._to_be_read = not self._step.speech.interrupted
+        if making is not None and self._ended:
             making.reschedule(asyncio.get_running_loop().time())
 
     async def _is_next(self) -> bool:
