@@ -45,7 +45,6 @@ class CountingSTT(MoonshineSTT):
 
     def __init__(self, *, seconds=0.1, **kw):
         super().__init__(**kw)
-        self._weights = loaded(None)
         self.seconds = seconds
         self.reads = []
         self.cancelled = 0
@@ -54,7 +53,7 @@ class CountingSTT(MoonshineSTT):
     async def load(self, on_progress=None):
         pass
 
-    async def read(self, samples, voiced):
+    async def read(self, samples, voiced, *, urgent=True):
         self.reads.append(len(samples) // WINDOW)
         try:
             await asyncio.sleep(self.seconds)

@@ -13,7 +13,8 @@ import pytest
 
 from agent_runtime.errors import APIConnectionError, APIError, MissingDependencyError
 from agent_runtime.providers.embedded import llama
-from agent_runtime.providers.embedded.llama import LlamaModel, find_weights, shared_model
+from agent_runtime.providers.embedded.completions import shared_model
+from agent_runtime.providers.embedded.llama import LlamaModel, find_weights
 from agent_runtime.providers.embedded.llama_slots import Slots
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_llama.py"

@@ -142,7 +142,7 @@ def test_a_speech_that_the_input_ends_is_final():
 
 def test_noise_without_words_is_not_reported():
     class Nothing(CountingSTT):
-        async def read(self, samples, voiced):
+        async def read(self, samples, voiced, *, urgent=True):
             return ""
 
     seen = run_virtual(hear(Nothing(), (20, LOUD), (20, 0)))

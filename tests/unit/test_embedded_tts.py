@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from agent_runtime.providers.embedded.hibari import Speech
+from agent_runtime.providers.embedded.speaker import OwnSpeaker
 from agent_runtime.providers.embedded.spoken_text import PieceCutter, share_times, speakable, split_words
 from agent_runtime.providers.embedded.tts import SENTENCE_PAUSE, HibariTTS
 from agent_runtime.types import USERDATA_TIMED_TRANSCRIPT, TimedString
@@ -111,8 +112,8 @@ class FakeVoice:
 @pytest.fixture
 async def tts():
     async with HibariTTS() as tts:
-        tts._weights = loaded(FakeVoice())
-        tts.voice = tts._weights.value
+        tts.voice = FakeVoice()
+        tts._speaker = OwnSpeaker(loaded(tts.voice))
         yield tts
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Final
 
 from agent_runtime.errors import AgentLoadError
+from agent_runtime.providers.model_process.client import use_shared_models
 from agent_runtime.utils.memory import OwnMemory
 from agent_runtime.worker.job import JobExecutorType, JobProcess
 from agent_runtime.worker.job_life import JobLife, describe
@@ -53,6 +54,7 @@ def process_main(end: socket.socket, plan: JobPlan, options: PoolOptions, stacks
     multiprocessing.process.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # no other way
     if options.log_style is not None:
         options.log_style.set_up()
+    use_shared_models(options.models)
     asyncio.run(_JobMain(plan, options, JobExecutorType.PROCESS, Alarm(stacks.file)).serve(end))
     # Libraries' threads and exit handlers may hang here, and the job is over.
     logging.shutdown()

@@ -41,6 +41,7 @@ class PoolOptions:
         user_arguments: for `JobProcess.user_arguments`.
         http_proxy: for `JobProcess.http_proxy`.
         log_style: how the processes log; None leaves it to them.
+        models: where the process listens that has the embedded models for all jobs; None: each process loads its own.
     """
 
     executor_type: JobExecutorType = JobExecutorType.PROCESS
@@ -58,3 +59,4 @@ class PoolOptions:
     user_arguments: Any | None = None
     http_proxy: str | None = None
     log_style: LogStyle | None = None
+    models: str | None = None

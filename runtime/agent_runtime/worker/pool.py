@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agent_runtime.clock import Clock, LoopClock
@@ -15,7 +16,9 @@ from agent_runtime.records import record
 from agent_runtime.supervision import RestartPolicy, Restarts
 from agent_runtime.worker.assignment import RunningJobInfo
 from agent_runtime.worker.executor import ExecutorState, JobExecutor
+from agent_runtime.worker.job import JobExecutorType
 from agent_runtime.worker.messages import Counted, FromJob, Running, Told
+from agent_runtime.worker.models import ModelProcess, can_be_shared, start_model_process
 from agent_runtime.worker.plan import JobPlan, PoolOptions
 from agent_runtime.worker.spawning import warm_up
 
@@ -136,6 +139,7 @@ class JobPool:
     ) -> None:
         self._plan = plan
         self._options = options
+        self._models: ModelProcess | None = None
         self._clock = clock or LoopClock()
         self._on_event = on_event
         self._restarts = Restarts("a job's process", RESTARTS, self._clock)
@@ -163,6 +167,10 @@ class JobPool:
     async def start(self) -> None:
         """Get the first processes ready. Raises JobProcessError if the first one doesn't get there."""
         warm_up(self._options)
+        if self._options.executor_type is JobExecutorType.PROCESS and can_be_shared():
+            start = start_model_process(self._options.context, self._options.log_style)
+            self._models = ModelProcess(self._clock, lambda pid, why: self._on_event(ProcessDied(pid, why)), start)
+            self._options = replace(self._options, models=self._models.open())
         if self._options.num_idle_processes > 0:
             self._refill()
             first: asyncio.Future[JobExecutor] = asyncio.get_running_loop().create_future()
@@ -204,6 +212,8 @@ class JobPool:
                 self._tasks[task].kill(f"it didn't end within {timeout:g} s and was killed")
             if late:
                 await asyncio.wait(late)
+        if self._models is not None:
+            await self._models.aclose()
 
     def watch(self, job_id: str, on_line: Callable[[bytes], None]) -> Callable[[], None]:
         """Have a job's events told, as lines of JSON, until the function that this returns is called.

@@ -114,13 +114,11 @@ class LlamaModel:
         self,
         path: Path,
         *,
-        context: int = CONTEXT,
         batch: int = BATCH,
         threads: int | None = None,
         sizes: Sizes = OF_ONE_PROCESS,
     ) -> None:
         self.path = path
-        self.context = context
         chats, turns = range(sizes.chats), range(sizes.chats, sizes.chats + sizes.turns)
         self._slots = {"chat": Slots(chats, MAY_BE_LOST["chat"]), "turn": Slots(turns, MAY_BE_LOST["turn"])}
         self._options = {
@@ -303,16 +301,3 @@ class _Child:
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip()[-500:]
         return APIConnectionError(f"the embedded language model failed: {what}" + (f" ({said})" if said else ""))
-
-
-_models: weakref.WeakValueDictionary[Path, LlamaModel] = weakref.WeakValueDictionary()
-_models_lock = threading.Lock()
-
-
-def shared_model(path: Path) -> LlamaModel:
-    """The model of these weights: one for all who hold it at a time, so that sessions share the memory."""
-    with _models_lock:
-        model = _models.get(path)
-        if model is None:
-            model = _models[path] = LlamaModel(path)
-        return model

@@ -23,10 +23,11 @@ from agent_runtime.llm import (
 )
 from agent_runtime.llm.token_count import TokenCount
 from agent_runtime.providers.embedded import llm_prompt
-from agent_runtime.providers.embedded.llama import LlamaModel, Part, find_weights, shared_model
-from agent_runtime.providers.embedded.llm_calls import Call, CallPlanner, Reply
+from agent_runtime.providers.embedded.completions import Completions, shared_model
+from agent_runtime.providers.embedded.llama import CONTEXT, Part, find_weights
+from agent_runtime.providers.embedded.llm_calls import Call, Reply
+from agent_runtime.providers.embedded.llm_plan import planner
 from agent_runtime.providers.embedded.llm_tools import ToolSpec
-from agent_runtime.providers.embedded.llm_words import WordVectors
 from agent_runtime.providers.embedded.tokenizer import Tokenizer
 from agent_runtime.providers.loading import Weights
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
@@ -38,7 +39,6 @@ MAX_TOKENS = 120
 LONG_ENOUGH = 30
 """Words after which an answer stops at the end of its sentence: the model knows when to begin, not when to stop."""
 
-_PLANNER: Weights[CallPlanner] = Weights(lambda _: CallPlanner(WordVectors(find_weights())))
 _SENTENCE_END = re.compile(r"[.!?][\"')]?\s*$")
 
 
@@ -67,7 +67,8 @@ class SmolLM(LLM[Never]):
             MissingDependencyError: a package isn't installed.
         """
         super().__init__()
-        self.llama: LlamaModel = shared_model(find_weights() if model is None else Path(model))
+        self.llama: Completions = shared_model(find_weights() if model is None else Path(model))
+        self.planner = planner()
         self.temperature = temperature
         self.max_tokens = max_tokens
         self._reading: asyncio.Task[None] | None = None
@@ -86,7 +87,7 @@ class SmolLM(LLM[Never]):
 
     async def load(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Have the weights in memory. A request made before waits for it."""
-        await asyncio.gather(self.llama.load(on_progress), _PLANNER.get())
+        await asyncio.gather(self.llama.load(on_progress), self.planner.load())
 
     async def token_count(self) -> TokenCount | None:
         """See `CountsTokens`: by the model's own vocabulary; None where the file has one of another kind."""
@@ -182,8 +183,8 @@ class SmolLMStream(LLMStream):
             wanted = choice.get("function", {}).get("name", "")
             functions = {wanted: functions[wanted]} if wanted in functions else {}
         specs = [ToolSpec(name, tool.description, tool.parameters_schema()) for name, tool in functions.items()]
-        planner = await _PLANNER.get()
-        return planner.plan(self._chat_ctx.items, specs, required=choice == "required" or isinstance(choice, dict))
+        required = choice == "required" or isinstance(choice, dict)
+        return await self._smol.planner.plan(self._chat_ctx.items, specs, required=required)
 
     async def _chat(self) -> None:
         prompt = llm_prompt.render(_fitting(self._chat_ctx))
@@ -209,7 +210,7 @@ class SmolLMStream(LLMStream):
             "temperature": self._smol.temperature,
             "repeat_penalty": 1.03,  # more would keep it from repeating the question's own words, which it answers with
             "dry_multiplier": 0.8,
-            "dry_penalty_last_n": self._smol.llama.context,  # against whole sentences of earlier answers
+            "dry_penalty_last_n": CONTEXT,  # against whole sentences of earlier answers
             **self._options,
         }
 

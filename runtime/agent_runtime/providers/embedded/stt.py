@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 from agent_runtime.media.frames import to_array
 from agent_runtime.media.mix import to_mono
 from agent_runtime.media.resample import resample
-from agent_runtime.providers.embedded.moonshine import SAMPLE_RATE, Moonshine, clean, load_moonshine
+from agent_runtime.providers.embedded.moonshine import SAMPLE_RATE, clean
+from agent_runtime.providers.embedded.reader import make_reader
 from agent_runtime.providers.embedded.vad import (
     WINDOW,
     WINDOW_SECONDS,
@@ -30,7 +30,7 @@ from agent_runtime.providers.embedded.vad import (
     SpeechTracker,
     silero_weights,
 )
-from agent_runtime.providers.loading import Progress, Weights
+from agent_runtime.providers.loading import Progress
 from agent_runtime.records import record
 from agent_runtime.stt import (
     STT,
@@ -80,8 +80,7 @@ class MoonshineSTT(STT[str]):
     def __init__(self, *, end_silence: float = 0.4) -> None:
         super().__init__(capabilities=STTCapabilities(streaming=True, interim_results=True, manual_flush=True))
         self.end_silence = end_silence
-        self._weights: Weights[Moonshine] = Weights(load_moonshine)
-        self._thread = ThreadPoolExecutor(1, "moonshine")
+        self._reader = make_reader()
 
     @property
     def model(self) -> str:
@@ -95,7 +94,7 @@ class MoonshineSTT(STT[str]):
 
     async def load(self, on_progress: Progress | None = None) -> None:
         """See `Loadable.load`."""
-        await asyncio.gather(self._weights.get(on_progress), silero_weights().get())
+        await asyncio.gather(self._reader.load(on_progress), silero_weights().get())
 
     def stream(
         self,
@@ -108,17 +107,14 @@ class MoonshineSTT(STT[str]):
 
     async def aclose(self) -> None:
         """Free the weights, once the reading that is in progress is over."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        model = self._weights.value
-        if model is not None:
-            await asyncio.to_thread(self._thread.shutdown)
-            model.close()
+        await self._reader.aclose()
 
-    async def read(self, samples: NDArray[np.int16], voiced: float) -> str:
-        """The words in `int16[samples]` at 16 kHz, `voiced` seconds of which hold voice; cancelling drops them."""
-        model = await self._weights.get()
-        text = await asyncio.get_running_loop().run_in_executor(self._thread, model.transcribe, samples)
-        return clean(text, voiced)
+    async def read(self, samples: NDArray[np.int16], voiced: float, *, urgent: bool = True) -> str:
+        """The words in `int16[samples]` at 16 kHz, `voiced` seconds of which hold voice; cancelling drops them.
+
+        What is `urgent` goes before what isn't, where several share the model.
+        """
+        return clean(await self._reader.read(samples, urgent=urgent), voiced)
 
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
@@ -296,7 +292,7 @@ class MoonshineStream(RecognizeStream):
     def _start_interim(self) -> None:
         self._read_until = self._segmenter.tracker.heard
         stretch = self._segmenter.stretch()
-        self._interim = asyncio.create_task(self._read(stretch))
+        self._interim = asyncio.create_task(self._read(stretch, urgent=False))
         self._interim.add_done_callback(lambda task: self._on_read(task, stretch))
 
     def _start_guess(self) -> None:
@@ -360,9 +356,9 @@ class MoonshineStream(RecognizeStream):
         self._guess, self._preflight = None, ""
         return text
 
-    async def _read(self, stretch: Stretch) -> str:
+    async def _read(self, stretch: Stretch, *, urgent: bool = True) -> str:
         began = asyncio.get_running_loop().time()
-        text = await self._stt.read(stretch.samples, stretch.voiced)
+        text = await self._stt.read(stretch.samples, stretch.voiced, urgent=urgent)
         self._read_seconds = asyncio.get_running_loop().time() - began
         return text
 

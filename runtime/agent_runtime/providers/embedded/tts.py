@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
-from agent_runtime.providers.embedded.hibari import SAMPLE_RATE, HibariVoice, Speech, load_hibari
+from agent_runtime.providers.embedded.hibari import SAMPLE_RATE, Speech
+from agent_runtime.providers.embedded.speaker import make_speaker
 from agent_runtime.providers.embedded.spoken_text import CLAUSE_MARKS, PieceCutter
-from agent_runtime.providers.loading import Progress, Weights
+from agent_runtime.providers.loading import Progress
 from agent_runtime.tts import TTS, AudioEmitter, ChunkedStream, SynthesizeStream, TTSCapabilities
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions, TimedString, is_given
 from agent_runtime.utils import shortuuid
@@ -35,8 +32,7 @@ class HibariTTS(TTS[str]):
             num_channels=1,
         )
         self.speed = speed
-        self._weights: Weights[HibariVoice] = Weights(load_hibari)
-        self._thread = ThreadPoolExecutor(1, "hibari")
+        self._speaker = make_speaker()
 
     @property
     def model(self) -> str:
@@ -50,7 +46,7 @@ class HibariTTS(TTS[str]):
 
     async def load(self, on_progress: Progress | None = None) -> None:
         """See `Loadable.load`."""
-        await self._weights.get(on_progress)
+        await self._speaker.load(on_progress)
 
     def synthesize(self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> ChunkedStream:
         """See `TTS.synthesize`."""
@@ -62,13 +58,14 @@ class HibariTTS(TTS[str]):
 
     async def aclose(self) -> None:
         """Let the thread go. What it is saying is dropped."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._speaker.close()
 
-    async def speak(self, text: str, pause: float) -> Speech:
-        """Say a piece of text; cancelling drops it, and the thread goes on to the next that somebody waits for."""
-        voice = await self._weights.get()
-        say = partial(voice.speak, text, speed=self.speed, pause=pause)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, say)
+    async def speak(self, text: str, pause: float, *, urgent: bool = True) -> Speech:
+        """Say a piece of text; cancelling drops it, and the thread goes on to the next that somebody waits for.
+
+        What is `urgent` goes before what isn't, where several share the voice.
+        """
+        return await self._speaker.speak(text, speed=self.speed, pause=pause, urgent=urgent)
 
 
 class _Speaker:
@@ -81,7 +78,8 @@ class _Speaker:
         self._after_sentence = False
 
     async def say(self, piece: str) -> None:
-        speech = await self._tts.speak(piece, SENTENCE_PAUSE if self._after_sentence else 0.0)
+        pause = SENTENCE_PAUSE if self._after_sentence else 0.0
+        speech = await self._tts.speak(piece, pause, urgent=not self._seconds)  # nobody waits for what comes later
         self._emitter.push_timed_transcript([_later(word, self._seconds) for word in speech.words])
         if len(speech.samples):
             self._emitter.push(speech.samples.tobytes())

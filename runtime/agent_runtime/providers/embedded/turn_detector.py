@@ -16,7 +16,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_runtime.providers.embedded.llama import find_weights, shared_model
+from agent_runtime.providers.embedded.completions import shared_model
+from agent_runtime.providers.embedded.llama import find_weights
 from agent_runtime.providers.embedded.llm_prompt import clean
 
 if TYPE_CHECKING:
