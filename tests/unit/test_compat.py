@@ -74,6 +74,10 @@ def test_every_module_of_the_table_can_be_imported_and_listed(name: str):
         ),
         ("from livekit.agents.utils.hw.cpu import CPUMonitor as x", "agent_runtime.utils.hw:CPUMonitor"),
         ("from livekit.plugins import openai; x = openai.LLM", "agent_runtime.providers.openai:LLM"),
+        (
+            "from livekit.plugins import openai; x = openai.realtime.RealtimeModel",
+            "agent_runtime.providers.openai.realtime:RealtimeModel",
+        ),
         ("from livekit.plugins.silero import VAD as x", "agent_runtime.compat.plugins.silero:VAD"),
     ],
 )
@@ -113,7 +117,7 @@ def test_livekits_own_packages_stay():
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("from livekit.plugins.openai import realtime", "no vendor's realtime model is there yet: write an"),
+        ("from livekit.plugins.openai.realtime import GPTLiveModel", "use openai.realtime.RealtimeModel, write an"),
         ("from livekit.agents import AgentSesion", "livekit.agents.AgentSesion isn't available here: did you mean Ag"),
         ("from livekit.agents import voice; from livekit.agents.voice import zzz", "docs/parity.md lists what is"),
         ("import livekit.agents.inference.stt", "livekit.agents.inference.stt isn't available here: it needs LiveKit"),

@@ -87,3 +87,13 @@ def test_instructions_in_mid_conversation_become_messages():
 def test_packages_that_retry_by_themselves_ask_for_the_pause():
     options = APIConnectOptions(retry_interval=4.0)
     assert [options._interval_for_retry(attempt) for attempt in range(3)] == [0.1, 4.0, 4.0]
+
+
+def test_a_session_that_extends_what_is_not_here_says_so():
+    from agent_runtime.compat.plugins.openai_realtime import RealtimeModel, RealtimeSession
+
+    class Extended(RealtimeSession):
+        def _handle_response_created(self, event: object) -> None: ...
+
+    with pytest.raises(NotImplementedError, match=r"Extended extends the inside .* use openai.realtime.RealtimeModel"):
+        Extended(RealtimeModel(api_key="sk-secret"))

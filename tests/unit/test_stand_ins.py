@@ -132,8 +132,8 @@ def test_models_of_the_cloud(caplog: pytest.LogCaptureFixture):
 def test_what_our_part_of_a_package_lacks_is_not_said_to_be_for_installing(caplog: pytest.LogCaptureFixture):
     from livekit.plugins import openai
 
-    assert isinstance(openai.realtime.RealtimeModel(), StandIn)
-    assert warnings(caplog) == ["openai.realtime isn't there yet; the console's own part is used instead"]
+    assert isinstance(openai.realtime.GPTLiveModel(), StandIn)
+    assert warnings(caplog) == ["openai.realtime.GPTLiveModel isn't there yet; the console's own part is used instead"]
 
 
 def test_a_model_that_the_file_asks_by_itself_is_the_sessions():

@@ -187,6 +187,8 @@ _PLUGIN_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "": (),
     "openai": ("agent_runtime.providers.openai",),
     "openai.llm": ("agent_runtime.providers.openai",),
+    "openai.realtime": ("agent_runtime.compat.plugins.openai_realtime",),
+    "openai.realtime.realtime_model": ("agent_runtime.compat.plugins.openai_realtime",),
     "silero": ("agent_runtime.compat.plugins.silero",),
     "turn_detector": (),
     "turn_detector.english": ("agent_runtime.compat.plugins.turn_detector",),
@@ -239,7 +241,7 @@ VENDORS: Final[dict[str, str]] = {
 }
 """Packages of `livekit.plugins` that files often import, and what to use while they aren't installed."""
 
-_REALTIME: Final = "no vendor's realtime model is there yet: write an llm.RealtimeModel, or use stt, llm and tts"
+_REALTIME: Final = "use openai.realtime.RealtimeModel, write an llm.RealtimeModel, or use stt, llm and tts"
 
 _OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start it in an AgentSession"
 
@@ -251,7 +253,7 @@ _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.voice.avatar": "avatars aren't there yet; the agent's voice doesn't need one",
     f"{PLUGINS}.openai.STT": _EMBEDDED_STT,
     f"{PLUGINS}.openai.TTS": _EMBEDDED_TTS,
-    f"{PLUGINS}.openai.realtime": _REALTIME,
+    **{f"{PLUGINS}.openai.realtime.{name}": _REALTIME for name in ("GPTLiveModel", "InferenceRealtimeModel")},
     **{f"{PLUGINS}.{vendor}": what for vendor, what in VENDORS.items()},
 }
 

@@ -126,11 +126,10 @@ class LLM(llm.LLM[str]):
         `response_format`: the pydantic model or TypedDict that the answer is to be the JSON of, or what the API takes.
         """
         request = dict(self._options)
-        if is_given(response_format):
-            written = (
-                response_format if isinstance(response_format, dict) else to_openai_response_format(response_format)
-            )
-            request["response_format"] = written
+        if isinstance(response_format, type):
+            request["response_format"] = to_openai_response_format(response_format)
+        elif is_given(response_format):
+            request["response_format"] = response_format
         if tools:
             request |= self._tool_options
             request |= _given(parallel_tool_calls=parallel_tool_calls, tool_choice=tool_choice)
