@@ -164,7 +164,23 @@ async def test_a_certificate_of_nobody_known_is_refused_and_the_token_isnt_sent(
     async with working(certified) as (worker, console):
         await until(lambda: console.attachment.worker.problem)
         assert "certificate can't be trusted" in console.attachment.worker.problem
+        assert "SSL_CERT_FILE" in console.attachment.worker.problem
         assert worker.seen == []
+
+
+@pytest.mark.parametrize(("tls", "hint"), [(True, "is at https://"), (False, "does it speak plain http?")])
+async def test_the_wrong_scheme_is_told(certified: AttachOptions, tls: bool, hint: str) -> None:
+    server = Worker(certified if tls else AttachOptions(TOKEN)).server
+    await server.start()
+    wrong = server.url.replace("https://", "http://") if tls else server.url.replace("http://", "https://")
+    console = AttachBackend(WorkerAddress(wrong, TOKEN))
+    console.start(lambda _: None)
+    try:
+        await until(lambda: console.attachment.worker.problem)
+        assert hint in console.attachment.worker.problem
+    finally:
+        await asyncio.to_thread(console.stop)
+        await server.aclose()
 
 
 # --- a worker at a real server ---------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ async def _ask(socket: ClientConnection, requests: asyncio.Queue[str]) -> None:
 @asynccontextmanager
 async def _connected(address: WorkerAddress, job_id: str | None) -> AsyncIterator[ClientConnection]:
     from websockets.asyncio.client import connect
-    from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+    from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
     try:
         async with connect(
@@ -104,9 +104,24 @@ async def _connected(address: WorkerAddress, job_id: str | None) -> AsyncIterato
     except (ConnectionRefusedError, TimeoutError):
         raise Lost(f"no worker answers at {address.url}") from None
     except ssl.SSLCertVerificationError as exc:
-        raise NotAllowed(f"the worker's certificate can't be trusted: {exc.verify_message}") from None
-    except (OSError, EOFError, WebSocketException) as exc:
+        text = f"the worker's certificate can't be trusted: {exc.verify_message}; SSL_CERT_FILE names one of your own"
+        raise NotAllowed(text) from None
+    except InvalidMessage as exc:
+        raise Lost(_why_no_http(address, exc)) from None
+    except (ssl.SSLError, ConnectionResetError, EOFError) as exc:
+        raise Lost(_why_cut(address, exc)) from None
+    except (OSError, WebSocketException) as exc:
         raise Lost(f"no worker answers at {address.url}: {exc}") from None
+
+
+def _why_no_http(address: WorkerAddress, error: Exception) -> str:
+    tls = "" if address.url.startswith("https:") else "; a worker with a certificate is at https://"
+    return f"no worker answers at {address.url}: {error}{tls}"
+
+
+def _why_cut(address: WorkerAddress, error: Exception) -> str:
+    tls = ": does it speak plain http?" if address.url.startswith("https:") else ""
+    return f"{address.url} cut the connection off ({str(error) or type(error).__name__}){tls}"
 
 
 def _why_refused(status: int, body: bytes) -> Exception:
