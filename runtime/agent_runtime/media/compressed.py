@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from agent_runtime.errors import MediaError, MissingDependencyError
+from agent_runtime.media.stream_buffer import StreamBuffer
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +59,24 @@ def is_compressed(mime_type: str) -> bool:
 
 
 class _Converter:
-    """Decoded frames as PCM16 bytes of one rate and number of channels."""
+    """Decoded frames as PCM16 bytes of one rate and number of channels; None keeps those of the first frame."""
 
-    def __init__(self, av: Any, sample_rate: int, num_channels: int) -> None:
-        if num_channels not in _LAYOUTS:
+    def __init__(self, av: Any, sample_rate: int | None, num_channels: int | None) -> None:
+        if num_channels is not None and num_channels not in _LAYOUTS:
             raise ValueError(f"{num_channels} channels: compressed audio is decoded to one or two")
-        self._resampler = av.AudioResampler(format="s16", layout=_LAYOUTS[num_channels], rate=sample_rate)
+        self._av = av
+        self.sample_rate, self.num_channels = sample_rate, num_channels
+        self._resampler: Any = None
 
     def convert(self, frame: Any) -> bytes:
         """What comes out for a frame; None flushes."""
+        if self._resampler is None:
+            if frame is None:
+                return b""
+            self.sample_rate = self.sample_rate or frame.sample_rate
+            self.num_channels = self.num_channels or min(len(frame.layout.channels), 2)
+            layout = _LAYOUTS[self.num_channels]
+            self._resampler = self._av.AudioResampler(format="s16", layout=layout, rate=self.sample_rate)
         return b"".join(out.to_ndarray().tobytes() for out in self._resampler.resample(frame))
 
 
@@ -75,14 +85,14 @@ class FrameDecoder:
 
     Args:
         codec: FFmpeg's name of it.
-        sample_rate: Hz of what comes out.
-        num_channels: one or two, of what comes out.
+        sample_rate: Hz of what comes out; None keeps what the stream has.
+        num_channels: one or two, of what comes out; None keeps one as it is, and makes two of more.
         label: who sends it, for errors.
     """
 
-    def __init__(self, codec: str, sample_rate: int, num_channels: int, label: str) -> None:
+    def __init__(self, codec: str, sample_rate: int | None, num_channels: int | None, label: str) -> None:
         self._av = load_av()
-        self._codec, self._rate, self._channels, self._label = codec, sample_rate, num_channels, label
+        self._codec, self.sample_rate, self.num_channels, self._label = codec, sample_rate, num_channels, label
         self._start()
 
     def push(self, data: bytes) -> bytes:
@@ -105,7 +115,7 @@ class FrameDecoder:
 
     def _start(self) -> None:
         self._context = self._av.CodecContext.create(self._codec, "r")
-        self._converter = _Converter(self._av, self._rate, self._channels)
+        self._converter = _Converter(self._av, self.sample_rate, self.num_channels)
         self._pushed = 0
         self._decoded = 0
 
@@ -116,7 +126,9 @@ class FrameDecoder:
             logger.debug("a frame of %s's audio is broken: %s", self._label, e)
             return b""
         self._decoded += len(frames)
-        return b"".join(map(self._converter.convert, frames))
+        out = b"".join(map(self._converter.convert, frames))
+        self.sample_rate, self.num_channels = self._converter.sample_rate, self._converter.num_channels
+        return out
 
 
 class FileDecoder:
@@ -124,8 +136,8 @@ class FileDecoder:
 
     Args:
         container: FFmpeg's name of it; None lets it look.
-        sample_rate: Hz of what comes out.
-        num_channels: one or two, of what comes out.
+        sample_rate: Hz of what comes out; None keeps what the stream has.
+        num_channels: one or two, of what comes out; None keeps one as it is, and makes two of more.
         label: who sends it, for errors.
         on_audio: called in the thread when `push` or `take` would give something, and when it is over.
     """
@@ -133,14 +145,15 @@ class FileDecoder:
     def __init__(
         self,
         container: str | None,
-        sample_rate: int,
-        num_channels: int,
+        sample_rate: int | None,
+        num_channels: int | None,
         label: str,
         *,
         on_audio: Callable[[], None] = lambda: None,
     ) -> None:
         self._av = load_av()
-        self._container, self._rate, self._channels, self._label = container, sample_rate, num_channels, label
+        self._container, self._label = container, label
+        self.sample_rate, self.num_channels = sample_rate, num_channels
         self._on_audio = on_audio
         self._thread: threading.Thread | None = None
         self._start()
@@ -162,7 +175,7 @@ class FileDecoder:
 
     def end(self) -> None:
         """Nothing more comes; doesn't wait for what is left."""
-        self._feed.end()
+        self._feed.end_input()
         self.is_over |= self._thread is None
 
     def flush(self) -> bytes:
@@ -181,7 +194,7 @@ class FileDecoder:
         self._feed.close()
 
     def _start(self) -> None:
-        self._feed = _Feed()
+        self._feed = StreamBuffer()
         self._out = bytearray()
         self._given = 0
         self._lock = threading.Lock()
@@ -192,7 +205,7 @@ class FileDecoder:
 
     def _run(self) -> None:
         try:
-            self._decode(_Converter(self._av, self._rate, self._channels))
+            self._decode(_Converter(self._av, self.sample_rate, self.num_channels))
         except (self._av.error.FFmpegError, IndexError) as e:  # IndexError: no stream of audio in it
             self._error = e
             logger.debug("%s's audio ends in an error: %s", self._label, e)
@@ -203,7 +216,9 @@ class FileDecoder:
         options = {"probesize": str(_LEAST), "analyzeduration": "0"}
         with self._av.open(self._feed, format=self._container, container_options=options) as file:
             for frame in file.decode(file.streams.audio[0]):
-                self._give(converter.convert(frame))
+                data = converter.convert(frame)
+                self.sample_rate, self.num_channels = converter.sample_rate, converter.num_channels
+                self._give(data)
         self._give(converter.convert(None))
 
     def _give(self, data: bytes) -> None:
@@ -213,42 +228,8 @@ class FileDecoder:
         self._on_audio()
 
 
-class _Feed:
-    """A file that another thread still writes: reading waits for the next bytes or the end."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self._ended = False
-        self._changed = threading.Condition()
-
-    def write(self, data: bytes) -> None:
-        with self._changed:
-            self._data += data
-            self._changed.notify()
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
-
-    def close(self) -> None:
-        """End it here, whatever is still to be read."""
-        with self._changed:
-            self._data.clear()
-        self.end()
-
-    def read(self, size: int = -1) -> bytes:
-        """See `io.RawIOBase.read`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._data or self._ended)
-            count = len(self._data) if size < 0 else size
-            out = bytes(self._data[:count])
-            del self._data[:count]
-            return out
-
-
 def compressed_decoder(
-    mime_type: str, sample_rate: int, num_channels: int, label: str, on_audio: Callable[[], None]
+    mime_type: str, sample_rate: int | None, num_channels: int | None, label: str, on_audio: Callable[[], None]
 ) -> FrameDecoder | FileDecoder:
     """The decoder for a MIME type that `is_compressed`; `on_audio` as in `FileDecoder`.
 

@@ -11,9 +11,10 @@ from livekit.rtc import AudioFrame
 from agent_runtime.errors import MediaError
 from agent_runtime.media.compressed import FileDecoder
 from agent_runtime.media.decoding import Decoder, make_decoder
+from agent_runtime.media.stream_buffer import StreamBuffer
 from agent_runtime.utils.aio import Chan, ChanClosed
 
-__all__ = ["AudioStreamDecoder"]
+__all__ = ["AudioStreamDecoder", "StreamBuffer"]
 
 _LABEL = "the stream"
 
@@ -25,8 +26,8 @@ class AudioStreamDecoder:
     what it should be.
 
     Args:
-        sample_rate: Hz of the frames; None is 48,000.
-        num_channels: one or two, of the frames; None is one.
+        sample_rate: Hz of the frames; None keeps the stream's own, which is 48,000 for raw PCM.
+        num_channels: one or two, of the frames; None keeps the stream's own, which is one for raw PCM.
         format: the MIME type; left out, FFmpeg looks what it is.
 
     Raises:
@@ -37,15 +38,15 @@ class AudioStreamDecoder:
     def __init__(
         self, *, sample_rate: int | None = 48000, num_channels: int | None = 1, format: str | None = None
     ) -> None:
-        self._rate, self._channels = sample_rate or 48000, num_channels or 1
+        self._rate, self._channels = sample_rate or 48000, num_channels or 1  # of raw PCM
         self._frames: Chan[AudioFrame] = Chan()
         self._rest = bytearray()
         self._error: MediaError | None = None
         self._loop = asyncio.get_running_loop()
         self._decoder: Decoder | None = (
-            make_decoder(format, self._rate, self._channels, _LABEL, on_audio=self._on_audio)
+            make_decoder(format, sample_rate, num_channels, _LABEL, on_audio=self._on_audio)
             if format
-            else FileDecoder(None, self._rate, self._channels, _LABEL, on_audio=self._on_audio)
+            else FileDecoder(None, sample_rate, num_channels, _LABEL, on_audio=self._on_audio)
         )
 
     def push(self, chunk: bytes) -> None:
@@ -88,10 +89,12 @@ class AudioStreamDecoder:
 
     def _send(self, data: bytes) -> None:
         self._rest += data
-        size = len(self._rest) - len(self._rest) % (2 * self._channels)
+        decoder = self._decoder
+        rate = (decoder.sample_rate if decoder else None) or self._rate
+        channels = (decoder.num_channels if decoder else None) or self._channels
+        size = len(self._rest) - len(self._rest) % (2 * channels)
         if size and not self._frames.closed:
-            samples = bytes(self._rest[:size])
-            self._frames.send_nowait(AudioFrame(samples, self._rate, self._channels, size // (2 * self._channels)))
+            self._frames.send_nowait(AudioFrame(bytes(self._rest[:size]), rate, channels, size // (2 * channels)))
         del self._rest[:size]
 
     def _on_audio(self) -> None:
