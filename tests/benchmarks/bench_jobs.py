@@ -2,7 +2,8 @@
 
 A thousand jobs one after another, each in a process of its own that answers one text: how long from the launch to the
 entrypoint, and what the worker and its fork server have in memory on the way. Then twenty at the same time, each with
-20 ms frames both ways and half of the time talking: which frames are late. Providers are fakes that take no time.
+20 ms frames both ways and half of the time talking: which frames are late; and a few of these while others raise, are
+killed, block their loop or leak beside them, each second one. Providers are fakes that take no time.
 """
 
 from __future__ import annotations
@@ -94,9 +95,12 @@ async def one_after_another(count: int) -> None:
     print(f"\nfailed: {len(watched.errors)} {watched.errors[:1]}\n")
 
 
-async def together(count: int, seconds: float) -> None:
-    """Print what became of the frames."""
-    watched = Watched(JobPlan(pool_jobs.talk), idle=count)
+DEATHS = ("raise", "kill", "block", "leak")
+
+
+async def together(count: int, seconds: float, *, deaths: bool = False) -> None:
+    """Print what became of the frames; with `deaths`, while neighbours die beside them, one each second."""
+    watched = Watched(JobPlan(pool_jobs.talk_or_die), idle=count)
     with tempfile.TemporaryDirectory() as folder:
         await watched.pool.start()
         while watched.pool.ready < count:  # noqa: ASYNC110 - other processes get ready
@@ -107,29 +111,43 @@ async def together(count: int, seconds: float) -> None:
                 phase = number / count * pool_jobs.CYCLE
                 asked = {"seconds": seconds, "phase": phase, "file": str(file)}
                 await watched.launch(number, json.dumps(asked))
-            await watched.until(count)
+            dead = await die_beside(watched, count, seconds) if deaths else 0
+            await watched.until(count + dead)
         figures = [json.loads(file.read_text()) for file in files if file.exists()]
         await watched.pool.aclose(timeout=10.0)
     late = sorted(value for one in figures for value in one["late"])
     due, answered = (sum(one[name] for one in figures) for name in ("turns_due", "turns_answered"))
     over = sum(value > LATE for value in late)
-    print(f"{count} jobs for {seconds:g} s: {answered} of {due} turns answered, failed jobs: {len(watched.errors)}")
+    beside = f", {dead} neighbours died" if dead else ""
+    failed = f"failed jobs: {len(watched.errors)}"
+    print(f"{count} jobs for {seconds:g} s{beside}: {answered} of {due} turns answered, {failed}")
     p99 = late[int(len(late) * 0.99)]
     print(f"of {len(late)} frames {over} were over {LATE:g} ms late; p99 {p99:.1f} ms, at most {late[-1]:.1f} ms")
     print(f"an idle process's lag meanwhile: p99 {machine.over_ms(0.99)} ms, at most {machine.over_ms(1.0)} ms")
 
 
+async def die_beside(watched: Watched, first: int, seconds: float) -> int:
+    """Launch a job that dies each second; returns how many."""
+    for number in range(round(seconds)):
+        await asyncio.sleep(1.0)
+        await watched.launch(first + number, DEATHS[number % len(DEATHS)])
+    return round(seconds)
+
+
 def main() -> None:
-    """Measure both."""
+    """Measure all three."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--together", type=int, default=20)
+    parser.add_argument("--beside", type=int, default=4, metavar="COUNT", help="jobs beside which others die")
     parser.add_argument("--seconds", type=float, default=20.0)
     options = parser.parse_args()
     if options.jobs:
         asyncio.run(one_after_another(options.jobs))
     if options.together:
         asyncio.run(together(options.together, options.seconds))
+    if options.beside:
+        asyncio.run(together(options.beside, options.seconds, deaths=True))
     print(load())
 
 

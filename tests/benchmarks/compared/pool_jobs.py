@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -31,6 +33,24 @@ async def answer(job: JobContext) -> None:
     await session.start(Assistant())
     await session.generate_reply(user_input="hello")
     job.shutdown("answered")
+
+
+async def talk_or_die(job: JobContext) -> None:
+    """`talk`, or end as badly as the metadata says: `raise`, `kill`, `block` (until the worker ends it) or `leak`."""
+    match job.job.metadata:
+        case "raise":
+            raise RuntimeError("on purpose")
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "block":
+            while True:
+                pass
+        case "leak":
+            leaked = [bytes(1_000_000) for _ in range(300)]
+            await asyncio.sleep(1.0)
+            job.shutdown(f"leaked {len(leaked)} MB")
+        case _:
+            await talk(job)
 
 
 async def talk(job: JobContext) -> None:
