@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from livekit.rtc import AudioFrame, VideoBufferType, VideoFrame
 
 from agent_runtime import Agent, AgentSession, function_tool, llm
@@ -61,13 +62,24 @@ def run(marker: str, **names: Any) -> dict[str, Any]:
 
 
 def test_every_snippet_is_tried() -> None:
-    assert len(SNIPPETS) == 8
+    assert len(SNIPPETS) == 9
 
 
 @in_virtual_time
 async def test_a_session_takes_a_realtime_model() -> None:
     model = ScriptedRealtimeModel()
     assert run("AgentSession(llm=model)\n", model=model)["session"].llm is model
+
+
+def test_openais_model_is_given_to_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+
+    async def scenario() -> None:
+        model = run("realtime import RealtimeModel")["session"].llm
+        assert isinstance(model, llm.RealtimeModel)
+        assert (model.model, model.provider) == ("gpt-realtime", "api.openai.com")
+
+    run_virtual(scenario())
 
 
 def test_the_sound_is_softer() -> None:

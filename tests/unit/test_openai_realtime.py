@@ -13,7 +13,7 @@ from livekit.rtc import AudioFrame
 from agent_runtime.errors import APIConnectionError, APIStatusError, ConfigError
 from agent_runtime.llm import ChatContext, FunctionCall, FunctionCallOutput, RealtimeError, function_tool
 from agent_runtime.providers.openai.realtime import RealtimeModel, RealtimeSession
-from agent_runtime.testing import run_virtual
+from agent_runtime.testing import in_virtual_time
 from agent_runtime.types import APIConnectOptions
 from tests.support.openai_realtime import FakeModel, FakeSocket
 
@@ -82,20 +82,10 @@ async def heard(generation: Any) -> tuple[list[str], int, list[str]]:
     return texts, samples, [call.name async for call in generation.function_stream]
 
 
-def virtual(test: Any) -> Any:
-    """Run an async test in virtual time."""
-
-    def run() -> None:
-        run_virtual(test())
-
-    run.__name__ = test.__name__
-    return run
-
-
 # --- how it is set up ------------------------------------------------------------------------------------------------
 
 
-@virtual
+@in_virtual_time
 async def test_the_session_begins_with_its_settings():
     async with talking(voice="cedar", input_audio_noise_reduction="near_field") as talk:
         (update,) = talk.socket.of("session.update")
@@ -118,7 +108,7 @@ async def test_the_session_begins_with_its_settings():
     assert "instructions" not in update["session"]
 
 
-@virtual
+@in_virtual_time
 async def test_a_session_whose_turns_are_ours():
     async with talking(disabled=True) as talk:
         (update,) = talk.socket.of("session.update")
@@ -127,7 +117,7 @@ async def test_a_session_whose_turns_are_ours():
         assert talk.model.capabilities.turn_detection
 
 
-@virtual
+@in_virtual_time
 async def test_options_are_sent_only_where_they_change():
     async with talking() as talk:
         talk.session.update_options(tool_choice="auto")
@@ -145,7 +135,7 @@ async def test_options_are_sent_only_where_they_change():
     ]
 
 
-@virtual
+@in_virtual_time
 async def test_instructions_tools_and_one_answers_own():
     async with talking() as talk:
         await talk.session.update_instructions("Serve.")
@@ -213,7 +203,7 @@ def frame(seconds: float, rate: int) -> AudioFrame:
     return AudioFrame(bytes(2 * samples), rate, 1, samples)
 
 
-@virtual
+@in_virtual_time
 async def test_what_the_model_hears_comes_in_pieces_of_its_own_rate():
     async with talking() as talk:
         for _ in range(50):
@@ -229,7 +219,7 @@ async def test_what_the_model_hears_comes_in_pieces_of_its_own_rate():
         assert kinds == ["append", "commit", "clear"]
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_that_was_asked_for():
     async with talking() as talk:
         asked = talk.session.generate_reply()
@@ -264,7 +254,7 @@ async def test_an_answer_that_was_asked_for():
         assert [m.text_content for m in talk.session.chat_ctx.messages()] == ["Hello you."]
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_to_what_the_user_said():
     async with talking() as talk:
         socket = talk.socket
@@ -300,7 +290,7 @@ async def test_an_answer_to_what_the_user_said():
         assert talk.session.chat_ctx.messages()[-1].text_content == "Good day."
 
 
-@virtual
+@in_virtual_time
 async def test_a_transcript_that_fails_ends_with_what_there_is():
     async with talking() as talk:
         talk.socket.tell("conversation.item.input_audio_transcription.delta", item_id="u1", delta="Good")
@@ -310,7 +300,7 @@ async def test_a_transcript_that_fails_ends_with_what_there_is():
         assert (last.transcript, last.is_final) == ("Good", True)
 
 
-@virtual
+@in_virtual_time
 async def test_a_model_that_writes():
     async with talking(modalities=["text"]) as talk:
         assert talk.socket.of("session.update")[0]["session"]["output_modalities"] == ["text"]
@@ -325,7 +315,7 @@ async def test_a_model_that_writes():
         assert [sound async for sound in message.audio_stream] == []
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_that_is_stopped():
     async with talking() as talk:
         talk.session.interrupt()
@@ -344,7 +334,7 @@ async def test_an_answer_that_is_stopped():
         assert talk.of("metrics_collected")[-1].cancelled
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_that_is_called_off_before_it_begins():
     async with talking() as talk:
         asked = talk.session.generate_reply()
@@ -361,7 +351,7 @@ async def test_an_answer_that_is_called_off_before_it_begins():
         assert [generation.response_id for generation in talk.of("generation_created")] == ["r2"]
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_that_never_begins():
     async with talking() as talk:
         with pytest.raises(RealtimeError, match="within 10 s"):
@@ -392,7 +382,7 @@ def confirm(socket: FakeSocket) -> None:
     socket.sent.clear()
 
 
-@virtual
+@in_virtual_time
 async def test_the_model_is_given_a_conversation_and_then_what_changes():
     async with talking() as talk:
         change = asyncio.create_task(talk.session.update_chat_ctx(said()))
@@ -423,8 +413,8 @@ async def test_the_model_is_given_a_conversation_and_then_what_changes():
         assert [m.text_content for m in talk.session.chat_ctx.messages()] == ["Tea?", "Here."]
 
 
-@virtual
-async def test_an_item_that_is_refused_holds_up_nothing():
+@in_virtual_time
+async def test_an_item_that_is_refused_holds_up_nothing(caplog: pytest.LogCaptureFixture):
     async with talking() as talk:
         change = asyncio.create_task(talk.session.update_chat_ctx(said()))
         await settle()
@@ -432,16 +422,49 @@ async def test_an_item_that_is_refused_holds_up_nothing():
             talk.socket.tell("error", error={"event_id": event["event_id"], "message": "odd", "code": "x"})
         await change
         assert not talk.of("error")
+        assert caplog.messages == ["the model refused an item of the conversation: odd"] * 4
 
 
-@virtual
+@in_virtual_time
+async def test_an_item_that_is_there_already_is_as_wanted(caplog: pytest.LogCaptureFixture):
+    async with talking() as talk:
+        change = asyncio.create_task(talk.session.update_chat_ctx(said()))
+        await settle()
+        known, *others = talk.socket.of("conversation.item.create")
+        there = {"event_id": known["event_id"], "message": "odd", "code": "item_create_duplicate_item_id"}
+        talk.socket.tell("error", error=there)
+        for event in others:
+            talk.socket.tell("conversation.item.added", previous_item_id=None, item=event["item"])
+        await change
+        assert not caplog.messages
+
+
+@in_virtual_time
+async def test_items_that_a_lost_connection_did_not_confirm_are_sent_again():
+    async with talking() as talk:
+        change = asyncio.create_task(talk.session.update_chat_ctx(said()))
+        await settle()
+        sent = talk.socket.of("conversation.item.create")
+        first = sent[0]
+        talk.socket.tell("conversation.item.added", previous_item_id=None, item=first["item"])
+        await settle()
+        talk.socket.lose()
+        await asyncio.sleep(0.2)
+        again = talk.socket.of("conversation.item.create")
+        assert [event["item"]["id"] for event in again] == ["u1", "f1", "o1", "a1"]
+        assert again[1:] == sent[1:]
+        confirm(talk.socket)
+        await change
+
+
+@in_virtual_time
 async def test_a_conversation_that_is_never_confirmed():
     async with talking() as talk:
         with pytest.raises(RealtimeError, match="within 5 s"):
             await talk.session.update_chat_ctx(said())
 
 
-@virtual
+@in_virtual_time
 async def test_an_item_after_one_that_is_gone_comes_last():
     async with talking() as talk:
         for item_id, before in (("u1", None), ("u2", "gone")):
@@ -456,7 +479,7 @@ async def test_an_item_after_one_that_is_gone_comes_last():
 # --- when it fails ---------------------------------------------------------------------------------------------------
 
 
-@virtual
+@in_virtual_time
 async def test_a_lost_connection_is_made_again_with_everything_that_was_said():
     async with talking() as talk:
         await talk.session.update_instructions("Serve.")
@@ -485,7 +508,7 @@ async def test_a_lost_connection_is_made_again_with_everything_that_was_said():
         assert isinstance(error.error, APIConnectionError)
 
 
-@virtual
+@in_virtual_time
 async def test_an_old_connection_is_changed_between_two_answers():
     async with talking(max_session_duration=60.0) as talk:
         await asyncio.sleep(59)
@@ -501,7 +524,7 @@ async def test_an_old_connection_is_changed_between_two_answers():
         assert len(talk.model.sockets) == 3
 
 
-@virtual
+@in_virtual_time
 async def test_a_server_that_cannot_be_reached_is_asked_so_often():
     model = FakeModel(conn_options=APIConnectOptions(max_retry=2, retry_interval=3.0))
     model.refusals = [APIConnectionError("nobody")] * 3
@@ -516,7 +539,7 @@ async def test_a_server_that_cannot_be_reached_is_asked_so_often():
     await talk.session.aclose()
 
 
-@virtual
+@in_virtual_time
 async def test_a_key_that_is_refused_is_final():
     model = FakeModel()
     model.refusals = [APIStatusError("refuses the API key", status_code=401)]
@@ -527,7 +550,7 @@ async def test_a_key_that_is_refused_is_final():
     await talk.session.aclose()
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_that_is_refused_fails_at_once():
     async with talking() as talk:
         asked = talk.session.generate_reply()
@@ -545,7 +568,7 @@ async def test_an_answer_that_is_refused_fails_at_once():
         assert talk.of("error")[0].recoverable
 
 
-@virtual
+@in_virtual_time
 async def test_what_comes_too_late_is_no_error():
     async with talking() as talk:
         talk.socket.tell("error", error={"message": "Cancellation failed: no active response", "code": "x"})
@@ -554,7 +577,7 @@ async def test_what_comes_too_late_is_no_error():
         assert not talk.of("error")
 
 
-@virtual
+@in_virtual_time
 async def test_an_answer_that_fails_and_one_that_always_would():
     async with talking() as talk:
         talk.socket.begin()
@@ -569,7 +592,7 @@ async def test_an_answer_that_fails_and_one_that_always_would():
         assert len(talk.model.sockets) == 1
 
 
-@virtual
+@in_virtual_time
 async def test_events_that_make_no_sense_are_passed_over():
     async with talking() as talk:
         for kind in (
@@ -588,7 +611,7 @@ async def test_events_that_make_no_sense_are_passed_over():
         assert (await heard(talk.of("generation_created")[0]))[0] == ["Still here."]
 
 
-@virtual
+@in_virtual_time
 async def test_closing_ends_what_is_under_way():
     async with talking() as talk:
         talk.socket.begin()

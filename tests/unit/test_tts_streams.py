@@ -136,6 +136,31 @@ def test_text_after_flush_is_refused(caplog):
     assert "make a new SynthesizeStream" in caplog.text
 
 
+def test_a_provider_that_ends_its_input_by_itself_finds_no_text_left_to_count():
+    class OwnEnd(tts.SynthesizeStream):
+        def end_input(self):
+            assert self._mtc_text == ""
+            self._input_ch.close()
+
+        async def _run(self, output_emitter):
+            said = "".join([text async for text in self._input_ch])
+            output_emitter.initialize(request_id=said, sample_rate=24000, num_channels=1, mime_type="audio/pcm")
+            output_emitter.push(bytes(4800))
+
+    class Own(FakeTTS):
+        def stream(self, **options):
+            return OwnEnd(tts=self, conn_options=APIConnectOptions())
+
+    fake = Own()
+    metrics = record(fake, "metrics_collected")
+
+    async def main():
+        return {audio.request_id for audio in await speak(fake, "Hello ", "you")}
+
+    assert run_virtual(main()) == {"Hello you"}
+    assert metrics[0].characters_count == 9
+
+
 def test_a_cut_speech_is_reported_as_cancelled():
     fake = FakeTTS([0.5])
     metrics = record(fake, "metrics_collected")

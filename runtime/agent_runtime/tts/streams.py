@@ -207,6 +207,8 @@ class SynthesizeStream(AudioStream):
     """Speaks text that comes piece by piece: one segment, up to `flush` or `end_input`."""
 
     _streamed = True
+    # Packages that end their input by themselves look for text that isn't counted yet: here all is, once it is pushed.
+    _mtc_text = ""
 
     class _FlushSentinel:
         """Marks the place where `flush` was called."""
