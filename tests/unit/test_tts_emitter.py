@@ -146,6 +146,30 @@ def test_frames_of_another_rate_are_resampled():
     in_loop(check)
 
 
+def test_a_frame_goes_on_in_one_piece_but_for_what_may_be_the_end():
+    def check():
+        out = Emission()
+        out.emitter.push_frame(frame_from_array(np.arange(500, dtype=np.int16), 1000))
+        assert [a.frame.samples_per_channel for a in out.take()] == [490]
+        out.emitter.push_frame(frame_from_array(np.arange(500, 540, dtype=np.int16), 1000))
+        out.emitter.end_segment()
+        audios = out.take()
+        assert [(a.frame.samples_per_channel, a.is_final) for a in audios] == [(40, False), (10, True)]
+        assert list(samples(audios)) == list(range(490, 540))
+
+    in_loop(check)
+
+
+def test_a_frame_between_segments_is_an_error():
+    def check():
+        out = Emission()
+        out.emitter.end_segment()
+        with pytest.raises(RuntimeError, match="before start_segment"):
+            out.emitter.push_frame(frame_from_array(np.zeros(10, np.int16), 1000))
+
+    in_loop(check)
+
+
 def test_frames_of_other_channels_are_an_error_that_names_the_provider():
     def check():
         out = Emission()

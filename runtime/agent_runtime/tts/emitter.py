@@ -151,7 +151,15 @@ class AudioEmitter:
         self._schedule_flush()
 
     def push_frame(self, frame: AudioFrame) -> None:
-        """Add audio that is framed already; resampled if its rate isn't the emitter's."""
+        """Add audio that is framed already, by another emitter for instance: it goes on in one frame.
+
+        It is resampled if its rate isn't the emitter's. Its last 10 ms go with what comes next, or say that it was
+        the end.
+        """
+        if not self._accepts():
+            return
+        if self._segment is None:
+            raise RuntimeError("audio was pushed before start_segment()")
         if frame.num_channels != self._num_channels:
             raise ValueError(
                 f"{self._label} gave a frame of {frame.num_channels} channels, having promised {self._num_channels}"
@@ -164,9 +172,11 @@ class AudioEmitter:
                 self._resampler = Resampler(frame.sample_rate, self._sample_rate, self._num_channels)
             samples = to_array(frame)
             data = self._resampler.push(samples[:, 0] if self._num_channels == 1 else samples).tobytes()
-        decoder, self._decoder = self._decoder, None
-        self.push(data)
-        self._decoder = decoder
+        self._buffer += data
+        size = len(self._buffer) - self._bytes(TAIL_MS)
+        if size > 0:
+            self._send(size, is_final=False)
+        self._schedule_flush()
 
     def push_timed_transcript(self, delta_text: TimedString | list[TimedString]) -> None:
         """Tell the text of the audio that is pushed next; its times count from the start of the segment."""
