@@ -328,6 +328,9 @@ def check_parts(stage: Stage) -> None:
     """The parts of a turn add up."""
     for event in stage.of("turn_measured"):
         parts = event.data.parts
+        if not parts:  # words alone, at once
+            assert event.data.start == event.data.end
+            continue
         assert parts[0].start == event.data.start
         assert parts[-1].end == event.data.end
         assert all(a.end == b.start and a.end > a.start for a, b in pairwise(parts))
