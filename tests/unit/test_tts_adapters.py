@@ -188,6 +188,21 @@ def test_it_is_used_again_once_a_probe_succeeded():
     assert [c.available for c in changes] == [False, True]
 
 
+def test_a_probe_asks_in_the_way_that_failed(monkeypatch):
+    first, _, adapter, changes = pair([DOWN], [[0.25]])
+    answers = FakeTTS([0.1])
+    monkeypatch.setattr(first, "synthesize", answers.synthesize)
+
+    async def main():
+        await speak(adapter, "One")
+        await asyncio.sleep(1)
+        assert adapter.model == "second"
+
+    run(adapter, main)
+    assert answers.asked == []
+    assert [c.available for c in changes] == [False]
+
+
 def test_all_down_is_an_error_that_names_them():
     *_, adapter, _ = pair([DOWN], [REFUSED])
 

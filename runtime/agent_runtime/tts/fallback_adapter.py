@@ -44,13 +44,16 @@ class _Member:
     tts: TTS[Any]
     breaker: CircuitBreaker
     probe: asyncio.Task[None] | None = None
+    failed_streaming: bool = False
+    """Whether it was a stream that failed: the probe is one too, for the other way may work all the while."""
 
 
 class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
     """Asks the first synthesizer of a list, and the next one when that fails before anything could be heard.
 
-    One that failed is skipped from then on. It is probed in the background, with the text that it failed or missed,
-    and used again once it speaks. If all are down, each is asked all the same. Audio of another rate is resampled.
+    One that failed is skipped from then on. It is probed in the background, with the text that it failed or missed and
+    in the way that failed, and used again once it speaks. If all are down, each is asked all the same. Audio of another
+    rate is resampled.
 
     Event besides those of `TTS`: `tts_availability_changed` (`AvailabilityChangedEvent`). `metrics_collected` are those
     of the synthesizers. They aren't closed by `aclose`.
@@ -133,7 +136,13 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
         return next((member for member in self._members if member.breaker.available), self._members[0])
 
     async def _serve(
-        self, speak: _Speak, emitter: AudioEmitter, text: Callable[[], str], options: APIConnectOptions
+        self,
+        speak: _Speak,
+        emitter: AudioEmitter,
+        text: Callable[[], str],
+        options: APIConnectOptions,
+        *,
+        streaming: bool = False,
     ) -> None:
         """Let one after the other `speak` into the emitter until one has."""
         up = [member for member in self._members if member.breaker.available] or self._members
@@ -148,6 +157,7 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
                             emitter.push_timed_transcript(words)
                         emitter.push_frame(audio.frame)
                 except Exception as e:
+                    member.failed_streaming = streaming and member.tts.capabilities.streaming
                     self._report_failure(member, e)
                     problems.append(f"{member.tts.label}: {e}")
                     if emitter.total_duration > 0:
@@ -166,10 +176,14 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
                 member.probe = asyncio.create_task(self._run_probe(member, text, options))
 
     async def _run_probe(self, member: _Member, text: str, options: APIConnectOptions) -> None:
+        options = dataclasses.replace(options, max_retry=0)
         try:
-            async with member.tts.synthesize(text, conn_options=dataclasses.replace(options, max_retry=0)) as stream:
-                async for _ in stream:
-                    pass
+            if member.failed_streaming:
+                await _try_stream(member.tts, text, options)
+            else:
+                async with member.tts.synthesize(text, conn_options=options) as chunks:
+                    async for _ in chunks:
+                        pass
         except Exception as e:
             logger.warning("%s is still down: %s", member.tts.label, e)
             member.breaker.record_failure(str(e))
@@ -240,7 +254,9 @@ class FallbackSynthesizeStream(SynthesizeStream):
         self._read = []
         forward = asyncio.create_task(self._forward_input())
         try:
-            await self._tts._serve(self._speak, output_emitter, lambda: self._pushed_text, self._conn_options)
+            await self._tts._serve(
+                self._speak, output_emitter, lambda: self._pushed_text, self._conn_options, streaming=True
+            )
         finally:
             await aio.cancel_and_wait(forward)
 
@@ -294,3 +310,11 @@ def _push(stream: SynthesizeStream, item: Any) -> None:
         stream.push_text(item)
     else:
         stream.flush()
+
+
+async def _try_stream(tts: TTS[Any], text: str, options: APIConnectOptions) -> None:
+    async with tts.stream(conn_options=options) as stream:
+        stream.push_text(text)
+        stream.end_input()
+        async for _ in stream:
+            pass
