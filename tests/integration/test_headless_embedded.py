@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -26,7 +27,13 @@ pytestmark = [pytest.mark.skipif(missing() is not None, reason=str(missing())), 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal_assistant.py"
 
 
-async def test_it_greets_hears_a_question_and_answers_aloud() -> None:
+def models_of(family: set[int]) -> tuple[int, int]:
+    """The one process that has the models, and the language model's, which it started."""
+    (llama,) = (pid for pid in family if b"llama_process" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return int(Path(f"/proc/{llama}/stat").read_text().rpartition(")")[2].split()[1]), llama
+
+
+async def test_it_greets_hears_a_question_answers_aloud_and_goes_on_where_the_models_die() -> None:
     flags = ["--headless", str(EXAMPLE), "--agent-name", "helper", "--port", "0", "--idle-processes", "1"]
     with (
         livekit_server() as server,
@@ -50,6 +57,14 @@ async def test_it_greets_hears_a_question_and_answers_aloud() -> None:
             assert likeness(person.words_of("caller")[-1], QUESTION.text) > 0.7
             assert likeness(transcribe(person.sound[heard:], RATE), " ".join(said()[greeted:])) > 0.5
             family = process.family()
+            models, of_models = models_of(family)
+            os.kill(models, signal.SIGKILL)
+            answered = len(said())
+            await person.speak(recorded(QUESTION), then=1.5)
+            await until(lambda: len(said()) > answered, "an answer by the models' next process")
+            assert models_of(process.family())[0] != models
+            await until(lambda: not alive({models, of_models}), "the end of what belonged to the first")
+            family |= process.family()
         process.send(signal.SIGTERM)
         assert await ended(process) == 0
         await until(lambda: not alive(family), "the end of all that it started")
