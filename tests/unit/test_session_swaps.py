@@ -85,6 +85,36 @@ def test_a_save_in_mid_sentence_waits_for_the_end_of_the_speech() -> None:
     assert causes(stage, "agent_changed") == ["start", "reload"]
 
 
+def test_what_is_typed_over_a_speech_is_answered_by_the_code_that_waited_for_its_end() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(4.0)
+        done = stage.session.swap_agent(New())
+        assert stage.session.swap_waits_for == "speech"
+        reply = stage.session.send_text("Stop, and now?")
+        await done
+        assert stage.now == 4.0
+        await reply
+
+    stage = play(12.0, HELLO, agent=Old, answers=[OK, OK], durations=[4.0, 1.0], act=act)
+    assert instructions_of(stage) == ["old", "new"]
+    assert causes(stage, "agent_changed") == ["start", "reload"]
+    assert [text for role, text in stage.said() if role == "user"] == [HELLO.text, "Stop, and now?"]
+
+
+def test_what_is_typed_while_a_tool_of_the_old_code_runs_on_is_answered_by_that_code() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(4.0)
+        done = stage.session.swap_agent(New())
+        assert stage.session.swap_waits_for == "tool"
+        stage.session.send_text("And now?")
+        await done
+
+    answers = [Answer("", [("slow", "{}")]), OK, OK]
+    stage = play(12.0, HELLO, agent=Old, answers=answers, durations=[1.0, 1.0], act=act)
+    assert [e.data.output for e in stage.of("tool_finished")] == ["old result"]
+    assert "new" not in instructions_of(stage)
+
+
 def test_a_save_in_a_tool_call_lets_the_old_code_finish_it() -> None:
     async def act(stage: Stage) -> None:
         await stage.run_until(4.0)

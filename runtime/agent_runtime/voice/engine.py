@@ -312,12 +312,13 @@ class Engine:
         self.agents.swaps.do_if_safe()
         self.agents.moves.tell()
 
-    def safe_to_swap(self) -> bool:
+    def safe_to_swap(self, unbegun: SpeechHandle | None = None) -> bool:
         """Whether new code may take over now: the agent isn't speaking and no tool is running.
 
-        A speech is active until its tools have ended.
+        A speech is active until its tools have ended. `unbegun` is one that nothing was generated for yet.
         """
-        return not self.closing and self.machine.floor in (Floor.OPEN, Floor.CLOSED) and not self.replies.at_work()
+        free = self.machine.floor in (Floor.OPEN, Floor.CLOSED) or self.scheduler.current in (None, unbegun)
+        return not self.closing and free and all(speech is unbegun for speech in self.replies.at_work())
 
     async def replies_done(self) -> None:
         """Wait until no speech is left but the one that waits here."""

@@ -193,6 +193,7 @@ class Replies:
         await engine.settled(speech)
         if speech.interrupted:
             return
+        request.agent = engine.agents.swaps.done_before(speech, request.agent)
         if engine.realtime.active:
             await self._run_realtime(speech, request)
             return

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from agent_runtime.voice.agent import Agent
     from agent_runtime.voice.agents import Agents
     from agent_runtime.voice.engine import Engine
+    from agent_runtime.voice.speech_handle import SpeechHandle
 
 WaitsFor: TypeAlias = Literal["speech", "tool", "handoff", "task"]
 
@@ -44,19 +45,28 @@ class Swaps:
     @property
     def waits_for(self) -> WaitsFor | None:
         """What has to end before a swap can be done; None if it can be done now."""
+        return self._waits_for()
+
+    def _waits_for(self, unbegun: SpeechHandle | None = None) -> WaitsFor | None:
         engine = self._engine
         if not self._agents.tasks.empty:
             return "task"
         if self._agents.switching:
             return "handoff"
-        if engine.safe_to_swap():
+        if engine.safe_to_swap(unbegun):
             return None
         return "tool" if engine.running_tools > 0 else "speech"
 
-    def do_if_safe(self) -> None:
+    def done_before(self, speech: SpeechHandle, agent: Agent) -> Agent:
+        """Do the swap that waits before a reply is generated, if it can be done; gives who replies for `agent`."""
+        has_conversation = agent is self._engine.agent
+        self.do_if_safe(speech)
+        return self._engine.require_agent() if has_conversation else agent
+
+    def do_if_safe(self, unbegun: SpeechHandle | None = None) -> None:
         """Do the swap that waits, if there is one and now is a good time."""
         waiting = self._waiting
-        if waiting is None or self.waits_for is not None:
+        if waiting is None or self._waits_for(unbegun) is not None:
             return
         self._waiting = None
         old = self._engine.require_agent()
