@@ -55,6 +55,22 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
+def test_an_avatar_is_left_out_where_there_is_no_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    code = "from livekit.agents.voice import avatar\n\nclass AvatarSession(avatar.AvatarSession): ...\n"
+    installed(tmp_path, monkeypatch, "faces", {"__init__.py": code})
+    from livekit.plugins import faces
+
+    async def scenario() -> None:
+        await faces.AvatarSession(avatar_id="1").start(object(), object())
+
+    run_virtual(scenario())
+    assert warnings(caplog) == [
+        "an avatar needs a room that others are in; the console's own part is used instead",
+    ]
+
+
 def test_parts_of_a_package_that_is_not_installed_are_left_out(caplog: pytest.LogCaptureFixture):
     from livekit.agents import Agent, AgentSession
     from livekit.plugins import hedra, murf

@@ -13,6 +13,8 @@ _ADAPTERS: Final = frozenset({"FallbackAdapter", "StreamAdapter"})
 _PARTS: Final = frozenset({"STT", "TTS", "LLM", "VAD", "RealtimeModel"})
 """Names of the classes that packages of providers offer."""
 
+_UNSEEN: Final = "an avatar needs a room that others are in"
+
 _OWN_HOSTS: Final = ("//localhost", "//127.", "//[::1]", "//0.0.0.0")
 
 
@@ -36,7 +38,10 @@ def in_place_of(module: ModuleType, why: str) -> None:
 
 
 def guarded_parts(module: ModuleType) -> None:
-    """Have the providers of an installed package give a stand-in where they can't be made."""
+    """Have the providers of an installed package give a stand-in where they can't be made, and its avatars always."""
+    if "AvatarSession" in vars(module):
+        name = f"{module.__name__}.AvatarSession"
+        module.AvatarSession = lambda *_, **__: stand_in(name, _UNSEEN)  # type: ignore[attr-defined]  # was a class
     for name in _PARTS:
         if isinstance(value := vars(module).get(name), type):
             setattr(module, name, guarded(value, f"{module.__name__}.{name}"))

@@ -83,7 +83,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "llm.llm": _LLM,
     "llm.mcp": ("agent_tools.mcp", "agent_tools.mcp_tools"),
     "inference": (),  # files import it more often than they use it here
-    "inference.llm": ("agent_runtime.compat.plugins.cloud", "agent_runtime.compat.plugins.openai_models"),
+    "inference.llm": ("agent_runtime.compat.plugins.cloud", "agent_runtime.inference.model_options"),
     "llm._provider_format": (),
     "llm._provider_format.utils": ("agent_runtime.compat.plugins.inner_names",),
     "llm._realtime": (),
@@ -154,6 +154,7 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "voice.amd.detector": _CALLS,
     "voice.agent": ("agent_runtime.voice.agent", "agent_runtime.voice.agent_task"),
     "voice.agent_session": _SESSION,
+    "voice.avatar": ("agent_runtime.room.avatar",),
     "voice.background_audio": ("agent_runtime.voice.background_audio",),
     "voice.events": (*_EVENTS, "agent_runtime.types"),
     "voice.generation": ("agent_runtime.compat.plugins.inner_names",),
@@ -243,6 +244,8 @@ VENDORS: Final[dict[str, str]] = {
 
 _REALTIME: Final = "use openai.realtime.RealtimeModel, write an llm.RealtimeModel, or use stt, llm and tts"
 
+_AVATAR_SIDE: Final = "it is for the avatar's own program, which runs on livekit-agents"
+
 _OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start it in an AgentSession"
 
 _ADVICE: Final[dict[str, str]] = {
@@ -250,7 +253,7 @@ _ADVICE: Final[dict[str, str]] = {
     f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
     f"{AGENTS}.beta.workflows.WarmTransferTask": "use JobContext.add_sip_participant and transfer_sip_participant",
     **{f"{AGENTS}.{name}": _OLD for name in ("pipeline", "multimodal", "voice_assistant", "transcription")},
-    f"{AGENTS}.voice.avatar": "avatars aren't there yet; the agent's voice doesn't need one",
+    **{f"{AGENTS}.voice.avatar.{name}": _AVATAR_SIDE for name in ("AvatarRunner", "DataStreamAudioReceiver")},
     f"{PLUGINS}.openai.STT": _EMBEDDED_STT,
     f"{PLUGINS}.openai.TTS": _EMBEDDED_TTS,
     **{f"{PLUGINS}.openai.realtime.{name}": _REALTIME for name in ("GPTLiveModel", "InferenceRealtimeModel")},

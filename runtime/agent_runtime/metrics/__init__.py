@@ -2,6 +2,7 @@
 
 from agent_runtime.metrics.base import (
     AgentMetrics,
+    AvatarMetrics,
     DecisionMetrics,
     EOTInferenceMetrics,
     EOUMetrics,
@@ -29,6 +30,7 @@ from agent_runtime.metrics.usage_collector import UsageCollector, UsageSummary
 __all__ = [
     "AgentMetrics",
     "AgentSessionUsage",
+    "AvatarMetrics",
     "DecisionMetrics",
     "EOTInferenceMetrics",
     "EOTModelUsage",

@@ -225,6 +225,20 @@ class InterruptionMetrics(_Metrics):
     metadata: Metadata | None = None
 
 
+class AvatarMetrics(_Metrics):
+    """How an avatar keeps up: one when it has joined, and one each time that it is heard. Seconds since the epoch."""
+
+    type: Literal["avatar_metrics"] = "avatar_metrics"
+    timestamp: float
+    playback_latency: float = 0
+    """Seconds from the first frame that it was sent until it was heard."""
+    session_started_time: float | None = None
+    """When it began to be waited for."""
+    avatar_joined_time: float | None = None
+    """When its picture was there."""
+    metadata: Metadata | None = None
+
+
 AgentMetrics: TypeAlias = (
     STTMetrics
     | LLMMetrics
@@ -234,4 +248,5 @@ AgentMetrics: TypeAlias = (
     | EOTInferenceMetrics
     | RealtimeModelMetrics
     | InterruptionMetrics
+    | AvatarMetrics
 )
