@@ -87,6 +87,30 @@ def test_a_file_that_is_deleted_is_told_when_it_is_back(watched):
     assert seen.get(timeout=5) == {path}
 
 
+def test_a_file_that_stays_away_is_told_once_and_one_that_is_moved_into_place_is_not(tmp_path):
+    path = tmp_path / "agent.py"
+    path.write_text("one")
+    seen: queue.Queue[frozenset[Path]] = queue.Queue()
+    gone: queue.Queue[frozenset[Path]] = queue.Queue()
+    watcher = FileWatcher([path], seen.put, gone.put)
+    watcher.start()
+    try:
+        _until_watching(path, seen)
+        for text in ("two", "three"):
+            path.unlink()
+            time.sleep(0.4)  # a slow editor
+            path.write_text(text)
+            assert seen.get(timeout=5) == {path}
+        assert gone.empty()
+        path.unlink()
+        assert gone.get(timeout=5) == {path}
+        assert _drain(gone, quiet=1.5) == 0
+        path.write_text("back")
+        assert seen.get(timeout=5) == {path}
+    finally:
+        watcher.stop()
+
+
 def test_stopping_takes_no_time(tmp_path):
     path = tmp_path / "agent.py"
     path.write_text("one")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -209,3 +209,14 @@ def test_the_session_says_what_it_was_asked_for() -> None:
     assert options["turn_handling.endpointing.mode"] == "dynamic"
     assert options["turn_handling.endpointing.alpha"] == 0.8
     assert causes(stage, "endpointing_learned") == []
+
+
+@pytest.mark.parametrize(("mode", "told"), [("dynamic", 1), ("fixed", 0)])
+def test_a_shortest_wait_above_the_longest_is_told_once_where_both_count(
+    mode: Literal["dynamic", "fixed"], told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(stage: Stage) -> None:
+        stage.session.update_options(tts=stage.tts)  # settings are written again
+
+    play(1.0, act=act, turn_handling={"endpointing": {"mode": mode, "min_delay": 4.0}})
+    assert caplog.text.count("min_delay (4 s) is above max_delay (3 s)") == told

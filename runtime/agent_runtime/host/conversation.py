@@ -92,7 +92,7 @@ class Conversation:
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Start everything, call `on_ready` once requests can be served, and stay until the session is over."""
         if self._settings.reload:
-            self._watcher = FileWatcher(self._loaded.code.watch_list, self._files_saved)
+            self._watcher = FileWatcher(self._loaded.code.watch_list, self._files_saved, self._files_saved)
             self._watcher.start()
         agent, session = await self._build_agent()
         self._watch(self._loaded.code.watch_list)

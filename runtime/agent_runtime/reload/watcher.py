@@ -19,18 +19,30 @@ QUIET: Final = 0.12
 LONGEST_WAIT: Final = 1.5
 """Seconds after which a change is told though files go on changing."""
 
+GONE_AFTER: Final = 1.0
+"""Seconds without a file after which it isn't being saved any more, but gone."""
+
 
 class FileWatcher:
     """Watches files from a thread of its own.
 
     It watches their folders, since an editor that saves atomically puts another file in the old one's place.
-    `on_change` is called in the watcher's thread with the files that changed; a burst of saves is one call.
+    `on_change` is called in the watcher's thread with the files that changed; a burst of saves is one call. `on_gone`
+    is called there with files that were deleted or moved and stay away.
     """
 
-    def __init__(self, files: WatchList | Iterable[Path], on_change: Callable[[frozenset[Path]], None]) -> None:
+    def __init__(
+        self,
+        files: WatchList | Iterable[Path],
+        on_change: Callable[[frozenset[Path]], None],
+        on_gone: Callable[[frozenset[Path]], None] | None = None,
+    ) -> None:
         self._list = _resolved(files)
         self._stamps = _stamps(self._list)
         self._on_change = on_change
+        self._on_gone = on_gone
+        self._missing: dict[Path, float] = {}
+        """Since when each file has been away that may come back."""
         self._lock = threading.Lock()
         self._over = False
         # Set when what is being watched isn't what is to be watched.
@@ -103,6 +115,8 @@ class FileWatcher:
                 self._stamps.update((path, stamp(path)) for path in paths)
             if pending and ((not change and not paths) or now - min(pending.values()) > LONGEST_WAIT):
                 self._tell(pending)
+            if self._missing:
+                self._tell_missing(now)
             if not change and watched.folders() != folders:
                 return  # a folder is gone, or back
 
@@ -115,9 +129,18 @@ class FileWatcher:
     def _tell(self, pending: dict[Path, float]) -> None:
         # Between the two steps of an atomic save there is no file; its arrival is a change of its own.
         present = frozenset(path for path in pending if path.exists())
+        self._missing |= {path: self._missing.get(path, at) for path, at in pending.items() if path not in present}
         pending.clear()
         if present:
             self._on_change(present)
+
+    def _tell_missing(self, now: float) -> None:
+        self._missing = {path: since for path, since in self._missing.items() if not path.exists()}
+        gone = frozenset(path for path, since in self._missing.items() if now - since > GONE_AFTER)
+        for path in gone:
+            del self._missing[path]
+        if gone and self._on_gone is not None:
+            self._on_gone(gone)
 
 
 def _stamps(files: WatchList) -> dict[Path, Stamp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.voice.backchannel import InterruptionDetector, WordsAndLength
@@ -11,6 +12,8 @@ from agent_runtime.voice.turn_memory import TurnSettings
 if TYPE_CHECKING:
     from agent_runtime.io import AudioOutput
     from agent_runtime.voice.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 
 def apply_turn_settings(engine: Engine, handling: CompleteTurnHandling, detection: Any) -> None:
@@ -35,8 +38,13 @@ def apply_turn_settings(engine: Engine, handling: CompleteTurnHandling, detectio
 
 def _endpointing(settings: TurnSettings, handling: CompleteTurnHandling) -> None:
     endpointing, preemptive = handling["endpointing"], handling["preemptive_generation"]
-    settings.min_delay, settings.max_delay = endpointing["min_delay"], endpointing["max_delay"]
-    settings.dynamic, settings.alpha = endpointing["mode"] == "dynamic", endpointing["alpha"]
+    shortest, longest = endpointing["min_delay"], endpointing["max_delay"]
+    dynamic = endpointing["mode"] == "dynamic"
+    is_new = (settings.min_delay, settings.max_delay) != (shortest, longest)
+    if shortest > longest and is_new and (settings.has_detector or dynamic):
+        logger.warning("endpointing: min_delay (%g s) is above max_delay (%g s), the longest wait", shortest, longest)
+    settings.min_delay, settings.max_delay = shortest, longest
+    settings.dynamic, settings.alpha = dynamic, endpointing["alpha"]
     # A realtime model can't be asked for an answer that may not be wanted.
     settings.preemptive = preemptive["enabled"] and not settings.model_hears
     settings.preemptive_max_speech = preemptive["max_speech_duration"]
