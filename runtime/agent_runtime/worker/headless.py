@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PRELOAD: Final = "agent_runtime.worker.preload_embedded"
 INITIALIZE_TIMEOUT: Final = 60.0
 """Seconds that a process gets to load the embedded models, beside others that do."""
 
@@ -59,7 +60,9 @@ def serve_target(target: Target, settings: Settings, **options: Any) -> int:
             return _run_as_program(entry.file, options)
     else:
         agent = AgentFile(target, settings)
-        server = AgentServer(initialize_process_timeout=INITIALIZE_TIMEOUT, setup_fnc=agent.set_up)
+        server = AgentServer(
+            initialize_process_timeout=INITIALIZE_TIMEOUT, setup_fnc=agent.set_up, preload_modules=[PRELOAD]
+        )
         server.rtc_session(agent)
     server._configure(**options)
     return serve(server)
