@@ -67,6 +67,13 @@ class Tools(Agent):
         return "talked"
 
     @function_tool
+    async def talks_and_works(self, context: RunContext[Any]) -> str:
+        """Talk, then go on working."""
+        await context.session.say("One moment")
+        await asyncio.sleep(2.0)
+        return "worked"
+
+    @function_tool
     async def waits(self, context: RunContext[Any]) -> str:
         """Wait for what was said before."""
         await context.wait_for_playout()
@@ -100,6 +107,14 @@ def test_calls_run_side_by_side_and_are_answered_together() -> None:
     assert len(stage.llm.requests) == 2
     kinds = [item.type for item in stage.llm.requests[1].items if item.type.startswith("function")]
     assert kinds == ["function_call"] * 2 + ["function_call_output"] * 2
+
+
+def test_the_agent_thinks_while_a_tool_works_on_after_something_it_said() -> None:
+    stage = play(12.0, HELLO, agent=Tools, answers=[calls("talks_and_works"), Answer("Done")], durations=[1.0])
+    spoken, done = stage.times("agent_state_changed", old="speaking")
+    assert stage.times("agent_state_changed", old="speaking", new="thinking") == [spoken]
+    assert stage.times("tool_finished") == [spoken + 2.0]
+    assert stage.times("agent_state_changed", new="listening")[1:] == [done]
 
 
 def test_the_time_of_tools_is_a_part_of_the_turn() -> None:

@@ -236,6 +236,10 @@ class Engine:
         # A speech that isn't over after its playout waits for tools, or for its reply to them.
         return speech in self.replies.active and self.machine.agent_state == "thinking"
 
+    def works_beside(self, speech: SpeechHandle) -> bool:
+        """Whether a tool of another speech works on, which may have said this one, and a reply to it comes."""
+        return self.running_tools > 0 and any(s is not speech and not s.interrupted for s in self.replies.at_work())
+
     def aligned_transcript(self, agent: Agent) -> bool | None:
         """`use_tts_aligned_transcript` of the agent, else of the session; None where neither says."""
         own = agent.use_tts_aligned_transcript

@@ -392,7 +392,7 @@ class Replies:
         for message in messages:
             engine.agents.add_item(agent, message, speech.turn_id)
             speech._item_added([message])
-        busy = step.tools.started and not speech.interrupted and failure is None
+        busy = (step.tools.started or engine.works_beside(speech)) and not speech.interrupted and failure is None
         engine.feed(inputs.PlayoutEnded(speech.id, busy=busy))
         engine.scheduler.release(speech)
         if failure is not None:
