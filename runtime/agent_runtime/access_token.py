@@ -18,10 +18,12 @@ LIFE: Final = 6 * 3600
 """Seconds. A token is needed to connect, no longer; the rest is for a clock that is late by the server's."""
 
 
-def access_token(key: str, secret: str, claims: Mapping[str, Any], *, now: float | None = None) -> str:
-    """A token with these claims, which lasts for `LIFE` seconds from `now`, the wall clock's time if left out."""
+def access_token(
+    key: str, secret: str, claims: Mapping[str, Any], *, life: int = LIFE, now: float | None = None
+) -> str:
+    """A token with these claims, which lasts for `life` seconds from `now`, the wall clock's time if left out."""
     issued = time.time() if now is None else now
-    header, body = {"alg": "HS256", "typ": "JWT"}, {"iss": key, "exp": int(issued) + LIFE, **claims}
+    header, body = {"alg": "HS256", "typ": "JWT"}, {"iss": key, "exp": int(issued) + life, **claims}
     signed = f"{_encoded(header)}.{_encoded(body)}"
     signature = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{_base64(signature)}"

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import Any, Final, TypeVar
 
+from agent_runtime.errors import ConfigError
 from agent_runtime.types import NOT_GIVEN, NotGivenOr
 
 logger = logging.getLogger(__name__)
@@ -96,19 +97,23 @@ def _own_model() -> Any:
 
 
 def given_part(kind: str, value: T) -> T | NotGivenOr[Any]:
-    """A part as a session or agent takes it: what only stands in, or names a model of LiveKit's cloud, isn't given.
+    """A part as a session or agent takes it: what only stands in isn't given, and a name is that of a hosted model.
 
-    Raises ValueError for a model of LiveKit's cloud where no stand-ins are allowed.
+    Raises ConfigError for a hosted model that can't be asked, where no stand-ins are allowed.
     """
     if isinstance(value, StandIn):
         return NOT_GIVEN
     if not isinstance(value, str):
         return value
-    problem = f"{kind}={value!r} is a model of LiveKit's cloud, which can't be asked from here"
-    if not _allowed:
-        raise ValueError(f"{problem}: give a provider, or leave it out for the bundled one")
-    tell(f"{problem}: {INSTEAD}")
-    return NOT_GIVEN
+    from agent_runtime.inference.by_name import hosted_part
+
+    try:
+        return hosted_part(kind, value)
+    except ConfigError as problem:
+        if not _allowed:
+            raise
+        tell(f"{kind}={value!r}: {problem}; {INSTEAD}")
+        return NOT_GIVEN
 
 
 def usable_tools(tools: Iterable[T] | None) -> list[T]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_runtime.compat.plugins.inner_names import convert_mid_conversation_instructions
-from agent_runtime.compat.plugins.openai_models import (
+from agent_runtime.inference.model_options import (
     drop_unsupported_params,
     min_reasoning_effort,
     supports_prompt_cache_breakpoints,

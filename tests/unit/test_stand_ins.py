@@ -11,7 +11,7 @@ import pytest
 from agent_console.start import load_here
 from agent_runtime import Agent, AgentSession, ChatContext, compat, stand_ins
 from agent_runtime.agent_loader import load_agent, parse_target
-from agent_runtime.errors import AgentLoadError
+from agent_runtime.errors import AgentLoadError, ConfigError
 from agent_runtime.stand_ins import StandIn
 from agent_runtime.testing import Answer, ScriptedLLM, run_virtual
 from agent_runtime.types import NOT_GIVEN
@@ -126,23 +126,33 @@ def test_a_package_that_cannot_be_imported(tmp_path: Path, monkeypatch, caplog: 
     assert said.startswith("livekit-plugins-deep can't be imported here: livekit.agents.llm._inside isn't available")
 
 
-def test_models_of_the_cloud(caplog: pytest.LogCaptureFixture):
+def test_hosted_models_without_a_key(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
     from livekit.agents import inference
+
+    for name in ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_INFERENCE_API_KEY", "LIVEKIT_INFERENCE_API_SECRET"):
+        monkeypatch.delenv(name, raising=False)
 
     async def scenario() -> None:
         session = AgentSession(stt="deepgram/nova-3", llm=inference.LLM("openai/gpt-4.1-mini"))  # type: ignore[arg-type]
         assert {"stt", "llm"} <= session._left_open
         assert Agent(instructions="", llm="openai/gpt-4.1").llm is NOT_GIVEN  # type: ignore[arg-type]
+        assert Agent(instructions="", llm="openai/gpt-realtime").llm is NOT_GIVEN  # type: ignore[arg-type]
         stand_ins.allow(False)
-        with pytest.raises(ValueError, match=r"tts='cartesia/sonic-3' is a model of LiveKit's cloud"):
+        with pytest.raises(ConfigError, match="LiveKit Inference needs a key: set LIVEKIT_API_KEY and LIVEKIT_API_S"):
             AgentSession(tts="cartesia/sonic-3")  # type: ignore[arg-type]
 
     run_virtual(scenario())
-    assert [line.partition(" ")[0] for line in warnings(caplog)] == [
-        "livekit.agents.inference.LLM",
-        "stt='deepgram/nova-3'",
-        "llm='openai/gpt-4.1'",
+    missing = (
+        "LiveKit Inference needs a key: set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to those of a LiveKit Cloud "
+        "project, or leave stt, llm and tts out for the bundled models; the console's own part is used instead"
+    )
+    *without_a_key, realtime = warnings(caplog)
+    assert without_a_key == [
+        f"livekit.agents.inference.LLM can't be made: {missing}",
+        f"stt='deepgram/nova-3': {missing}",
+        f"llm='openai/gpt-4.1': {missing}",
     ]
+    assert "use openai.realtime.RealtimeModel" in realtime
 
 
 def test_what_our_part_of_a_package_lacks_is_not_said_to_be_for_installing(caplog: pytest.LogCaptureFixture):

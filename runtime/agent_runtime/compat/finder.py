@@ -195,7 +195,7 @@ def _package_of(fullname: str) -> str:
 def why_missing(fullname: str) -> str:
     """Why a vendor's name isn't there, and the command that changes it, in one line."""
     if fullname.startswith(f"{AGENTS}.inference."):
-        return f"{fullname} asks LiveKit's cloud, which can't be asked from here"
+        return f"{fullname} isn't there yet"
     package, (parent, _, name) = _package_of(fullname), fullname.rpartition(".")
     if MODULES.get(parent) and name not in INSTALLED_PARTS.get(parent, ()):
         return f"{fullname.removeprefix(f'{PLUGINS}.')} isn't there yet"

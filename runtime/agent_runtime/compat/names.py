@@ -30,6 +30,7 @@ _WORKER: Final = ("agent_runtime.worker.options", "agent_runtime.worker.server")
 _LLM: Final = ("agent_runtime.llm",)
 _STT: Final = ("agent_runtime.stt",)
 _TTS: Final = ("agent_runtime.tts",)
+_HOSTED_LLM: Final = ("agent_runtime.inference.llm", "agent_runtime.inference.model_names")
 _METRICS: Final = ("agent_runtime.metrics",)
 _TOKENIZE: Final = ("agent_runtime.tokenize",)
 _TRANSFORMS: Final = ("agent_runtime.voice.transforms",)
@@ -82,8 +83,10 @@ _AGENT_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "llm.fallback_adapter": _LLM,
     "llm.llm": _LLM,
     "llm.mcp": ("agent_tools.mcp", "agent_tools.mcp_tools"),
-    "inference": (),  # files import it more often than they use it here
-    "inference.llm": ("agent_runtime.compat.plugins.cloud", "agent_runtime.inference.model_options"),
+    "inference": ("agent_runtime.inference",),
+    "inference.llm": ("agent_runtime.compat.plugins.cloud", "agent_runtime.inference.model_options", *_HOSTED_LLM),
+    "inference.stt": ("agent_runtime.inference.stt", "agent_runtime.inference.stt_models"),
+    "inference.tts": ("agent_runtime.inference.tts", "agent_runtime.inference.tts_models"),
     "llm._provider_format": (),
     "llm._provider_format.utils": ("agent_runtime.compat.plugins.inner_names",),
     "llm._realtime": (),
@@ -249,7 +252,8 @@ _AVATAR_SIDE: Final = "it is for the avatar's own program, which runs on livekit
 _OLD: Final = "it is from before LiveKit Agents 1.0: write an Agent, and start it in an AgentSession"
 
 _ADVICE: Final[dict[str, str]] = {
-    f"{AGENTS}.inference": f"it needs LiveKit's cloud: {_EMBEDDED_SPEECH}; for a model {_OTHER_LLM}",
+    f"{AGENTS}.inference.AdaptiveInterruptionDetector": "leave it out: the session judges by itself what interrupts",
+    **{f"{AGENTS}.inference.{name}": _REALTIME for name in ("RealtimeModel", "DuplexModel")},
     f"{AGENTS}.ipc": "jobs run in processes of our own making, which an agent's file needn't know of",
     f"{AGENTS}.beta.workflows.WarmTransferTask": "use JobContext.add_sip_participant and transfer_sip_participant",
     **{f"{AGENTS}.{name}": _OLD for name in ("pipeline", "multimodal", "voice_assistant", "transcription")},

@@ -30,6 +30,9 @@ class Target:
     """Empty if there is none."""
     timeout: float
     """Seconds."""
+    key_name: str = "OPENAI_API_KEY"
+    """What to set to a valid one where the key is refused."""
+    url_name: str = "OPENAI_BASE_URL"
 
     def scrub(self, text: str) -> str:
         """The text without the key."""
@@ -46,12 +49,12 @@ def translate(error: Exception, target: Target) -> Exception:
         cause = error.__cause__ or error
         detail = _detail(str(cause) or type(cause).__name__, target)
         return APIConnectionError(
-            f"{target.url} can't be reached ({detail}): check that the server runs and that OPENAI_BASE_URL is right"
+            f"{target.url} can't be reached ({detail}): check that the server runs and that {target.url_name} is right"
         )
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | openai.APIResponseValidationError):
         return APIError(
             f"{target.url} sent something that is no chat completion ({_detail(str(error), target)}): check that "
-            "OPENAI_BASE_URL is that of an OpenAI-compatible API, often ending in /v1"
+            f"{target.url_name} is that of an OpenAI-compatible API, often ending in /v1"
         )
     if isinstance(error, openai.APIError):
         # The server reports a failure inside of the stream.
@@ -66,9 +69,9 @@ def _status_error(error: openai.APIStatusError, target: Target) -> APIStatusErro
     if status == 401:
         # The server's own words are left out: they quote the key.
         if target.key:
-            message = f"{target.url} refuses the API key: set OPENAI_API_KEY to a valid one"
+            message = f"{target.url} refuses the API key: set {target.key_name} to a valid one"
         else:
-            message = f"{target.url} needs an API key: set OPENAI_API_KEY"
+            message = f"{target.url} needs an API key: set {target.key_name}"
     else:
         detail = _detail(_server_words(error), target)
         if status == 403:
@@ -76,7 +79,7 @@ def _status_error(error: openai.APIStatusError, target: Target) -> APIStatusErro
         elif status == 404 and ("model" in code or "model" in detail.lower()):
             message = f"{target.url} has no model {target.model!r}: choose another model ({detail})"
         elif status == 404:
-            message = f"{target.url} has no chat completions: check OPENAI_BASE_URL, which often ends in /v1 ({detail})"
+            message = f"{target.url} has no chat completions: check {target.url_name}, which often ends in /v1 ({detail})"
         elif status == 429 and code == "insufficient_quota":
             message, retryable = f"the account at {target.url} has no credit left: {detail}", False
         elif status == 429:
@@ -88,7 +91,7 @@ def _status_error(error: openai.APIStatusError, target: Target) -> APIStatusErro
     return APIStatusError(
         message,
         status_code=status,
-        request_id=error.request_id,
+        request_id=error.request_id or error.response.headers.get("x-livekit-request-id"),
         body=_scrubbed(error.body, target),
         retryable=retryable,
         retry_after=_retry_after(error),

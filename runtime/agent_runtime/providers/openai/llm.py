@@ -163,7 +163,7 @@ class LLM(llm.LLM[str]):
         self, request: dict[str, Any], chat_ctx: ChatContext, tools: list[Tool], conn_options: APIConnectOptions
     ) -> AsyncStream[object]:
         """Send a request; its answer comes in chunks, as plain JSON. Raises what the `openai` package does."""
-        messages, _ = chat_ctx.to_provider_format("openai")
+        messages = self._messages(chat_ctx)
         if tools and (schemas := ToolContext(tools).parse_function_tools("openai", strict=self._strict)):
             request = {**request, "tools": schemas}
         client = await self._get_client()
@@ -189,6 +189,9 @@ class LLM(llm.LLM[str]):
 
         target = Target(self.base_url, self._model, self._key.get_secret_value(), timeout)
         return translate(error, target)
+
+    def _messages(self, chat_ctx: ChatContext) -> list[dict[str, Any]]:
+        return chat_ctx.to_provider_format("openai")[0]
 
     async def _prewarm_impl(self) -> None:
         await self.check()
