@@ -84,7 +84,7 @@ class Listening(CallContext):
 async def test_every_transport_lists_and_calls_the_servers_tools(kind: str) -> None:
     async with connected(kind) as server:
         tools = {tool.id: tool for tool in await server.list_tools()}
-        assert set(tools) == {"add", "menu", "cook", "burn"}
+        assert set(tools) == {"add", "menu", "cook", "burn", "process", "leave"}
         assert tools["add"].parameters_schema()["required"] == ["a", "b"]
         assert tools["add"].description == "Add two numbers."
         assert (await tools["add"].execute('{"a": 2, "b": 40}')).output == "42"
@@ -126,9 +126,10 @@ async def test_a_toolset_connects_filters_and_hangs_up() -> None:
     toolset = MCPToolset(id="kitchen", mcp_server=server)
     await toolset.setup()
     add = next(tool for tool in toolset.tools if tool.id == "add")
-    assert [tool.id for tool in toolset.filter_tools(lambda tool: tool.id != "burn").tools] == ["add", "menu", "cook"]
+    safe = toolset.filter_tools(lambda tool: tool.id not in ("burn", "leave", "process"))
+    assert [tool.id for tool in safe.tools] == ["add", "menu", "cook"]
     await toolset.setup(reload=True)
-    assert len(toolset.tools) == 4
+    assert len(toolset.tools) == 6
     await toolset.aclose()
     assert not server.initialized
     assert toolset.tools == []
@@ -141,9 +142,45 @@ async def test_a_server_can_be_opened_again_and_from_another_task() -> None:
     server = stdio()
     for _ in range(2):
         await asyncio.create_task(server.initialize())
-        assert len(await server.list_tools()) == 4
+        assert len(await server.list_tools()) == 6
         await asyncio.create_task(server.aclose())
         assert not server.initialized
+
+
+async def test_a_server_that_goes_away_fails_its_calls_and_is_started_again_by_the_next() -> None:
+    server = stdio()
+    await server.initialize()
+    tools = {tool.id: tool for tool in await server.list_tools()}
+    first = (await tools["process"].execute("{}")).output
+    left, beside = await asyncio.gather(tools["leave"].execute("{}"), tools["leave"].execute("{}"))
+    for result in (left, beside):
+        assert result.is_error
+        assert "went away before it answered" in result.output
+    assert not server.initialized
+    again = await asyncio.gather(*(tools["process"].execute("{}") for _ in range(3)))
+    assert len({result.output for result in again}) == 1
+    assert again[0].output != first
+    assert not again[0].is_error
+    assert server.initialized
+    assert (await tools["leave"].execute("{}")).is_error
+    await server.aclose()
+    late = await tools["add"].execute('{"a": 1, "b": 1}')
+    assert "isn't connected" in late.output
+
+
+async def test_a_server_that_cant_be_started_again_says_so_and_is_tried_at_each_call(tmp_path: Path) -> None:
+    program = tmp_path / "server"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.support.mcp_server stdio\n')
+    program.chmod(0o755)
+    server = MCPServerStdio(str(program), [], cwd=ROOT, client_session_timeout_seconds=20)
+    await server.initialize()
+    tools = {tool.id: tool for tool in await server.list_tools()}
+    assert (await tools["leave"].execute("{}")).is_error
+    away = program.rename(tmp_path / "away")
+    assert (await tools["process"].execute("{}")).is_error
+    away.rename(program)
+    assert not (await tools["process"].execute("{}")).is_error
+    await server.aclose()
 
 
 async def test_a_program_that_does_not_exist_is_named() -> None:

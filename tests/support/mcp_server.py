@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mcp.server import MCPServer
@@ -35,6 +36,18 @@ async def cook(dish: str, context: Context) -> str:
 def burn() -> str:
     """Fail."""
     raise ToolError("the stove is on fire")
+
+
+@server.tool()
+def process() -> int:
+    """Which process this is."""
+    return os.getpid()
+
+
+@server.tool()
+def leave() -> str:
+    """Be gone without an answer."""
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ __all__ = [
 class MCPServer(ABC):
     """A connection to an MCP server. A subclass says how to reach it (`client_streams`).
 
-    The connection lives in a task of its own, so it may be opened and closed from different tasks.
+    The connection lives in a task of its own, so it may be opened and closed from different tasks. A server that goes
+    away fails the calls that it has; the next call connects anew.
 
     Args:
         client_session_timeout_seconds: how long an answer may take; 0 waits for ever.
@@ -67,6 +68,9 @@ class MCPServer(ABC):
         self._connection: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._closing = asyncio.Event()
+        self._lost = False
+        """Whether the server went away by itself."""
+        self._connecting_anew = asyncio.Lock()
         self._listed: list[RemoteTool] | None = None
 
     @abstractmethod
@@ -75,8 +79,8 @@ class MCPServer(ABC):
 
     @property
     def initialized(self) -> bool:
-        """Whether the connection is up."""
-        return self._client is not None
+        """Whether the connection is up, as far as is known."""
+        return self._client is not None and not self._lost
 
     async def initialize(self) -> None:
         """Connect; callers at the same time share one attempt, and one that gives up doesn't end it for the others.
@@ -85,6 +89,12 @@ class MCPServer(ABC):
             ImportError: the `mcp` package isn't installed.
             Exception: what the transport or the handshake raised.
         """
+        if self._lost:
+            await self._connect_anew()
+        else:
+            await self._connect()
+
+    async def _connect(self) -> None:
         if self._connection is None or self._connection.done():
             self._closing.clear()
             self._ready = asyncio.get_running_loop().create_future()
@@ -106,6 +116,10 @@ class MCPServer(ABC):
 
     async def aclose(self) -> None:
         """Hang up. A server that was started for this connection ends too."""
+        self._lost = False
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
         self._closing.set()
         if self._connection is not None:
             if self._ready is not None and not self._ready.done():
@@ -149,7 +163,27 @@ class MCPServer(ABC):
         return self._listed
 
     async def _call(self, name: str, arguments: dict[str, Any], progress: Progress | None) -> CallToolResult:
-        return await self._connected().call_tool(name, arguments, progress_callback=progress)
+        from mcp import MCPError
+        from mcp_types import CONNECTION_CLOSED
+
+        if self._lost:
+            await self._connect_anew()
+        client = self._connected()
+        try:
+            return await client.call_tool(name, arguments, progress_callback=progress)
+        except MCPError as error:
+            if error.code != CONNECTION_CLOSED or self._closing.is_set():
+                raise
+            # Not asked again: what it was to do may be done.
+            self._lost = client is self._client
+            raise ToolError(f"The server of this tool ({self!r}) went away before it answered.") from error
+
+    async def _connect_anew(self) -> None:
+        async with self._connecting_anew:
+            if self._lost:
+                await self._hang_up()
+                await self._connect()
+                self._lost = False
 
     def _connected(self) -> Client:
         if self._client is None:
