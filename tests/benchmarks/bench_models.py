@@ -2,7 +2,8 @@
 
 A headless worker with an example on the embedded models: memory of each of its processes with some ready, then callers
 in rooms of their own who all ask at once, and how long each waited for the agent's first sound, as the worker's metrics
-tell. With `--own` every process loads the models for itself, as where they can't be shared.
+tell. With `--own` every process loads the models for itself, as where they can't be shared. `--asked 40` compares what
+is computed here with what another process is asked for instead, so many times.
 """
 
 from __future__ import annotations
@@ -18,8 +19,16 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
+from agent_runtime.clock import LoopClock
+from agent_runtime.providers.embedded.completions import Completions, SharedLlama
+from agent_runtime.providers.embedded.llama import LlamaModel, find_weights
+from agent_runtime.providers.embedded.reader import OwnReader, Reader, SharedReader
+from agent_runtime.providers.embedded.speaker import OwnSpeaker, SharedSpeaker, Speaker
+from agent_runtime.providers.model_process.client import SharedModels
+from agent_runtime.worker.models import ModelProcess, start_model_process
 from tests.benchmarks.compared.run import load
 from tests.integration.test_worker import ask_for
 from tests.support.livekit_server import LiveKitServer, livekit_server
@@ -41,7 +50,7 @@ main()
 _SAMPLE = re.compile(r"^(agent_\w+)(?:\{([^}]*)\})? (\S+)", re.MULTILINE)
 
 
-def memory(process: WorkerProcess) -> dict[str, list[float]]:
+def memory(process: WorkerProcess, *, own: bool) -> dict[str, list[float]]:
     """Proportional set size of each process by its role, in MB."""
     found: dict[str, list[float]] = defaultdict(list)
     commands, parents = {}, {}
@@ -58,7 +67,7 @@ def memory(process: WorkerProcess) -> dict[str, list[float]]:
             role = "worker"
         elif pid in llamas:
             role = "language model"
-        elif pid in keepers and len(llamas) == 1:
+        elif pid in keepers and not own:
             role = "models"
         elif "resource_tracker" in command:
             continue
@@ -98,7 +107,7 @@ def show(title: str, found: dict[str, list[float]]) -> None:
         print(f"| {role} | {len(sizes)} | {statistics.median(sizes):.0f} (to {max(sizes):.0f}) |")
 
 
-async def talk(server: LiveKitServer, process: WorkerProcess, jobs: int, turns: int) -> None:
+async def talk(server: LiveKitServer, process: WorkerProcess, jobs: int, turns: int, *, own: bool) -> None:
     """So many callers who ask the same at once, again and again."""
     async with contextlib.AsyncExitStack() as stack:
         people = [
@@ -114,7 +123,7 @@ async def talk(server: LiveKitServer, process: WorkerProcess, jobs: int, turns: 
             waited += await asyncio.gather(*(ask(person) for person in people))
         await asyncio.sleep(1.5)  # jobs count once a second
         after = metrics()
-        show(f"{jobs} jobs that talk", memory(process))
+        show(f"{jobs} jobs that talk", memory(process, own=own))
     print(f"\n{jobs} at once: from the question's end to the agent that speaks, s: ", end="")
     print(f"median {statistics.median(waited):.2f}, slowest {max(waited):.2f} of {len(waited)}")
     for name, value in sorted(after.items()):
@@ -139,18 +148,55 @@ async def ask(person: Caller) -> float:
     return took
 
 
+async def asked(times: int) -> None:
+    """What it adds to ask another process: the same by turns, from models here and from those there."""
+    process = ModelProcess(LoopClock(), lambda pid, why: print(pid, why), start_model_process("forkserver", None))
+    there, samples, path = SharedModels(process.open()), recorded(QUESTION), find_weights()
+    readers: dict[str, Reader] = {"here": OwnReader(), "there": SharedReader(there)}
+    speakers: dict[str, Speaker] = {"here": OwnSpeaker(), "there": SharedSpeaker(there)}
+    llamas: dict[str, Completions] = {"here": LlamaModel(path), "there": SharedLlama(there, path)}
+    took: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    async def judge(llama: Completions, number: int) -> None:
+        body = {"prompt": f"A: How can I help?\nB: I want {number}", "max_tokens": 1, "temperature": 0, "logprobs": 300}
+        async with aclosing(llama.complete(body, "turn")) as parts:
+            async for _ in parts:
+                pass
+
+    for number in range(-1, times):
+        for side in readers:
+            doings = {
+                "read 1.9 s of speech": readers[side].read(samples, urgent=True),
+                "speak four words": speakers[side].speak("I am right here.", speed=1.0, pause=0.0, urgent=True),
+                "judge a turn": judge(llamas[side], number),
+            }
+            for name, doing in doings.items():
+                began = time.perf_counter()
+                await doing
+                if number >= 0:  # the first time it is loaded
+                    took[name, side].append((time.perf_counter() - began) * 1000)
+    for name in dict.fromkeys(name for name, _ in took):
+        here, over = statistics.median(took[name, "here"]), statistics.median(took[name, "there"])
+        print(f"| {name} | {here:.1f} ms | {over:.1f} ms |")
+    await process.aclose()
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, nargs="*", default=[1, 4])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--own", action="store_true", help="every process has models of its own")
+    parser.add_argument("--asked", type=int, default=0, help="only compare what is asked here and there, so many times")
     options = parser.parse_args()
+    if options.asked:
+        asyncio.run(asked(options.asked))
+        return
     with livekit_server() as server, serving(server, max(options.jobs, default=4), own=options.own) as process:
         time.sleep(2)
-        show("ready", memory(process))
+        show("ready", memory(process, own=options.own))
         for jobs in options.jobs:
-            asyncio.run(talk(server, process, jobs, options.turns))
+            asyncio.run(talk(server, process, jobs, options.turns, own=options.own))
     print(load(), file=sys.stderr)
 
 

@@ -265,11 +265,18 @@ async def test_a_computation_that_fails_frees_the_thread() -> None:
 
 async def test_what_computes_without_end_is_told() -> None:
     stuck, go = asyncio.Event(), threading.Event()
-    lane = Lane("moonshine", lambda name: name == "moonshine" and stuck.set(), patience=0.0)
+    told = []
+
+    def tell(name: str) -> None:
+        told.append(name)
+        stuck.set()
+
+    lane = Lane("moonshine", tell, patience=0.0)
     task = asyncio.create_task(lane.run(Holder(), lambda: go.wait(10), urgent=False))
     await asyncio.wait_for(stuck.wait(), 10)
     go.set()
     await task
+    assert told == ["moonshine"]
     lane.close()
 
 
@@ -329,4 +336,4 @@ async def test_calls_are_planned_there_from_the_words_alone(shared: str) -> None
     async with serving(shared, plan=plan):
         assert await planner().plan(chat.items, [], required=True) is None
     assert asked == [([["look"]], [], True)]
-    assert len(chat.items[0].content) == 2
+    assert len(chat.messages()[0].content) == 2

@@ -8,9 +8,8 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -24,7 +23,7 @@ class _Waiting:
     begin: asyncio.Future[None]
 
 
-class Lane(Generic[T]):
+class Lane:
     """Computes one thing at a time, for several who want more than that.
 
     What is urgent goes first. Of the others, and among those that are urgent, it is the turn of whoever was served the

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from agent_runtime.errors import APIError, MissingDependencyError
@@ -55,12 +56,16 @@ class ModelServer:
         self._talking.add(talking)
         asker = Asker()
         working: dict[int, asyncio.Task[None]] = {}
+
+        def forget(number: int, _: asyncio.Task[None]) -> None:
+            del working[number]
+
         try:
             while (question := await receive(reader)) is not None:
                 if isinstance(question, Asked):
                     work = asyncio.create_task(self._answer(asker, writer, question), name=question.operation)
                     working[question.number] = work
-                    work.add_done_callback(lambda _, number=question.number: working.pop(number))
+                    work.add_done_callback(partial(forget, question.number))
                 elif isinstance(question, Dropped) and (dropped := working.get(question.number)) is not None:
                     dropped.cancel()
                 while len(working) >= MOST_AT_ONCE:
