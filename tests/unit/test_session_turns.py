@@ -212,6 +212,52 @@ def test_a_turn_may_be_kept_without_a_reply() -> None:
     assert stage.llm.requests == []
 
 
+@pytest.mark.parametrize(
+    ("speech", "at", "words", "known"),
+    [
+        (HELLO, 3.0, HELLO.text, 3.0),
+        (HELLO, 2.5, HELLO.text, 2.7),
+        (UserSpeech(0.5, 1.5, "never", stt_delay=99.0, interims=[(1.0, "Hello")]), 2.0, "Hello", 4.0),
+        (UserSpeech(5.0, 6.0, "later"), 1.0, "", 3.0),
+    ],
+    ids=["at once", "its final", "its interim", "nothing"],
+)
+def test_ending_a_turn_by_hand_gives_its_words(speech: UserSpeech, at: float, words: str, known: float) -> None:
+    given: list[tuple[str, float]] = []
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(at)
+        given.append((await stage.session.commit_user_turn(skip_reply=True), stage.session.events.now()))
+
+    play(5.0, speech, act=act, turn_handling={"turn_detection": "manual"})
+    assert given == [(words, pytest.approx(known))]
+
+
+def test_the_words_of_a_turn_that_is_cleared_are_none() -> None:
+    given: list[str] = []
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(2.5)
+        words = stage.session.commit_user_turn()
+        stage.session.clear_user_turn()
+        given.append(await words)
+        assert await stage.session.commit_user_turn(transcript_timeout=0.1) == ""
+
+    play(5.0, HELLO, act=act, turn_handling={"turn_detection": "manual"})
+    assert given == [""]
+
+
+def test_the_words_of_a_turn_are_cancelled_with_the_session() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.run_until(2.5)
+        words = stage.session.commit_user_turn(transcript_timeout=60.0)
+        await stage.session.aclose()
+        assert words.done()
+
+    slow = UserSpeech(0.5, 2.0, "never", stt_delay=99.0)
+    play(5.0, slow, act=act, turn_handling={"turn_detection": "manual"})
+
+
 def test_a_cleared_turn_is_forgotten() -> None:
     async def act(stage: Stage) -> None:
         await stage.run_until(2.8)

@@ -17,6 +17,7 @@ from agent_runtime.types import NOT_GIVEN, NotGivenOr, is_given
 from agent_runtime.utils import shortuuid
 from agent_runtime.voice import turn_inputs as inputs
 from agent_runtime.voice.agent import Agent
+from agent_runtime.voice.committed_turn import commit
 from agent_runtime.voice.engine import Engine
 from agent_runtime.voice.events import CloseEvent, CloseReason
 from agent_runtime.voice.interruption import stop_speech
@@ -432,17 +433,17 @@ class AgentSession(SessionChanges[Userdata_T]):
 
     def commit_user_turn(
         self, *, transcript_timeout: float = 2.0, stt_flush_duration: float = 2.0, skip_reply: bool = False
-    ) -> None:
+    ) -> asyncio.Future[str]:
         """End the user's turn; await the rest of its transcript for `transcript_timeout`.
 
         Where no microphone is listened to, a recogniser that can't be told to finish hears silence for
-        `stt_flush_duration`.
+        `stt_flush_duration`. Returns a future of what was said: see `committed_turn.commit`.
         """
         engine = self._running()
         hearing = engine.recognition
         silence = 0.0 if hearing.is_fed else stt_flush_duration
         owed = hearing.owes_transcript()
-        engine.feed(inputs.CommitRequested("manual", transcript_timeout, skip_reply, owed, silence))
+        return commit(engine, inputs.CommitRequested("manual", transcript_timeout, skip_reply, owed, silence))
 
     def clear_user_turn(self) -> None:
         """Forget what the user said since the last turn."""
