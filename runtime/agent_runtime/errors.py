@@ -186,7 +186,7 @@ class APIError(AgentConsoleError):
 
 
 class APIStatusError(APIError):
-    """Raised when a provider answered with a status that means failure.
+    """Raised when a provider answered with a status that means failure. One of 400 to 499 is seldom worth a retry.
 
     `retry_after` is how many seconds it wants to be left alone for, where it says so.
     """
@@ -201,9 +201,10 @@ class APIStatusError(APIError):
         retryable: bool | None = None,
         retry_after: float | None = None,
     ) -> None:
-        if retryable is None:
-            # 4xx is our request's fault and stays so, but for a timeout (408), a conflict (409) and a rate limit (429).
-            retryable = not 400 <= status_code < 500 or status_code in (408, 409, 429)
+        # 4xx is our request's fault and stays so, whatever a provider's code hopes, but for a timeout (408), a
+        # conflict (409), a rate limit (429) and a request that was called off (499).
+        final = 400 <= status_code < 500 and status_code not in (408, 409, 429, 499)
+        retryable = retryable is not False and not final
         self.status_code = status_code
         self.request_id = request_id
         self.retry_after = retry_after

@@ -97,7 +97,12 @@ def test_it_gives_up_after_the_last_retry():
 
 @pytest.mark.parametrize(
     "error",
-    [APIStatusError("bad key", status_code=401), APIError("refused", retryable=False), ValueError("a bug")],
+    [
+        APIStatusError("bad key", status_code=401),
+        APIStatusError("bad key", status_code=401, retryable=True),  # as packages say that look at the answer alone
+        APIError("refused", retryable=False),
+        ValueError("a bug"),
+    ],
     ids=lambda e: type(e).__name__,
 )
 def test_what_will_not_get_better_is_raised_at_once(error):
@@ -266,3 +271,22 @@ def test_streams_know_what_was_asked():
     assert isinstance(stream, LLMStream)
     assert stream.chat_ctx is context
     assert stream.tools == []
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "retryable"),
+    [
+        (400, None, False),
+        (404, True, False),
+        (408, None, True),
+        (409, None, True),
+        (429, None, True),
+        (429, False, False),
+        (499, None, True),
+        (500, None, True),
+        (503, False, False),
+        (-1, None, True),
+    ],
+)
+def test_which_statuses_are_worth_a_retry(code, asked, retryable):
+    assert APIStatusError("no", status_code=code, retryable=asked).retryable is retryable

@@ -12,6 +12,7 @@ from agent_runtime.llm import (
     FunctionCall,
     FunctionCallOutput,
     ImageContent,
+    ProviderTool,
     ToolContext,
     Toolset,
     function_tool,
@@ -135,6 +136,46 @@ def test_google():
         "function_response": {"id": "c1", "name": "weather", "response": {"output": "sunny"}}
     }
     assert turns[3]["parts"] == [{"text": "Hello?"}]
+
+
+def test_aws():
+    messages, data = formatted("aws", *TURN)
+    assert data.system_messages == ["Be brief."]
+    uses = [{"toolUse": {"toolUseId": c, "name": "weather", "input": {"city": "Oslo"}}} for c in ("c1", "c2")]
+    results = [
+        {"toolResult": {"toolUseId": c, "content": [{"text": text}], "status": "success"}}
+        for c, text in (("c1", "sunny"), ("c2", "rainy"))
+    ]
+    assert messages == [
+        {"role": "user", "content": [{"text": "Weather in Oslo?"}]},
+        {"role": "assistant", "content": [{"text": "Let me see."}, *uses]},
+        {"role": "user", "content": [*results, {"text": "Hello?"}]},
+    ]
+    picture = formatted("aws", message("user", ImageContent(image=PNG)))[0][0]["content"]
+    assert picture == [{"image": {"format": "png", "source": {"bytes": b"hello"}}}]
+    with pytest.raises(ValueError, match=r"no picture by its URL \(https://x/y.png\)"):
+        formatted("aws", message("user", ImageContent(image="https://x/y.png")))
+    failed = formatted("aws", call("c1"), output("c1", "no", is_error=True))[0]
+    assert failed[0] == {"role": "user", "content": [{"text": "(empty)"}]}
+    assert failed[2]["content"][0]["toolResult"]["status"] == "error"
+
+
+def test_mistralai():
+    entries, data = formatted("mistralai", *TURN)
+    assert data.instructions == "Be brief."
+    assert entries == [
+        {"type": "message.input", "role": "user", "content": "Weather in Oslo?"},
+        {"type": "message.output", "role": "assistant", "content": "Let me see."},
+        {"type": "function.call", "tool_call_id": "c1", "name": "weather", "arguments": '{"city": "Oslo"}'},
+        {"type": "function.call", "tool_call_id": "c2", "name": "weather", "arguments": '{"city": "Oslo"}'},
+        {"type": "function.result", "tool_call_id": "c1", "result": "sunny"},
+        {"type": "function.result", "tool_call_id": "c2", "result": "rainy"},
+        {"type": "message.input", "role": "user", "content": "Hello?"},
+    ]
+    shown, _ = formatted("mistralai", message("user", "Look", ImageContent(image=PNG)), message("assistant", "Nice."))
+    assert shown[0]["content"] == [{"type": "image_url", "image_url": PNG}, {"type": "text", "text": "Look"}]
+    assert shown[2] == {"type": "message.input", "role": "user", "content": "(empty)"}
+    assert len(formatted("mistralai", message("assistant", "Hi."), inject_dummy_user_message=False)[0]) == 1
 
 
 def test_an_unknown_format_names_the_known_ones():
@@ -379,6 +420,36 @@ def test_tools_for_openai_responses():
     strict, loose = (TOOLS.parse_function_tools("openai.responses", strict=strict)[0] for strict in (True, False))
     assert TOOLS.parse_function_tools("openai.responses")[0] == strict
     assert (strict["type"], strict["name"], strict["strict"], loose["strict"]) == ("function", "weather", True, False)
+
+
+def test_a_providers_own_tools_describe_themselves_where_they_are_asked_for():
+    class Search(ProviderTool):
+        def to_dict(self):
+            return {"type": "web_search"}
+
+    class Other(ProviderTool): ...
+
+    tools = ToolContext([Search(id="search"), Other(id="other")])
+    assert tools.parse_function_tools("openai.responses", provider_tool_type=Search) == [{"type": "web_search"}]
+    assert tools.parse_function_tools("openai.responses", provider_tool_type=None) == []
+
+
+def test_tools_for_aws():
+    @function_tool
+    def rain(city: str) -> str:
+        """Whether it rains."""
+        return city
+
+    @function_tool
+    def now() -> str:
+        return "now"
+
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    first, second = ToolContext([rain, now]).parse_function_tools("aws")
+    assert first == {
+        "toolSpec": {"name": "rain", "description": "Whether it rains.", "inputSchema": {"json": parameters}}
+    }
+    assert "description" not in second["toolSpec"]
 
 
 def test_tools_for_anthropic():

@@ -262,9 +262,10 @@ class ChatContext:
     def to_provider_format(self, format: str, **options: Any) -> tuple[list[dict[str, Any]], Any]:
         """The messages as a vendor's API takes them, and what goes elsewhere in the request.
 
-        Formats: `openai` (Chat Completions), `openai.responses`, `anthropic`, `google`. With
-        `inject_dummy_user_message=False`, no user message is made up where a vendor demands one and there is none. A
-        tool call without an output, or an output without a call, is left out. Raises ValueError for an unknown format.
+        Formats: `openai` (Chat Completions), `openai.responses`, `anthropic`, `google`, `aws` (Bedrock's Converse) and
+        `mistralai` (Conversations). With `inject_dummy_user_message=False`, no user message is made up where a vendor
+        demands one and there is none. A tool call without an output, or an output without a call, is left out. Raises
+        ValueError for an unknown format.
         """
         return provider_format.convert(self._items, format, **options)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from agent_runtime.llm.gemini_schema import gemini_schema
-from agent_tools import AnyFunctionTool, FunctionTool, RawFunctionTool, Tool
+from agent_tools import AnyFunctionTool, FunctionTool, ProviderTool, RawFunctionTool, Tool
 
 
 def function_schemas(tools: Iterable[Tool], format: str, **options: Any) -> list[dict[str, Any]]:
-    """The function tools among `tools`; a provider's own are for the provider to put in.
+    """The function tools among `tools`; a provider's own are for the provider to put in, or to name.
+
+    Those of the class `provider_tool_type` describe themselves by their `to_dict`.
 
     Raises ValueError for a format that isn't known.
     """
@@ -18,7 +20,14 @@ def function_schemas(tools: Iterable[Tool], format: str, **options: Any) -> list
         describe = _FORMATS[format]
     except KeyError:
         raise ValueError(f"{format!r} is no provider format: use {', '.join(_FORMATS)}") from None
-    return [describe(tool, **options) for tool in tools if isinstance(tool, FunctionTool | RawFunctionTool)]
+    own: type[ProviderTool] | None = options.pop("provider_tool_type", None)
+    described = []
+    for tool in tools:
+        if isinstance(tool, FunctionTool | RawFunctionTool):
+            described.append(describe(tool, **options))
+        elif own is not None and isinstance(tool, own):
+            described.append(cast("Any", tool).to_dict())
+    return described
 
 
 def _openai(tool: AnyFunctionTool, *, strict: bool = True) -> dict[str, Any]:
@@ -54,9 +63,18 @@ def _google(
     return {**schema, "behavior": tool_behavior} if tool_behavior is not None else schema
 
 
+def _aws(tool: AnyFunctionTool) -> dict[str, Any]:
+    function = tool.to_openai(strict=False)["function"]
+    described = {"description": function["description"]} if function.get("description") else {}
+    return {
+        "toolSpec": {"name": function["name"], **described, "inputSchema": {"json": function.get("parameters") or {}}}
+    }
+
+
 _FORMATS: dict[str, Callable[..., dict[str, Any]]] = {
     "openai": _openai,
     "openai.responses": _openai_responses,
     "anthropic": _anthropic,
     "google": _google,
+    "aws": _aws,
 }

@@ -7,16 +7,20 @@ from typing import Any
 
 from agent_runtime.llm.chat_items import ChatItem
 from agent_runtime.llm.provider_format.anthropic import AnthropicFormatData, to_messages
+from agent_runtime.llm.provider_format.aws import BedrockFormatData, to_converse
 from agent_runtime.llm.provider_format.google import GoogleFormatData, to_turns
+from agent_runtime.llm.provider_format.mistralai import MistralFormatData, to_entries
 from agent_runtime.llm.provider_format.openai import to_chat_completions, to_responses
 
-__all__ = ["AnthropicFormatData", "GoogleFormatData", "convert"]
+__all__ = ["AnthropicFormatData", "BedrockFormatData", "GoogleFormatData", "MistralFormatData", "convert"]
 
 _FORMATS: dict[str, Callable[..., tuple[list[dict[str, Any]], Any]]] = {
     "openai": to_chat_completions,
     "openai.responses": to_responses,
     "anthropic": to_messages,
     "google": to_turns,
+    "aws": to_converse,
+    "mistralai": to_entries,
 }
 
 

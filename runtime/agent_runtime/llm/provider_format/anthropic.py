@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_runtime.llm.chat_items import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput, ImageContent
-from agent_runtime.llm.provider_format.grouping import arguments_object, group_items, with_one_preamble
+from agent_runtime.llm.provider_format.grouping import arguments_object, by_turns
 from agent_runtime.llm.provider_format.images import serialize_image
 
 
@@ -26,21 +26,7 @@ def to_messages(
 
     The first message must be a user's, and for some models the last; one is made up where it isn't.
     """
-    messages: list[dict[str, Any]] = []
-    system: list[str] = []
-    for group in group_items(with_one_preamble(items)):
-        for item in group.items():
-            if isinstance(item, ChatMessage) and item.role in ("system", "developer"):
-                system += [item.text_content] if item.text_content else []
-                continue
-            from_model = isinstance(item, FunctionCall) or (isinstance(item, ChatMessage) and item.role == "assistant")
-            blocks = _blocks(item)
-            if not blocks:
-                continue
-            role = "assistant" if from_model else "user"
-            if not messages or messages[-1]["role"] != role:
-                messages.append({"role": role, "content": []})
-            messages[-1]["content"] += blocks
+    messages, system = by_turns(items, _blocks)
     if inject_dummy_user_message and (not messages or messages[0]["role"] != "user"):
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "(empty)"}]})
     if inject_trailing_user_message and messages and messages[-1]["role"] == "assistant":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -96,6 +96,32 @@ def with_one_preamble(
         if isinstance(item, ChatMessage | FunctionCall | FunctionCallOutput):
             preamble_allowed = False
     return result
+
+
+def by_turns(
+    items: Sequence[ChatItem],
+    blocks_of: Callable[[ChatMessage | FunctionCall | FunctionCallOutput], list[dict[str, Any]]],
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Messages of users and assistants by turns, made of what `blocks_of` gives for an item, and the system texts.
+
+    For vendors that take one system text, and outputs of tools from the user.
+    """
+    messages: list[dict[str, Any]] = []
+    system: list[str] = []
+    for group in group_items(with_one_preamble(items)):
+        for item in group.items():
+            if isinstance(item, ChatMessage) and item.role in ("system", "developer"):
+                system += [item.text_content] if item.text_content else []
+                continue
+            from_model = isinstance(item, FunctionCall) or (isinstance(item, ChatMessage) and item.role == "assistant")
+            blocks = blocks_of(item)
+            if not blocks:
+                continue
+            role = "assistant" if from_model else "user"
+            if not messages or messages[-1]["role"] != role:
+                messages.append({"role": role, "content": []})
+            messages[-1]["content"] += blocks
+    return messages, system
 
 
 def merge_dynamic_instructions(items: Sequence[ChatItem]) -> list[ChatItem]:
