@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -45,6 +46,32 @@ async def test_a_model_comes_back_after_its_cooldown():
         await stage.run_until(3.5)
         await adapter.restart_session(switch_model=True)
         assert [len(m.sessions) for m in models] == [2, 2]
+
+
+@in_virtual_time
+async def test_one_that_fails_while_it_is_told_the_conversation_is_passed_over():
+    class Failing(ScriptedRealtimeModel):
+        def session(self, **more: Any) -> Any:
+            session = super().session(**more)
+            tell = session._update_session
+
+            async def fail_meanwhile(**told: Any) -> None:
+                session.fail(APIConnectionError("no line"))
+                await asyncio.sleep(0.5)
+                await tell(**told)
+
+            session._update_session = fail_meanwhile
+            return session
+
+    models = [ScriptedRealtimeModel(), Failing(), ScriptedRealtimeModel()]
+    adapter = RealtimeModelFallbackAdapter([*models], clock=VirtualClock())
+    async with talk([], [], llm=adapter) as (stage, _):
+        session_of(models[0]).fail(APIConnectionError("gone"))
+        await stage.run_until(2.0)
+        assert [len(m.sessions) for m in models] == [1, 1, 1]
+        assert models[1].sessions[0].closed
+        assert session_of(models[2]).instructions == "Be brief."
+        assert all(event.data.recoverable for event in stage.of("error_occurred"))
 
 
 @in_virtual_time

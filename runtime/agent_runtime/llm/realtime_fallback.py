@@ -18,6 +18,7 @@ from agent_runtime.llm.realtime import (
     EventTypes,
     GenerationCreatedEvent,
     RealtimeCapabilities,
+    RealtimeError,
     RealtimeModel,
     RealtimeModelError,
     RealtimeSession,
@@ -262,13 +263,16 @@ class FallbackRealtimeSession(RealtimeSession[str]):
                 await child._update_session(instructions=self._instructions, chat_ctx=context, tools=self._tools)
                 if self._tool_choice is not NOT_GIVEN:
                     child.update_options(tool_choice=self._tool_choice)
+                if target in self._down_until:
+                    raise RealtimeError("it failed while it was told the conversation")
                 return None
             except Exception as error:
                 logger.warning("%s didn't begin: %s", self._adapter._models[target].label, error)
                 failure = error
                 if child is not None:
                     await self._close(child)
-                self._set_down(target, True, str(error))
+                if target not in self._down_until:
+                    self._set_down(target, True, str(error))
                 target = self._next_up()
         return failure
 
