@@ -99,6 +99,22 @@ def test_a_hook_that_raises_is_named_with_its_line(hook: str) -> None:
     assert "KeyError" in error.data.details
 
 
+def test_a_handler_reads_an_error_of_code_as_it_reads_a_providers() -> None:
+    class Clumsy(Agent):
+        def __init__(self) -> None:
+            super().__init__(instructions="Trip.")
+
+        async def on_enter(self) -> None:
+            raise ZeroDivisionError("oops")
+
+    stage = play(1.0, agent=Clumsy)
+    (told,) = [p for _, name, p in stage.callbacks if name == "error"]
+    assert told.error.recoverable is True
+    assert isinstance(told.error.error, ZeroDivisionError)
+    assert told.error.label.startswith("hook on_enter")
+    assert told.model_dump()["error"]["type"] == "code_error"
+
+
 def test_a_node_that_raises_is_named_with_its_line() -> None:
     class Broken(Agent):
         async def llm_node(self, chat_ctx: Any, tools: Any, model_settings: Any) -> Any:

@@ -230,8 +230,26 @@ class UserTurnExceededEvent(_Payload):
     duration: float
 
 
+class CodeError(LazyModel):
+    """Something else than a provider's request failed: a tool, a hook, a node, a device.
+
+    It has the fields of `LLMError`, so that a handler needn't ask which it got.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    type: Literal["code_error"] = "code_error"
+    timestamp: float
+    """Seconds since the epoch."""
+    label: str
+    """What failed."""
+    error: BaseException = Field(exclude=True)
+    recoverable: bool
+    """Whether the session goes on."""
+
+
 class ErrorEvent(_Payload):
-    """Something failed. `error` has `recoverable` where a provider tells."""
+    """Something failed. `error` is an `LLMError`, `STTError`, `TTSError`, `RealtimeModelError` or `CodeError`."""
 
     type: Literal["error"] = "error"
     error: Any

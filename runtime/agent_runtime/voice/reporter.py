@@ -210,9 +210,11 @@ class Reporter:
         self.emit(ev.ErrorOccurred(source, text, recoverable, details), turn_id=turn_id)
 
         def make() -> Any:
-            from agent_runtime.voice.events import ErrorEvent
+            from agent_runtime.voice.events import CodeError, ErrorEvent
 
-            return ErrorEvent(error=payload or error, source=origin or source, created_at=self.wall())
+            at = self.wall()
+            told = payload or CodeError(timestamp=at, label=source, error=error, recoverable=recoverable)
+            return ErrorEvent(error=told, source=origin or source, created_at=at)
 
         self.call("error", make)
 
