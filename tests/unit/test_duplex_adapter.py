@@ -404,6 +404,18 @@ async def test_sound_that_fails_is_an_error_from_which_there_is_no_way_back():
 
 
 @in_virtual_time
+async def test_sound_that_ends_by_itself_is_one_too():
+    async with talk() as parts:
+        parts.duplex._ticker.cancel()
+        await asyncio.sleep(0.1)
+        parts.duplex._stream.close()
+        await asyncio.sleep(0.1)
+        [error] = parts.errors
+        assert "ended before the session" in str(error.error)
+        assert not error.recoverable
+
+
+@in_virtual_time
 async def test_closing_ends_what_is_said_and_survives_a_provider_that_fails(caplog: pytest.LogCaptureFixture):
     async with talk() as parts:
 

@@ -279,6 +279,8 @@ class DuplexRealtimeSession(RealtimeSession[Any]):
                 self._cutter.hear(piece)
                 if self._cutter.speaking:
                     silence = loop.call_later(piece.frame.duration + self._audio_timeout, self._cutter.end)
+            if not self._closed:
+                raise RealtimeError("the sound of the model ended before the session")
         except Exception as error:
             # There is no other stream: a session that heard nothing of it would wait for ever.
             logger.exception("the sound of a duplex model ended")
