@@ -58,6 +58,8 @@ class SpeechStream(RecognizeStream):
         self._audio_sent = 0.0
         """Seconds since usage was last told."""
         self._all_sent = False
+        self._over = False
+        """Whether the gateway has ended it."""
         self._patience: asyncio.Timeout | None = None
         self._wait = _FIRST_WAIT
         self._changes: aio.Chan[dict[str, Any]] | None = None
@@ -118,7 +120,7 @@ class SpeechStream(RecognizeStream):
             self._options.gateway, "stt", self._options.model, timeout=timeout, http=self._http_session
         )
         self._request_id = socket.session_id or self._request_id
-        self._all_sent, self._wait = False, _FIRST_WAIT
+        self._all_sent, self._over, self._wait = False, False, _FIRST_WAIT
         self._changes = changes = aio.Chan[dict[str, Any]]()
         pauses = self._vad.stream() if self._vad is not None else None
         tasks: list[asyncio.Task[None]] = []
@@ -137,7 +139,7 @@ class SpeechStream(RecognizeStream):
             await aio.gracefully_cancel(*tasks)
             if pauses is not None:
                 await pauses.aclose()
-            if not socket.closed:
+            if not self._over:
                 with contextlib.suppress(APIConnectionError):  # it is closing by itself
                     await socket.send({"type": "session.close"})
             await socket.aclose()
@@ -199,6 +201,7 @@ class SpeechStream(RecognizeStream):
         """Work a message off; False at the end."""
         kind = message.get("type") if message is not None else "session.closed"
         if message is None or kind == "session.closed":
+            self._over = True
             if not self._all_sent:
                 raise socket.lost()
             return False
