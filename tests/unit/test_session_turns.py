@@ -397,6 +397,28 @@ def test_a_hook_that_wants_no_response_gets_none() -> None:
     assert stage.said() == []
 
 
+def test_messages_say_which_models_they_came_through_and_when_the_first_sentence_was_there() -> None:
+    stage = play(
+        8.0, HELLO, answers=[Answer("One sentence. And another.", ttft=0.1, duration=1.0)], durations=[1.0, 1.0]
+    )
+    user, agent = stage.session.history.messages()
+    assert user.metrics["stt_metadata"] == {"model_name": stage.stt.model, "model_provider": stage.stt.provider}
+    assert "llm_metadata" not in user.metrics
+    assert agent.metrics["llm_metadata"] == {"model_name": stage.llm.model, "model_provider": stage.llm.provider}
+    assert agent.metrics["tts_metadata"] == {"model_name": stage.tts.model, "model_provider": stage.tts.provider}
+    assert agent.metrics["llm_node_ttft"] == pytest.approx(0.1)
+    assert agent.metrics["llm_node_ttfs"] == pytest.approx(1.0)
+
+
+def test_what_is_said_without_a_model_names_none() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.session.say("Hello.")
+
+    (message,) = play(4.0, act=act, durations=[1.0]).session.history.messages()
+    assert "tts_metadata" in message.metrics
+    assert not {"llm_metadata", "llm_node_ttft", "llm_node_ttfs"} & message.metrics.keys()
+
+
 def test_words_without_a_voice_can_be_committed_by_hand() -> None:
     async def act(stage: Stage) -> None:
         await stage.run_until(1.2)

@@ -404,6 +404,12 @@ class Replies:
         metrics: MetricsReport = {}
         if step.first_token_at is not None:
             metrics["llm_node_ttft"] = step.first_token_at - step.began_at
+            if self._engine.llm is not None:
+                metrics["llm_metadata"] = self._engine.llm.metrics_metadata
+            if step.synthesis_at is not None:
+                metrics["llm_node_ttfs"] = step.synthesis_at - step.began_at
+        if step.first_audio_at is not None and self._engine.tts is not None:
+            metrics["tts_metadata"] = self._engine.tts.metrics_metadata
         if step.tts_ttfb is not None:
             metrics["tts_node_ttfb"] = step.tts_ttfb
         if step.heard_from is not None:

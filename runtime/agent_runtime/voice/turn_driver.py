@@ -474,6 +474,8 @@ class TurnDriver:
 
     def _user_metrics(self, turn: inputs.CommitTurn) -> MetricsReport:
         report, metrics = self._engine.report, MetricsReport()
+        if (stt := self._engine.stt) is not None:
+            metrics["stt_metadata"] = stt.metrics_metadata
         if turn.started_at is not None:
             metrics["started_speaking_at"] = report.wall(turn.started_at)
         if turn.ended_at is not None:
