@@ -26,6 +26,7 @@ from agent_runtime.providers.embedded.tts import HibariTTS
 from agent_runtime.providers.model_process.client import ModelsLostError, SharedModels, use_shared_models
 from agent_runtime.providers.model_process.lane import Lane
 from agent_runtime.providers.model_process.server import MOST_AT_ONCE, ModelServer, Operation
+from agent_runtime.providers.model_process.wire import Asked, send
 from agent_runtime.types import TimedString
 
 
@@ -132,19 +133,11 @@ async def test_what_nobody_waits_for_is_dropped(address: str) -> None:
 async def test_an_asker_that_goes_away_takes_its_questions_with_it(address: str) -> None:
     endless = Endless()
     async with serving(address, endless=endless):
-        asker = threading.Thread(target=ask_and_go, args=(address, "endless"))
-        asker.start()
-        await asyncio.to_thread(asker.join)
+        _, writer = await asyncio.open_unix_connection(address)
+        send(writer, Asked(1, "endless", ()))
+        await ends(lambda: endless.begun)
+        writer.close()
         await ends(lambda: endless.cancelled == 1)
-
-
-def ask_and_go(address: str, operation: str) -> None:
-    async def ask() -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await SharedModels(address).ask(operation)
-
-    asyncio.run(ask())
 
 
 async def test_an_asker_has_so_many_questions_worked_on_and_no_more(address: str) -> None:
@@ -248,10 +241,11 @@ async def test_what_waits_can_be_taken_back_and_what_has_begun_is_finished() -> 
     await asyncio.wait({running, waiting})
     last = asyncio.create_task(lane.run(Holder(), lambda: done.append("last"), urgent=False))
     await asyncio.sleep(0)
-    assert done == []  # the thread isn't free
+    next_one = asyncio.create_task(lane.run(Holder(), lambda: done.append("next"), urgent=True))
+    await asyncio.sleep(0)
     go.set()
-    await last
-    assert done == ["begun", "last"]
+    await asyncio.gather(last, next_one)
+    assert done == ["begun", "next", "last"]
     lane.close()
 
 
