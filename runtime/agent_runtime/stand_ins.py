@@ -112,7 +112,7 @@ def given_part(kind: str, value: T) -> T | NotGivenOr[Any]:
     except ConfigError as problem:
         if not _allowed:
             raise
-        tell(f"{kind}={value!r}: {problem}; {INSTEAD}")
+        tell(f"{problem}; {INSTEAD}")  # the same for all parts, and so told once
         return NOT_GIVEN
 
 

@@ -10,10 +10,12 @@ from typing import Any, Final
 from agent_runtime.stand_ins import INSTEAD, StandIn, tell
 
 _ADAPTERS: Final = frozenset({"FallbackAdapter", "StreamAdapter"})
-_PARTS: Final = frozenset({"STT", "TTS", "LLM", "VAD", "RealtimeModel"})
+_PARTS: Final = frozenset({"STT", "TTS", "LLM", "VAD", "RealtimeModel", "TurnDetector"})
 """Names of the classes that packages of providers offer."""
 
 _UNSEEN: Final = "an avatar needs a room that others are in"
+
+_HOSTED: Final = "livekit.agents.inference."
 
 _OWN_HOSTS: Final = ("//localhost", "//127.", "//[::1]", "//0.0.0.0")
 
@@ -61,7 +63,8 @@ def guarded(cls: type, fullname: str) -> type:
             return how()
         except Exception as exc:
             reason = (str(exc).splitlines() or [type(exc).__name__])[0]
-            return stand_in(fullname, f"{short} can't be made: {reason}")
+            hosted = fullname.startswith(_HOSTED)  # whose reason is the same for each, and so told once
+            return stand_in(fullname, reason if hosted else f"{short} can't be made: {reason}")
 
     class Guard(type(cls)):  # type: ignore[misc]  # the metaclass of a class that is only known now
         def __call__(self, *values: Any, **named: Any) -> Any:
