@@ -182,6 +182,24 @@ def test_a_folder_that_can_not_be_written_is_told_and_the_session_goes_on(projec
     assert desk.host.stop(10)
 
 
+def test_a_fault_while_recording_is_told_and_the_session_goes_on(project, monkeypatch):
+    desk = Desk(project, text=True, record=True)
+    desk.said("assistant", "Welcome.")
+
+    def broken(*_: object) -> str:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr("agent_runtime.bundle.recorder.dumps", broken)
+    desk.host.send_text("where is it?")
+    failed = desk.wait(lambda event: isinstance(event.data, RecordingChanged) and event.data.state == "failed")
+    assert failed.data.problem == "LookupError: no such thing"
+    desk.said("assistant", "It comes tomorrow.")
+    monkeypatch.undo()
+    desk.host.record(True)
+    desk.wait(lambda event: isinstance(event.data, RecordingChanged) and event.data.state == "started")
+    assert desk.host.stop(10)
+
+
 def test_the_same_code_does_the_same_again(recorded, capsys):
     assert run_arguments(["replay", str(recorded.folder), "--run", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -147,6 +147,9 @@ class Recorder:
         except (OSError, MediaError, BundleError) as exc:
             logger.error("the session is no longer recorded: %s", exc)
             self._on_failure(exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc))
+        except Exception as exc:  # a fault of ours: nobody else would hear of it, and what happens on would pile up
+            logger.exception("the session is no longer recorded")
+            self._on_failure(f"{type(exc).__name__}: {exc}")
 
     def _write_until_the_end(self) -> None:
         while True:

@@ -184,7 +184,8 @@ class Recording:
 
     def _failed(self, folder: Path, problem: str) -> None:
         with self._lock:
-            self._recorder = None
+            if self._recorder is not None and self._recorder.folder == folder:
+                self._recorder = None
         self._tell(RecordingChanged("failed", str(folder), problem))
 
     def _remember(self, event: AnyEvent) -> None:
