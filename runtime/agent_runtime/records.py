@@ -117,7 +117,7 @@ _SHARED: Final[dict[str, Any]] = {
     "__delattr__": _refuse_to_delete,
     "__getstate__": _Real.__getstate__,
     "__setstate__": _Real.__setstate__,  # type: ignore[attr-defined]  # made by the decorator
-    "__dataclass_params__": _Real.__dataclass_params__,  # type: ignore[attr-defined]
+    "__dataclass_params__": _Real.__dataclass_params__,  # type: ignore[attr-defined]  # as above
 }
 
 if TYPE_CHECKING:

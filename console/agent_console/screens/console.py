@@ -33,7 +33,7 @@ _NEED_A_MICROPHONE: Final = frozenset({"push_to_talk", "mute"})
 
 
 # Textual's own two classes name the parameters of `arrange` differently.
-class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibleMethodOverride]
+class ConsoleScreen(HostingScreen, Ground):  # pyright: ignore[reportIncompatibleMethodOverride]  # of Textual's own
     """Header, transcript, instruments, input and keys; columns where there is room for them."""
 
     BINDINGS: ClassVar[Any] = bindings(screen_actions())

@@ -155,7 +155,7 @@ class Row(Horizontal, Ground):
 
 
 # Textual's own two classes tell of `scroll_to` in different words.
-class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
+class PaintedScroll(ScrollView, Painted, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]  # of Textual's own
     """Lines of styled text that scroll. Growing moves the scrollbar's thumb, and nothing else is laid out again."""
 
     virtual_size = Reactive(Size(0, 0), repaint=False)

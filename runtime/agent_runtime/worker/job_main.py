@@ -214,6 +214,6 @@ def _load_native() -> None:
     from livekit.rtc._ffi_client import FfiClient  # a room's own constructor does the same
 
     import agent_runtime.room
-    import agent_runtime.voice.session  # noqa: F401
+    import agent_runtime.voice.session  # noqa: F401  # so that no job has to import it
 
     _ = FfiClient.instance

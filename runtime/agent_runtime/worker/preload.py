@@ -17,7 +17,7 @@ import agent_runtime.host.tracing
 import agent_runtime.room
 import agent_runtime.voice.session
 import agent_runtime.voice.transforms
-import agent_runtime.worker.job_main  # noqa: F401
+import agent_runtime.worker.job_main  # noqa: F401  # so that no job has to import it
 from agent_runtime import compat
 from agent_runtime.lazy_model import build_models
 from agent_runtime.worker.preload_names import COMPAT_VARIABLE, MAIN_VARIABLE, PATH_VARIABLE
