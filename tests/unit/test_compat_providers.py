@@ -12,18 +12,22 @@ from agent_runtime import compat
 from agent_runtime.testing import ScriptedAudioOutput, run_virtual
 from agent_runtime.testing.virtual_time import VirtualClock
 
-FILE = Path(__file__).parents[1] / "support" / "livekit_agents" / "own_providers.py"
+FOLDER = Path(__file__).parents[1] / "support" / "livekit_agents"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
 def own():
     compat.install()
-    spec = importlib.util.spec_from_file_location("own_providers", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["own_providers"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
+    yield load("own_providers")
     del sys.modules["own_providers"]
     compat.uninstall()
 
@@ -164,6 +168,39 @@ async def test_a_model_is_asked_by_itself(own: ModuleType):
     assert text == "You said: Good day "
     response = await own.EchoLLM().chat(chat_ctx=context).collect()
     assert response.text.strip() == "You said: Good day"
+
+
+@pytest.mark.parametrize(
+    ("spoken", "hears", "said", "cut"),
+    [
+        ([(1.0, 2.0)], ["Good day."], [("user", "Good day."), ("assistant", "Here you are.")], 0),
+        ([(1.0, 2.0)], ["Some tea."], [("user", "Some tea."), ("assistant", "Here you are.")], 0),
+        (
+            [(1.0, 2.0), (3.5, 4.0)],
+            ["Good day.", "Stop."],
+            [("user", "Good day."), ("assistant", "Here you"), ("user", "Stop."), ("assistant", "Here you are.")],
+            1,
+        ),
+    ],
+    ids=["speech", "tool", "barge-in"],
+)
+def test_a_realtime_model(own: ModuleType, spoken: Any, hears: Any, said: Any, cut: int):
+    realtime = load("own_realtime")
+    model = realtime.ToneModel(list(hears))
+
+    async def scenario() -> None:
+        session, _, heard = await converse(own, spoken, 12.0, llm=model, stt=None, tts=None, vad=None)
+        assert heard == said
+        assert session.errors == []
+        (talk,) = model.sessions
+        assert talk.instructions == "Serve."
+        assert list(talk.tools.function_tools) == ["bring"]
+        assert len(talk.cuts) == cut
+        outputs = [item.output for item in session.history.items if item.type == "function_call_output"]
+        assert outputs == (["here is tea"] if "tea" in hears[0] else [])
+
+    run_virtual(scenario())
+    del sys.modules["own_realtime"]
 
 
 def test_names_that_googles_package_takes_from_inside():

@@ -69,6 +69,8 @@ class RealtimeLink:
         self._pushing: asyncio.Task[None] | None = None
         self._untranscribed: tuple[str, float] | None = None
         """The turn that was taken last, and when (seconds since the epoch), until its transcript comes."""
+        self._transcribed = ""
+        """The turn whose transcript came last: some models tell it before they answer."""
         self._taken: tuple[str, TurnClock] | None = None
         """The turn that the generation answers which is being announced."""
         self._told_of_voice = False
@@ -424,7 +426,7 @@ class RealtimeLink:
         engine.report.transcribed(text, is_final=is_final, item_id=item_id, turn_id=turn_id)
         if not is_final:
             return
-        self._untranscribed = None
+        self._untranscribed, self._transcribed = None, turn_id
         if not text:
             return
         message = ChatMessage(
@@ -441,7 +443,7 @@ class RealtimeLink:
     def turn_taken(self, turn_id: str, clock: TurnClock) -> None:
         """The machine closed the turn that the model answers."""
         self._taken = (turn_id, clock)
-        self._untranscribed = (turn_id, self._before_now())
+        self._untranscribed = None if turn_id == self._transcribed else (turn_id, self._before_now())
 
     def _generation_created(self, generation: GenerationCreatedEvent) -> None:
         engine = self._engine
