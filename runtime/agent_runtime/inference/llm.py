@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from agent_runtime import llm
 from agent_runtime.errors import APIStatusError, ConfigError
 from agent_runtime.inference.gateway import (
-    KEY_NAMES,
     PROVIDER,
     PROVIDER_HEADER,
     URL_NAME,
@@ -32,6 +31,7 @@ __all__ = ["LLM", "LLMStream", "llm_from_model_string"]
 
 LLMStream = openai.LLMStream
 
+_KEY = "LIVEKIT_API_KEY, with its LIVEKIT_API_SECRET,"
 _CLASS = "inference_class"
 """Where a request's own class is kept among the arguments of the API until it is sent."""
 
@@ -142,7 +142,7 @@ class LLM(openai.LLM):
         from agent_runtime.providers.openai.errors import Target, translate
 
         secret = self._gateway.secret.get_secret_value()
-        target = Target(self.base_url, self.model, secret, timeout, key_name=KEY_NAMES, url_name=URL_NAME)
+        target = Target(self.base_url, self.model, secret, timeout, key_name=_KEY, url_name=URL_NAME)
         translated = translate(error, target)
         headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", {})
         if isinstance(translated, APIStatusError) and (used := quota_used(headers)):
