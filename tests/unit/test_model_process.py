@@ -25,6 +25,7 @@ from agent_runtime.providers.embedded.stt import MoonshineSTT
 from agent_runtime.providers.embedded.tts import HibariTTS
 from agent_runtime.providers.model_process.client import ModelsLostError, SharedModels, use_shared_models
 from agent_runtime.providers.model_process.lane import Lane
+from agent_runtime.providers.model_process.models import Answers
 from agent_runtime.providers.model_process.server import MOST_AT_ONCE, ModelServer, Operation
 from agent_runtime.providers.model_process.wire import Asked, send
 from agent_runtime.types import TimedString
@@ -272,6 +273,72 @@ async def test_what_computes_without_end_is_told() -> None:
     await task
     assert told == ["moonshine"]
     lane.close()
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+class Generating:
+    """A completion that begins when it may and ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = False
+        self.end = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.begun = True
+        try:
+            await self.end.wait()
+        finally:
+            self.ended = True
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_so_many_answers_are_generated_at_a_time() -> None:
+    answers, all_of_them = Answers(2), [Generating() for _ in range(3)]
+    tasks = [asyncio.create_task(answers.answer(one)) for one in all_of_them]
+    await turns()
+    assert [one.begun for one in all_of_them] == [True, True, False]
+    all_of_them[1].end.set()
+    await turns()
+    assert all_of_them[2].begun
+    for one in all_of_them:
+        one.end.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_reading_ahead_gives_way_to_answers() -> None:
+    answers, early, late, answer, other = Answers(2), Generating(), Generating(), Generating(), Generating()
+    reading = asyncio.create_task(answers.read_ahead(early))
+    await turns()
+    assert early.begun
+    answering = [asyncio.create_task(answers.answer(one)) for one in (answer, other)]
+    waiting = asyncio.create_task(answers.read_ahead(late))
+    await turns()
+    assert (early.ended, reading.done(), answer.begun, late.begun) == (True, True, True, False)
+    assert reading.exception() is None
+    answer.end.set()
+    await turns()
+    assert not late.begun  # the other one isn't done
+    other.end.set()
+    await turns()
+    assert late.begun
+    waiting.cancel()
+    await asyncio.wait({waiting, *answering})
+    await turns()
+    assert late.ended
+
+
+async def test_what_fails_when_it_is_read_ahead_is_told() -> None:
+    async def fail() -> None:
+        raise APIError("too long")
+
+    with pytest.raises(APIError, match="too long"):
+        await Answers(1).read_ahead(fail)
 
 
 # --- the providers ---------------------------------------------------------------------------------------------------

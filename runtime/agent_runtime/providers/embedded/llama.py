@@ -30,12 +30,13 @@ BATCH = 32
 """Prompt tokens computed at once: a cancel, or another slot's token, is up to two of them late. Twice as many
 are read a tenth faster."""
 
-Use = Literal["chat", "turn"]
-"""What a prompt is for: an answer, or the judgement whether the user is done. Each has slots of its own."""
+Use = Literal["chat", "ahead", "turn"]
+"""What a prompt is for: an answer, one that may be wanted later, or the judgement whether the user is done. Those about
+turns have slots of their own."""
 
-MAY_BE_LOST: Final[dict[Use, int]] = {"chat": 200, "turn": 60}
-"""Characters of a slot's prompt that may be read anew, for a chat about 0.2 s of work; for more, a conversation takes
-another slot."""
+CHAT_MAY_LOSE: Final = 200
+"""Characters of a slot's prompt that may be read anew, about 0.2 s of work; for more, a conversation takes another."""
+TURN_MAY_LOSE: Final = 60
 
 _SCRIPT = Path(__file__).with_name("llama_process.py")
 
@@ -120,7 +121,7 @@ class LlamaModel:
     ) -> None:
         self.path = path
         chats, turns = range(sizes.chats), range(sizes.chats, sizes.chats + sizes.turns)
-        self._slots = {"chat": Slots(chats, MAY_BE_LOST["chat"]), "turn": Slots(turns, MAY_BE_LOST["turn"])}
+        self._chat_slots, self._turn_slots = Slots(chats, CHAT_MAY_LOSE), Slots(turns, TURN_MAY_LOSE)
         self._options = {
             "path": str(path),
             "tokens": sizes.tokens,
@@ -152,12 +153,15 @@ class LlamaModel:
         child = self._child
         return child is not None and child.alive and child.ready.done()
 
-    async def complete(self, body: dict[str, Any], use: Use = "chat") -> AsyncGenerator[Part, None]:
+    async def complete(
+        self, body: dict[str, Any], use: Use = "chat", holder: object = None
+    ) -> AsyncGenerator[Part, None]:
         """Complete a prompt; the parts as they come. Closing the iterator early stops the computation within a token.
 
         Args:
             body: llama.cpp's options of `/v1/completions`: `prompt`, `max_tokens`, `grammar`, ….
             use: what for.
+            holder: whose it is, where several conversations that begin alike go on beside each other.
 
         Raises:
             APIError: llama.cpp refused the request (not worth trying again).
@@ -165,7 +169,8 @@ class LlamaModel:
         """
         child = await self._ready_child()
         request = _Request(next(self._numbers))
-        child.submit(request, {"id_slot": self._slots[use].take(body["prompt"]), **body})
+        slots = self._turn_slots if use == "turn" else self._chat_slots
+        child.submit(request, {"id_slot": slots.take(body["prompt"], holder), **body})
         try:
             while (part := await request.get()) is not None:
                 if "error" in part:

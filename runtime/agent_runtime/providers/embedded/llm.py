@@ -113,7 +113,7 @@ class SmolLM(LLM[Never]):
 
     async def _read(self, prompt: str) -> None:
         body = {"prompt": prompt, "max_tokens": 1, "stream": True, "return_progress": True}
-        async with aclosing(self.llama.complete(body)) as parts:
+        async with aclosing(self.llama.complete(body, "ahead")) as parts:
             async for _ in parts:
                 pass
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ class Models:
         self._planner: Weights[CallPlanner] = Weights(load_planner)
         self._reading, self._speaking = Lane("moonshine", stuck), Lane("hibari", stuck)
         self._llamas: dict[Path, LlamaModel] = {}
-        self._answering = asyncio.Semaphore(ANSWERS_AT_ONCE)
+        self._answers = Answers(ANSWERS_AT_ONCE)
 
     @property
     def operations(self) -> dict[str, Operation]:
@@ -86,21 +86,64 @@ class Models:
         return (await self._planner.get()).plan(items, tools, required=required)
 
     async def _complete(self, asker: Asker, tell: Tell, path: Path, body: dict[str, Any], use: Use) -> None:
-        if use == "turn":
-            await self._generate(path, body, use, tell)
-            return
-        async with self._answering:
-            await self._generate(path, body, use, tell)
+        async def generate() -> None:
+            async with aclosing(self._llama(path).complete(body, use, asker)) as parts:
+                async for part in parts:
+                    await tell(part)
 
-    async def _generate(self, path: Path, body: dict[str, Any], use: Use, tell: Tell) -> None:
-        async with aclosing(self._llama(path).complete(body, use)) as parts:
-            async for part in parts:
-                await tell(part)
+        if use == "turn":
+            await generate()
+        elif use == "ahead":
+            await self._answers.read_ahead(generate)
+        else:
+            await self._answers.answer(generate)
 
     def _llama(self, path: Path) -> LlamaModel:
         if path not in self._llamas:
             self._llamas[path] = LlamaModel(path, sizes=SHARED)
         return self._llamas[path]
+
+
+class Answers:
+    """So many answers at a time, and nothing is read ahead while somebody waits for one.
+
+    Args:
+        most: answers at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._places = asyncio.Semaphore(most)
+        self._wanted = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._reading: set[asyncio.Task[None]] = set()
+
+    async def answer(self, generate: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Generate an answer, when it is its turn. What is being read ahead is left as far as it got."""
+        self._wanted += 1
+        self._quiet.clear()
+        for reading in self._reading:
+            reading.cancel()
+        try:
+            async with self._places:
+                await generate()
+        finally:
+            self._wanted -= 1
+            if not self._wanted:
+                self._quiet.set()
+
+    async def read_ahead(self, generate: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Read a prompt, once nobody waits for an answer and until somebody does."""
+        await self._quiet.wait()
+        reading = asyncio.create_task(generate(), name="read ahead")
+        self._reading.add(reading)
+        try:
+            await asyncio.wait({reading})
+        finally:
+            reading.cancel()
+            self._reading.discard(reading)
+        if not reading.cancelled():
+            reading.result()
 
 
 async def _tell_all(progress: asyncio.Queue[float], tell: Tell) -> None:
