@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from agent_runtime.inference.model_names import TurnDetectorVersions, VADModels
 from agent_runtime.language import LanguageCode
-from agent_runtime.providers.embedded.turn_audio import THRESHOLD, AudioTurnDetector, AudioTurnDetectorStream
+from agent_runtime.providers.embedded.turn_audio import LANGUAGES, THRESHOLD, AudioTurnDetector, AudioTurnDetectorStream
 from agent_runtime.providers.embedded.vad import SileroVAD
 from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr, is_given
 
@@ -56,6 +57,33 @@ class VAD(SileroVAD):
             deactivation_threshold=deactivation_threshold,
         )
 
+    @property
+    def min_silence_duration(self) -> float:
+        """Seconds of silence before speech is reported as over."""
+        return self.options.min_silence_duration
+
+    def update_options(
+        self,
+        *,
+        min_speech_duration: NotGivenOr[float] = NOT_GIVEN,
+        min_silence_duration: NotGivenOr[float] = NOT_GIVEN,
+        prefix_padding_duration: NotGivenOr[float] = NOT_GIVEN,
+        max_buffered_speech: NotGivenOr[float] = NOT_GIVEN,
+        activation_threshold: NotGivenOr[float] = NOT_GIVEN,
+        deactivation_threshold: NotGivenOr[float] = NOT_GIVEN,
+    ) -> None:
+        """Change what is given, for streams begun from now on."""
+        given = {
+            "min_speech_duration": min_speech_duration,
+            "min_silence_duration": min_silence_duration,
+            "prefix_padding_duration": prefix_padding_duration,
+            "max_buffered_speech": max_buffered_speech,
+            "activation_threshold": activation_threshold,
+            "deactivation_threshold": deactivation_threshold,
+        }
+        changed = {name: value for name, value in given.items() if is_given(value)}
+        self.options = dataclasses.replace(self.options, **changed)
+
 
 class TurnDetector(AudioTurnDetector):
     """The bundled detector that listens for the end of a turn. Nothing of it is asked of the gateway.
@@ -100,7 +128,7 @@ class TurnDetector(AudioTurnDetector):
         unlikely_threshold: NotGivenOr[float | Mapping[str, float]] = NOT_GIVEN,
         backchannel_threshold: NotGivenOr[float | Mapping[str, float]] = NOT_GIVEN,
     ) -> None:
-        """Change the threshold of streams begun from now on."""
+        """Change the threshold."""
         if not is_given(unlikely_threshold):
             return
         if isinstance(unlikely_threshold, Mapping):
@@ -108,6 +136,22 @@ class TurnDetector(AudioTurnDetector):
             self._by_language = {LanguageCode(name): value for name, value in unlikely_threshold.items()}
         else:
             self._threshold, self._by_language = unlikely_threshold, {}
+
+    async def unlikely_threshold(self, language: str | None) -> float | None:
+        """Below this probability the user is taken to go on; None for a language that it doesn't know."""
+        if language and self._by_language:
+            code = LanguageCode(language)
+            if (found := self._by_language.get(code, self._by_language.get(code.language))) is not None:
+                return found
+        return self._threshold if await self.supports_language(language) else None
+
+    async def backchannel_threshold(self, language: str | None) -> float | None:
+        """None: it has no opinion on where a listener's word would fit."""
+        return None
+
+    async def supports_language(self, language: str | None) -> bool:
+        """Whether the model was trained on it; a language that isn't known is taken for one."""
+        return language is None or LanguageCode(language).language in LANGUAGES
 
     def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> AudioTurnDetectorStream:
         """See `AudioTurnDetector.stream`."""
@@ -117,12 +161,8 @@ class TurnDetector(AudioTurnDetector):
 class _Stream(AudioTurnDetectorStream):
     def __init__(self, detector: TurnDetector) -> None:
         super().__init__(detector, detector._weights, detector._threshold)
-        self._by_language = detector._by_language
+        self._thresholds = detector
 
     async def unlikely_threshold(self, language: str | None) -> float | None:
         """See `AudioTurnDetectorStream.unlikely_threshold`."""
-        if language and self._by_language:
-            code = LanguageCode(language)
-            if (found := self._by_language.get(code, self._by_language.get(code.language))) is not None:
-                return found
-        return await super().unlikely_threshold(language)
+        return await self._thresholds.unlikely_threshold(language)

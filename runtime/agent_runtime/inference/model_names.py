@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 STTModels: TypeAlias = Literal[
     "auto",
@@ -117,24 +117,22 @@ VADModels: TypeAlias = Literal["silero"]
 TurnDetectorModels: TypeAlias = Literal["turn-detector-v1", "turn-detector-v1-mini"]
 TurnDetectorVersions: TypeAlias = Literal["v1", "v1-mini"]
 
-_REALTIME: Final = frozenset(
-    {
-        "google/gemini-3.8-live",
-        "google/gemini-3.8-live-extended-thinking",
-        "google/gemini-live",
-        "openai/gpt-realtime",
-        "openai/gpt-realtime-1.5",
-        "openai/gpt-realtime-2",
-        "openai/gpt-realtime-2.1",
-        "openai/gpt-realtime-2.1-mini",
-        "openai/gpt-realtime-mini",
-        "xai/grok-voice",
-        "xai/grok-voice-3.0",
-        "xai/grok-voice-latest",
-        "xai/grok-voice-think-fast-2.0",
-    }
-)
-_DUPLEX: Final = frozenset({"openai/gpt-live-1"})
+OpenAIRealtimeModels: TypeAlias = Literal[
+    "openai/gpt-realtime",
+    "openai/gpt-realtime-2.1",
+    "openai/gpt-realtime-2.1-mini",
+    "openai/gpt-realtime-mini",
+]
+XAIRealtimeModels: TypeAlias = Literal["xai/grok-voice", "xai/grok-voice-3.0", "xai/grok-voice-latest"]
+_GoogleRealtimeModels: TypeAlias = Literal[
+    "google/gemini-3.8-live", "google/gemini-3.8-live-extended-thinking", "google/gemini-live"
+]
+RealtimeModels: TypeAlias = OpenAIRealtimeModels | _GoogleRealtimeModels | XAIRealtimeModels
+DuplexModels: TypeAlias = Literal["openai/gpt-live-1"]
+
+_OLD_REALTIME: Final = {"openai/gpt-realtime-1.5", "openai/gpt-realtime-2", "xai/grok-voice-think-fast-2.0"}
+_REALTIME: Final = {name for models in get_args(RealtimeModels) for name in get_args(models)} | _OLD_REALTIME
+_DUPLEX: Final = set(get_args(DuplexModels))
 
 
 def is_realtime_model(model: str) -> bool:
