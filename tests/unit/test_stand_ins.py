@@ -157,6 +157,16 @@ def test_what_our_part_of_a_package_lacks_is_not_said_to_be_for_installing(caplo
     assert warnings(caplog) == ["openai.realtime.GPTLiveModel isn't there yet; the console's own part is used instead"]
 
 
+def test_a_realtime_model_without_a_key_is_left_out(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    from livekit.plugins import openai
+
+    assert isinstance(openai.realtime.RealtimeModel(voice="marin"), StandIn)
+    (said,) = warnings(caplog)
+    assert said.startswith("openai.realtime.RealtimeModel can't be made: OPENAI_API_KEY")
+    assert isinstance(openai.realtime.RealtimeModel(api_key="sk-none"), openai.realtime.RealtimeModel)
+
+
 def test_a_model_that_the_file_asks_by_itself_is_the_sessions():
     from livekit.plugins import openai
 
