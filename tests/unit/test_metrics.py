@@ -1,6 +1,8 @@
 import logging
+from typing import get_args
 
 from agent_runtime.metrics import (
+    AgentMetrics,
     EOTInferenceMetrics,
     EOUMetrics,
     InterruptionMetrics,
@@ -160,6 +162,14 @@ def test_log_lines(caplog):
     record = caplog.records[0]
     assert (record.ttft, record.prompt_tokens, record.model_name, record.model_provider) == (0.123, 10, "gpt", "openai")
     assert not hasattr(record, "request_id")
+
+
+def test_a_session_may_log_whatever_is_measured(caplog):
+    caplog.set_level(logging.INFO)
+    kinds = get_args(AgentMetrics)
+    for kind in kinds:
+        log_metrics(kind.model_construct(**{"metadata": None}))
+    assert len(caplog.records) == len(kinds) == 10
 
 
 def test_log_lines_of_ones_own_logger(caplog):

@@ -249,4 +249,5 @@ AgentMetrics: TypeAlias = (
     | RealtimeModelMetrics
     | InterruptionMetrics
     | AvatarMetrics
+    | DecisionMetrics
 )

@@ -17,6 +17,8 @@ _TITLES = {
     "eot_inference_metrics": "EOT metrics",
     "realtime_model_metrics": "RealtimeModel metrics",
     "interruption_metrics": "Interruption metrics",
+    "avatar_metrics": "Avatar metrics",
+    "decision_metrics": "Decision metrics",
 }
 
 _NOT_FIGURES = {"type", "label", "request_id", "timestamp", "speech_id", "segment_id", "metadata"}
