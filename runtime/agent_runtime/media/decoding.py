@@ -82,6 +82,8 @@ class WavDecoder:
         self.sample_rate, self.num_channels = sample_rate, num_channels
         self._label = label
         self._format = (0, 0)
+        self._left = 0
+        """Bytes of the file's audio that are still to come."""
         self._start()
 
     def push(self, data: bytes) -> bytes:
@@ -117,7 +119,6 @@ class WavDecoder:
         self._pending = bytearray()
         self._resampler: Resampler | None = None
         self._left = 0
-        """Bytes of the file's audio that are still to come."""
 
     def _end_file(self) -> bytes:
         pending = self._pending

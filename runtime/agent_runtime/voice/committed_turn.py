@@ -20,7 +20,7 @@ def commit(engine: Engine, request: CommitRequested) -> asyncio.Future[str]:
     """
     words: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def ended(event: ev.Event) -> None:
+    def ended(event: ev.AnyEvent) -> None:
         if words.done() or event.cause == "text":  # what is typed meanwhile is a turn of its own
             return
         if isinstance(event.data, ev.TurnCommitted):
