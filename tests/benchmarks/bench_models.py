@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import statistics
@@ -77,6 +78,16 @@ def memory(process: WorkerProcess, *, own: bool) -> dict[str, list[float]]:
     return found
 
 
+def cpu_seconds(process: WorkerProcess) -> float:
+    """What its processes have computed."""
+    ticks = 0
+    for pid in process.family():
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def metrics() -> dict[str, float]:
     """What the worker tells, by name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=10) as answer:
@@ -118,15 +129,18 @@ async def talk(server: LiveKitServer, process: WorkerProcess, jobs: int, turns: 
         for person in people:
             await until(lambda person=person: "speaking" in person.states, "the greeting")
             await until(lambda person=person: person.states[-1:] == ["listening"], "the greeting's end")
-        before, waited = metrics(), []
+        before, computed, waited = metrics(), cpu_seconds(process), []
         for _ in range(turns):
             waited += await asyncio.gather(*(ask(person) for person in people))
         await asyncio.sleep(1.5)  # jobs count once a second
-        after = metrics()
+        after, computed = metrics(), cpu_seconds(process) - computed
         show(f"{jobs} jobs that talk", memory(process, own=own))
     print(f"\n{jobs} at once: from the question's end to the agent that speaks, s: ", end="")
-    print(f"median {statistics.median(waited):.2f}, slowest {max(waited):.2f} of {len(waited)}")
+    print(f"median {statistics.median(waited):.2f}, slowest {max(waited):.2f} of {len(waited)}; ", end="")
+    print(f"{computed / len(waited):.1f} s of computing for each")
     for name, value in sorted(after.items()):
+        if name.startswith("agent_llm_tokens"):
+            print(f"| {name} | {value - before.get(name, 0.0):.0f} |")
         if re.match(r"agent_turn(_part)?_seconds_sum", name):
             count = name.replace("_sum", "_count")
             new = after[count] - before.get(count, 0.0)
