@@ -16,7 +16,7 @@ _REASONING: Final = _SAMPLING | _STEERING | {"n"}
 _GPT_6: Final = _SAMPLING | _STEERING | {"stop"}
 _GROK: Final = frozenset({"presence_penalty", "frequency_penalty", "stop"})
 
-_REFUSED: Final = (
+_REFUSED: Final[tuple[tuple[str, frozenset[str], frozenset[str]], ...]] = (
     ("o1", _REASONING, frozenset()),
     ("o3", _REASONING, frozenset()),
     ("o4", _REASONING, frozenset()),

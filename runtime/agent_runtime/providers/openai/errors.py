@@ -79,7 +79,9 @@ def _status_error(error: openai.APIStatusError, target: Target) -> APIStatusErro
         elif status == 404 and ("model" in code or "model" in detail.lower()):
             message = f"{target.url} has no model {target.model!r}: choose another model ({detail})"
         elif status == 404:
-            message = f"{target.url} has no chat completions: check {target.url_name}, which often ends in /v1 ({detail})"
+            message = (
+                f"{target.url} has no chat completions: check {target.url_name}, which often ends in /v1 ({detail})"
+            )
         elif status == 429 and code == "insufficient_quota":
             message, retryable = f"the account at {target.url} has no credit left: {detail}", False
         elif status == 429:
