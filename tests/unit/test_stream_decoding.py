@@ -96,8 +96,17 @@ def test_a_reader_that_waits_ends_when_the_buffer_is_closed() -> None:
 def test_what_is_closed_gives_and_takes_nothing() -> None:
     buffer = StreamBuffer()
     buffer.write(b"left")
-    assert buffer.read(0) == b""
     assert buffer.read(1) == b"l"
     buffer.close()
     buffer.write(b"more")
     assert buffer.read() == b""
+
+
+def test_reading_no_bytes_waits_for_none() -> None:
+    buffer = StreamBuffer()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(buffer.read, 0)
+        try:
+            assert reading.result(10) == b""
+        finally:
+            buffer.close()

@@ -14,21 +14,16 @@ if TYPE_CHECKING:
 
 
 def commit(engine: Engine, request: CommitRequested) -> asyncio.Future[str]:
-    """End the user's turn. What comes is what was said: empty if nothing was, or if the turn was cleared meanwhile.
+    """End the user's turn.
 
-    It is cancelled if the session is closed before.
+    What comes is what was said: empty if nothing was, or if the turn was cleared or the session closed meanwhile.
     """
     words: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def ended(event: ev.AnyEvent) -> None:
         if words.done() or event.cause == "text":  # what is typed meanwhile is a turn of its own
             return
-        if isinstance(event.data, ev.TurnCommitted):
-            words.set_result(event.data.text)
-        elif isinstance(event.data, ev.TurnDiscarded):
-            words.set_result("")
-        else:
-            words.cancel()
+        words.set_result(event.data.text if isinstance(event.data, ev.TurnCommitted) else "")
 
     events = engine.session.events
     unsubscribe = events.subscribe(ended, types=[ev.TurnCommitted, ev.TurnDiscarded, ev.SessionClosed])
