@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -282,7 +283,15 @@ async def test_a_jobs_conversation_is_watched_counted_and_asked(kind: JobExecuto
 async def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "log"
     command = [sys.executable, "-m", "tests.support.pool_owner", str(file)]
-    worker = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    with tempfile.TemporaryDirectory() as folder:  # a short path: sockets' are limited
+        environment = os.environ | {"TMPDIR": folder}
+        worker = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=environment)
+        await kill_owner(worker)
+        assert not [name for name in os.listdir(folder) if name.startswith("agent-models-")]
+    assert "over: the worker is gone" in lines(file)
+
+
+async def kill_owner(worker: asyncio.subprocess.Process) -> None:
     assert worker.stdout is not None
     pids = [int(pid) for pid in (await worker.stdout.readline()).split()]
     assert len(pids) == 2
@@ -290,4 +299,3 @@ async def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path) -> Non
     worker.kill()
     await worker.wait()
     await until(lambda: not any(map(alive, pids)), "the end of its processes")
-    assert "over: the worker is gone" in lines(file)

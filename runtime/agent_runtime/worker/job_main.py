@@ -33,6 +33,7 @@ from agent_runtime.worker.messages import (
     Told,
     Watch,
 )
+from agent_runtime.worker.models import remove_socket
 from agent_runtime.worker.observed import ObservedJob
 from agent_runtime.worker.plan import JobPlan, PoolOptions
 
@@ -152,6 +153,8 @@ class _JobMain:
 
     async def _give_up(self, reason: str) -> None:
         options = self._options
+        if options.models is not None:
+            remove_socket(options.models)
         self._put_off_alarm(options.session_end_timeout + 2 * options.shutdown_timeout + options.ping_timeout)
         if self._life is not None and self._job is not None:
             self._life.end(reason)

@@ -33,6 +33,12 @@ WORKED_FOR: Final = 30.0
 _BACKLOG: Final = 512
 """Processes that may wait for the models at once."""
 
+
+def remove_socket(address: str) -> None:
+    """Remove a worker's socket and its folder, if they are there."""
+    shutil.rmtree(os.path.dirname(address), ignore_errors=True)
+
+
 Start = Callable[[socket.socket], "BaseProcess"]
 
 
@@ -55,7 +61,7 @@ class ModelProcess:
         self._died = died
         self._start = start
         self._restarts = Restarts("the process with the embedded models", RESTARTS, clock)
-        self._folder: str | None = None
+        self._address: str | None = None
         self._listener: socket.socket | None = None
         self._running: asyncio.Task[None] | None = None
         self._process: BaseProcess | None = None
@@ -67,8 +73,8 @@ class ModelProcess:
 
     def open(self) -> str:
         """Listen. Returns the socket's path."""
-        self._folder = tempfile.mkdtemp(prefix="agent-models-")  # only its user can enter it
-        address = os.path.join(self._folder, "socket")
+        folder = tempfile.mkdtemp(prefix="agent-models-")  # only its user can enter it
+        address = self._address = os.path.join(folder, "socket")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)
         self._listener.bind(address)
@@ -129,9 +135,9 @@ class ModelProcess:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._address is not None:
+            remove_socket(self._address)
+            self._address = None
 
 
 def start_model_process(context: str, log_style: LogStyle | None) -> Start:
@@ -154,7 +160,9 @@ def models_main(listener: socket.socket, log_style: LogStyle | None) -> None:
 
     if log_style is not None:
         log_style.set_up()
+    address = listener.getsockname()
     serve_models(listener)
+    remove_socket(address)  # the worker is gone, and had no time for it
 
 
 async def _end_of(process: BaseProcess) -> str:
