@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Generator, Iterable
 from typing import Any, Final, TypeVar
 
 from agent_runtime.errors import ConfigError
-from agent_runtime.types import NOT_GIVEN, NotGivenOr
+from agent_runtime.types import NOT_GIVEN
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def _own_model() -> Any:
     return None if session is None or not hasattr(session.llm, "chat") else session.llm
 
 
-def given_part(kind: str, value: T) -> T | NotGivenOr[Any]:
+def given_part(kind: str, value: Any) -> Any:
     """A part as a session or agent takes it: what only stands in isn't given, and a name is that of a hosted model.
 
     Raises ConfigError for a hosted model that can't be asked, where no stand-ins are allowed.

@@ -194,7 +194,8 @@ class Gateway:
                 await self._chunk(response, choices=[{"index": 0, "delta": {"content": "Well"}, "finish_reason": None}])
                 await asyncio.sleep(30)
             elif failure == "drop":
-                request.transport and request.transport.close()
+                assert request.transport is not None
+                request.transport.close()
                 return response
             reason = "tool_calls" if deltas and deltas[-1].get("tool_calls") else "stop"
             await self._chunk(response, choices=[{"index": 0, "delta": {}, "finish_reason": reason}])

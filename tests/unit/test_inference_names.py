@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from agent_runtime import Agent, AgentSession, APIConnectOptions, inference, sta
 from agent_runtime.errors import ConfigError
 from agent_runtime.inference import stt_models, tts_models
 from agent_runtime.inference.by_name import hosted_part
-from agent_runtime.stt import SpeechEventType
+from agent_runtime.stt import SpeechEvent, SpeechEventType
 from agent_runtime.testing import run_virtual
 from agent_runtime.utils import http_context
 from agent_runtime.vad import VAD, VADCapabilities, VADEvent, VADEventType, VADStream
@@ -132,6 +133,14 @@ class PauseStream(VADStream):
                 self._event_ch.send_nowait(VADEvent(VADEventType.END_OF_SPEECH, heard, 0.1, 0.1, 0.0))
 
 
+async def until_final(stream: AsyncIterable[SpeechEvent]) -> AsyncIterator[SpeechEvent]:
+    async for event in stream:
+        if event.alternatives:
+            yield event
+        if event.type is SpeechEventType.FINAL_TRANSCRIPT:
+            return
+
+
 async def test_models_that_find_no_pauses_are_told_of_them(monkeypatch: pytest.MonkeyPatch):
     async with Gateway() as gateway, http_context.open():
         monkeypatch.setenv("LIVEKIT_INFERENCE_URL", gateway.url)
@@ -139,10 +148,8 @@ async def test_models_that_find_no_pauses_are_told_of_them(monkeypatch: pytest.M
         async with stt.stream(conn_options=APIConnectOptions(max_retry=0)) as stream:
             stream.push_frame(AudioFrame(bytes(3200), 16_000, 1, 1600))
             async with asyncio.timeout(5):
-                async for event in stream:
-                    if event.type is SpeechEventType.FINAL_TRANSCRIPT:
-                        break
-        assert event.alternatives[0].text == HEARD
+                texts = [event.alternatives[0].text async for event in until_final(stream)]
+        assert texts[-1] == HEARD
 
 
 async def test_the_bundled_detectors_have_the_hosted_ones_options():

@@ -133,13 +133,13 @@ def test_hosted_models_without_a_key(caplog: pytest.LogCaptureFixture, monkeypat
         monkeypatch.delenv(name, raising=False)
 
     async def scenario() -> None:
-        session = AgentSession(stt="deepgram/nova-3", llm=inference.LLM("openai/gpt-4.1-mini"))  # type: ignore[arg-type]
+        session = AgentSession(stt="deepgram/nova-3", llm=inference.LLM("openai/gpt-4.1-mini"))
         assert {"stt", "llm"} <= session._left_open
-        assert Agent(instructions="", llm="openai/gpt-4.1").llm is NOT_GIVEN  # type: ignore[arg-type]
-        assert Agent(instructions="", llm="openai/gpt-realtime").llm is NOT_GIVEN  # type: ignore[arg-type]
+        assert Agent(instructions="", llm="openai/gpt-4.1").llm is NOT_GIVEN
+        assert Agent(instructions="", llm="openai/gpt-realtime").llm is NOT_GIVEN
         stand_ins.allow(False)
         with pytest.raises(ConfigError, match="LiveKit Inference needs a key: set LIVEKIT_API_KEY and LIVEKIT_API_S"):
-            AgentSession(tts="cartesia/sonic-3")  # type: ignore[arg-type]
+            AgentSession(tts="cartesia/sonic-3")
 
     run_virtual(scenario())
     without_a_key, realtime = warnings(caplog)

@@ -21,7 +21,14 @@ from agent_runtime.inference.model_names import LLMModels, is_duplex_model, is_r
 from agent_runtime.inference.model_options import drop_unsupported_params, supports_prompt_cache_breakpoints
 from agent_runtime.llm import ChatContext, ToolChoice
 from agent_runtime.providers import openai
-from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr, is_given
+from agent_runtime.types import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectOptions,
+    NotGiven,
+    NotGivenOr,
+    is_given,
+)
 from agent_tools import Tool
 
 if TYPE_CHECKING:
@@ -94,7 +101,7 @@ class LLM(openai.LLM):
             self._model = model
         if is_given(extra_kwargs):
             self._options = dict(extra_kwargs)
-        if is_given(prompt_cache_breakpoints):
+        if not isinstance(prompt_cache_breakpoints, NotGiven):
             self._breakpoints = prompt_cache_breakpoints
 
     def chat(

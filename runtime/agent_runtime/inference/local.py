@@ -11,7 +11,14 @@ from agent_runtime.inference.model_names import TurnDetectorVersions, VADModels
 from agent_runtime.language import LanguageCode
 from agent_runtime.providers.embedded.turn_audio import LANGUAGES, THRESHOLD, AudioTurnDetector, AudioTurnDetectorStream
 from agent_runtime.providers.embedded.vad import SileroVAD
-from agent_runtime.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr, is_given
+from agent_runtime.types import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectOptions,
+    NotGiven,
+    NotGivenOr,
+    is_given,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -129,7 +136,7 @@ class TurnDetector(AudioTurnDetector):
         backchannel_threshold: NotGivenOr[float | Mapping[str, float]] = NOT_GIVEN,
     ) -> None:
         """Change the threshold."""
-        if not is_given(unlikely_threshold):
+        if isinstance(unlikely_threshold, NotGiven):
             return
         if isinstance(unlikely_threshold, Mapping):
             self._threshold = THRESHOLD

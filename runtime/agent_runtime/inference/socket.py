@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from agent_runtime.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
@@ -130,7 +131,7 @@ async def open_socket(
 
 
 def _refused(gateway: Gateway, model: str | None, error: aiohttp.WSServerHandshakeError) -> APIStatusError:
-    headers = error.headers or {}
+    headers: Mapping[str, str] = error.headers or {}
     if error.status == 401:
         text = f"{gateway.url} refuses the key: set {KEY_NAMES} to those of a LiveKit Cloud project"
     elif error.status == 403:

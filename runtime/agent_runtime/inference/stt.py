@@ -98,7 +98,7 @@ class STT(stt.STT[Any]):
             else stt_models.needed_rate(name) or stt_models.DEFAULT_RATE,
             conn_options=conn_options if is_given(conn_options) else DEFAULT_API_CONNECT_OPTIONS,
             extra_kwargs=dict(extra_kwargs) if is_given(extra_kwargs) else {},
-            fallback=stt_models.fallback_models(fallback) if is_given(fallback) else [],
+            fallback=stt_models.fallback_models(fallback) if fallback else [],
         )
         super().__init__(capabilities=self._abilities())
         self._http_session = http_session

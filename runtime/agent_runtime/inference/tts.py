@@ -106,7 +106,7 @@ class TTS(tts.TTS[Any]):
             sample_rate=sample_rate if is_given(sample_rate) else _RATE,
             conn_options=conn_options if is_given(conn_options) else DEFAULT_API_CONNECT_OPTIONS,
             extra_kwargs=dict(extra_kwargs) if is_given(extra_kwargs) else {},
-            fallback=tts_models.fallback_models(fallback) if is_given(fallback) else [],
+            fallback=tts_models.fallback_models(fallback) if fallback else [],
         )
         abilities = TTSCapabilities(streaming=True, aligned_transcript=self._tells_words())
         super().__init__(capabilities=abilities, sample_rate=options.sample_rate, num_channels=1)

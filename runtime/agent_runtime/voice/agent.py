@@ -64,11 +64,11 @@ class Agent(RemembersArguments, HandoffTarget):
         chat_ctx: NotGivenOr[ChatContext | None] = NOT_GIVEN,
         tools: list[Tool | Toolset] | None = None,
         mcp_servers: NotGivenOr[list[MCPServer] | None] = NOT_GIVEN,
-        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        stt: NotGivenOr[stt_.STT[Any] | str | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
-        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | str | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | str | None] = NOT_GIVEN,
         tool_handling: NotGivenOr[ToolHandlingOptions] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
@@ -90,8 +90,10 @@ class Agent(RemembersArguments, HandoffTarget):
         named = (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
         self._left_to_session = {name for name, part in named if isinstance(part, StandIn | str)}
         """Parts that the author gave and that can't be used: the session's are the agent's own then."""
-        self._stt, self._vad = given_part("stt", stt), given_part("vad", vad)
-        self._llm, self._tts = for_session(given_part("llm", llm)), given_part("tts", tts)
+        self._stt: NotGivenOr[stt_.STT[Any] | None] = given_part("stt", stt)
+        self._vad: NotGivenOr[vad_.VAD | None] = given_part("vad", vad)
+        self._llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | None] = for_session(given_part("llm", llm))
+        self._tts: NotGivenOr[tts_.TTS[Any] | None] = given_part("tts", tts)
         self._turn_handling = with_old_arguments(
             turn_handling,
             {

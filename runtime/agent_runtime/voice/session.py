@@ -113,10 +113,10 @@ class AgentSession(SessionChanges[Userdata_T]):
     def __init__(
         self,
         *,
-        stt: NotGivenOr[stt_.STT[Any] | None] = NOT_GIVEN,
+        stt: NotGivenOr[stt_.STT[Any] | str | None] = NOT_GIVEN,
         vad: NotGivenOr[vad_.VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = NOT_GIVEN,
-        tts: NotGivenOr[tts_.TTS[Any] | None] = NOT_GIVEN,
+        llm: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | str | None] = NOT_GIVEN,
+        tts: NotGivenOr[tts_.TTS[Any] | str | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions] = NOT_GIVEN,
         tools: NotGivenOr[list[Tool | Toolset]] = NOT_GIVEN,
         mcp_servers: NotGivenOr[list[MCPServer]] = NOT_GIVEN,
@@ -143,15 +143,16 @@ class AgentSession(SessionChanges[Userdata_T]):
     ) -> None:
         super().__init__()
         handling = self._turn_handling = with_old_arguments(turn_handling, old_arguments)
-        stt, llm = given_part("stt", stt), given_part("llm", llm)
-        tts, vad = given_part("tts", tts), given_part("vad", vad)
-        self._stt, self._llm = stt if is_given(stt) else None, for_session(llm) if is_given(llm) else None
-        self._tts = tts if is_given(tts) else None
-        self._left_open = left_open(stt=stt, llm=llm, tts=tts, vad=vad)
+        ears: NotGivenOr[stt_.STT[Any] | None] = given_part("stt", stt)
+        model: NotGivenOr[llm_.LLM[Any] | llm_.RealtimeModel | llm_.DuplexModel | None] = given_part("llm", llm)
+        voice: NotGivenOr[tts_.TTS[Any] | None] = given_part("tts", tts)
+        self._stt, self._llm, self._tts = ears or None, for_session(model or None), voice or None
+        self._vad: NotGivenOr[vad_.VAD | None] = given_part("vad", vad)
+        self._left_open = left_open(stt=ears, llm=model, tts=voice, vad=self._vad)
         """The parts that whoever runs the session may choose: nobody said that there are none."""
         self._video_sampler = video_sampler if is_given(video_sampler) else VoiceActivityVideoSampler()
         self._tools: list[Tool | Toolset] = [*usable_tools(tools or None), *toolsets_of(mcp_servers)]
-        self._vad, self._tool_handling, self._mcp_servers = vad, tool_handling, mcp_servers or None
+        self._tool_handling, self._mcp_servers = tool_handling, mcp_servers or None
         self._userdata: Userdata_T | None = userdata if is_given(userdata) else None
         self._options = AgentSessionOptions(
             turn_handling=resolve_turn_handling(handling),
@@ -169,7 +170,6 @@ class AgentSession(SessionChanges[Userdata_T]):
         self._stt_context = SttContext(self, given_context(stt_context_options or None, keyterms_options or None))
         self._expressive: bool | ExpressiveOptions = expressive
         self._make_parts(clock or LoopClock(loop), session_id)
-        self._input, self._output = AgentInput(self._devices_changed), AgentOutput(self._devices_changed)
 
     def _make_parts(self, clock: Clock, session_id: str | None) -> None:
         self._clock = clock
@@ -177,6 +177,7 @@ class AgentSession(SessionChanges[Userdata_T]):
         self._report = Reporter(self, self._events, self._clock)
         self._engine = Engine(self, self._options, self._report, self._clock)
         self.push_to_talk = PushToTalk(self._engine)
+        self._input, self._output = AgentInput(self._devices_changed), AgentOutput(self._devices_changed)
         self._started = self._closed = False
 
     # --- its life ----------------------------------------------------------------------------------------------------
