@@ -217,7 +217,7 @@ def test_the_agents_that_an_entrypoint_starts(tmp_path: Path):
 
 async def test_the_examples_of_the_guide_run(tmp_path: Path):
     guide = (FILES.parents[2] / "docs" / "livekit.md").read_text("utf-8")
-    agent_file, own_program = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    agent_file, *_, own_program = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
     file = tmp_path / "counter.py"
     file.write_text(agent_file)
     loaded = load_agent(parse_target(str(file)))
