@@ -1,4 +1,4 @@
-"""Names of LiveKit's cloud that vendors' packages import for parts of theirs which don't work here."""
+"""Names inside of LiveKit's inference package that vendors' packages import for parts of theirs which don't work here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["LLMStream"]
 
 
 class LLMStream:
-    """An answer of a model that LiveKit's inference package asks. There is none here."""
+    """An answer of a model of a vendor's that is asked by the inside of LiveKit's package, which isn't here."""
 
     def __init__(self, *_: object, **__: object) -> None:
         _refuse()
@@ -16,5 +16,5 @@ class LLMStream:
 
 def _refuse() -> NoReturn:
     raise NotImplementedError(
-        "this model asks by livekit.agents.inference, which isn't available here: use openai.LLM with base_url"
+        "this model asks by the inside of livekit.agents.inference, which isn't available here: use openai.LLM with base_url"
     )
