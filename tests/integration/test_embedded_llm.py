@@ -14,7 +14,7 @@ import pytest
 
 from agent_runtime.errors import MissingDependencyError
 from agent_runtime.llm import ChatChunk, ChatContext, FunctionCall, FunctionCallOutput
-from agent_runtime.providers.embedded.llama import find_weights
+from agent_runtime.providers.embedded.llama import LlamaModel, find_weights
 from agent_runtime.providers.embedded.llm import SmolLM
 from agent_runtime.providers.embedded.llm_calls import CallPlanner
 from agent_runtime.providers.embedded.llm_prompt import Turn, render
@@ -109,7 +109,8 @@ async def test_two_sessions_talk_at_once(llm: SmolLM) -> None:
         other.chat(chat_ctx=asked("I am calling about something else. " * 10)).collect(),
     )
     assert all(answer.text for answer in answers)
-    assert all(slot_prompt for slot_prompt in llm.llama._chat_prompts.values())
+    assert isinstance(llm.llama, LlamaModel)
+    assert all(llm.llama._chat_slots._prompts.values())
 
 
 async def test_an_answer_is_short(llm: SmolLM) -> None:
