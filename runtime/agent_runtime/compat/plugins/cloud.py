@@ -1,4 +1,4 @@
-"""Names inside of LiveKit's inference package that vendors' packages import for parts of theirs which don't work here."""
+"""Names inside of LiveKit's inference package that vendors' packages import for parts which don't work here."""
 
 from __future__ import annotations
 
@@ -16,5 +16,6 @@ class LLMStream:
 
 def _refuse() -> NoReturn:
     raise NotImplementedError(
-        "this model asks by the inside of livekit.agents.inference, which isn't available here: use openai.LLM with base_url"
+        "this model asks by the inside of livekit.agents.inference, which isn't available here: "
+        "use openai.LLM with base_url"
     )
