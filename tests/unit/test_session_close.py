@@ -52,6 +52,21 @@ def test_what_was_heard_is_kept_when_it_closes_in_mid_sentence() -> None:
     assert stage.said()[-1] == ("assistant", "One two")
 
 
+def test_closing_doesnt_wait_as_long_for_the_last_words_as_a_turn_ended_by_hand_would() -> None:
+    speech = UserSpeech(1.0, 3.0, "never recognised", 50.0)
+
+    async def act(stage: Stage) -> None:
+        await stage.run_until(2.0)
+        stage.session.commit_user_turn(transcript_timeout=60.0)
+        await stage.run_until(3.5)
+        closing = stage.now
+        await stage.session.aclose()
+        assert stage.now - closing <= 2.1
+
+    stage = play(4.0, speech, act=act)
+    assert not [event for event in stage.of("speech_created") if event.data.source != "say"]
+
+
 def test_drain_waits_for_the_reply() -> None:
     async def act(stage: Stage) -> None:
         await stage.run_until(3.5)

@@ -110,7 +110,7 @@ USER: Final[Table] = {
     # --- by hand
     (_U.TALKING, i.TalkPressed): (Row(),),
     (ANY, i.TalkPressed): (Row((U.open_turn, U.press_talk), _U.TALKING),),
-    (_U.COMMITTING, i.CommitRequested): (Row(),),
+    (_U.COMMITTING, i.CommitRequested): (Row((U.begin_commit, U.hurry), when=U.session_closes), Row()),
     (ANY, i.CommitRequested): (
         Row((U.begin_commit, U.commit), _U.LISTENING, when=U.transcript_is_complete),
         Row((U.begin_commit, U.commit), _U.LISTENING, when=U.model_heard),

@@ -78,6 +78,10 @@ class UserHalf(TurnMemory):
         """Waiting for the final was long enough, and what is there will do."""
         return event.name == "transcript" and bool(self.turn.transcript)
 
+    def session_closes(self, event: i.CommitRequested) -> bool:
+        """It isn't the user who is done, but the session."""
+        return event.cause == "close"
+
     def something_was_said(self, event: object) -> bool:
         """There is a transcript, even if it may still change."""
         return bool(self.turn.transcript)
@@ -367,6 +371,10 @@ class UserHalf(TurnMemory):
         self.act(i.WaitForEnd(event.transcript_timeout, deadline, "manual", None, None))
         self.set_timer("transcript", deadline)
         self.act(i.FlushRecognizer(event.silence))
+
+    def hurry(self, event: i.CommitRequested) -> None:
+        """Wait for the transcript no longer than this event says."""
+        self.set_timer("transcript", self.now + event.transcript_timeout)
 
     def forget_recognizer(self, event: object) -> None:
         """What the recogniser still owes belongs to the turn that is over."""
