@@ -57,8 +57,8 @@ class Judge(DecisionModel):
     ) -> DecisionResponse:
         self.inputs.append(input)
         step = self.steps.pop(0)
-        while step is None:
-            await asyncio.sleep(3600)
+        if step is None:
+            await asyncio.Event().wait()
         if isinstance(step, Exception):
             raise step
         return DecisionResponse(results=step, request_id="r1", input_tokens=7)
