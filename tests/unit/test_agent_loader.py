@@ -149,7 +149,7 @@ def test_a_module_sees_itself_while_it_runs():
         ("x = (\n", 1, "my_agent.py:1: can't be loaded: SyntaxError: '(' was never closed"),
         ("import nowhere_to_be_found\n", 1, "there is no module nowhere_to_be_found: install it in this Python"),
         ('P = open("no_prompt.md").read()\n', 1, "there is no file no_prompt.md"),
-        ("from livekit.agents.voice import avatar\n", 1, "livekit.agents.voice.avatar isn't available here: avatars"),
+        ("import livekit.agents.ipc\n", 1, "livekit.agents.ipc isn't available here: jobs run in"),
         ("import sys\nsys.exit(1)\n", 2, 'put that under `if __name__ == "__main__":`'),
         ("def f():\n    raise ValueError('first\\nsecond')\nf()\n", 2, "ValueError: first"),
     ],
