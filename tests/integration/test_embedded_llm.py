@@ -16,8 +16,9 @@ from agent_runtime.errors import MissingDependencyError
 from agent_runtime.llm import ChatChunk, ChatContext, FunctionCall, FunctionCallOutput
 from agent_runtime.providers.embedded.llama import LlamaModel, find_weights
 from agent_runtime.providers.embedded.llm import SmolLM
-from agent_runtime.providers.embedded.llm_calls import CallPlanner
+from agent_runtime.providers.embedded.llm_calls import Call, CallPlanner
 from agent_runtime.providers.embedded.llm_prompt import Turn, render
+from agent_runtime.providers.embedded.llm_tools import ToolSpec
 from agent_runtime.providers.embedded.llm_words import WordVectors
 from agent_runtime.providers.embedded.turn_detector import TextTurnDetector
 from tests.benchmarks.bench_tool_calls import evaluate
@@ -202,6 +203,27 @@ def test_tool_calls_are_as_accurate_as_documented() -> None:
     for score in scores.values():
         assert score.names / score.total >= 0.84
         assert score.calls / score.total >= 0.80
+
+
+@pytest.mark.parametrize(
+    ("utterance", "is_called"),
+    [
+        ("hello, what time is it?", True),
+        ("Hi there! What day is it?", True),
+        ("good morning. what time is it now?", True),
+        ("hello there", False),
+        ("Hello, how are you?", False),
+        ("hi, tell me a joke", False),
+    ],
+)
+def test_a_greeting_before_a_request_hides_no_tool(utterance: str, is_called: bool) -> None:
+    clock = ToolSpec(
+        "get_time", "Tell what time it is now, and what day and date.", {"type": "object", "properties": {}}
+    )
+    context = ChatContext.empty()
+    context.add_message(role="user", content=utterance)
+    plan = CallPlanner(WordVectors(find_weights())).plan(context.items, [clock])
+    assert (plan == Call("get_time", {})) is is_called
 
 
 async def test_turn_detection_is_as_accurate_as_documented(llm: SmolLM) -> None:

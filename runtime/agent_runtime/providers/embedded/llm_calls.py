@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from agent_runtime.llm import ChatItem
 
 _FOLLOW_UP = re.compile(r"^(?:and|what about|how about|also|or)\b", re.IGNORECASE)
+_GREETING = re.compile(
+    r"^(?:hello|hi|hey|good (?:morning|afternoon|evening))(?: there)?[,.!]*\s+(?=\S+\s+\S)", re.IGNORECASE
+)
+"""Before a request of two words or more; a greeting alone is for the model."""
 _OPENING = re.compile(r"^(?:in|at|for|to|on|from|by)\b", re.IGNORECASE)
 
 
@@ -55,7 +59,7 @@ class CallPlanner:
         results = _new_results(items)
         if results:
             return Reply(" ".join(spoken(result.output, is_error=result.is_error) for result in results))
-        utterance = _latest_utterance(items)
+        utterance = _GREETING.sub("", _latest_utterance(items))
         if not utterance or not tools:
             return None
         tool = self._chooser.choose(tools, utterance, required=required)
